@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A subcommand: its tables, and the function that runs it. main.c lists them
+ * all; each lives in a file of its own.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/options.h"
+#include "base/team.h"
+
+/* What every subcommand takes. */
+struct common_options {
+    bool help, json, quiet, verbose, force, dry_run;
+    int64_t threads, seed;
+};
+extern const struct option common_option_table[];
+extern const size_t common_option_count;
+
+enum { CLI_GROUPS_MAX = 4 };
+
+struct command {
+    struct option_usage usage;
+    int args_min, args_max; /* args_max -1: any number */
+    /* Option groups with their static structs; the last is filled by main
+     * with the common options. */
+    struct option_group groups[CLI_GROUPS_MAX];
+    size_t n_groups;
+    /* Runs with the options filled. `report` is an object to fill: main prints
+     * it to stdout with --json. Results for a person go to stdout, unless
+     * common->json. */
+    int (*run)(const struct common_options *common, const char *const *args,
+               size_t n_args, json_t *report, struct err *e);
+};
+
+extern const struct command command_capture, command_train, command_encode,
+    command_info;
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading activations: a dump folder (DESIGN 4: manifest.json, tokens.npy,
+ * contexts.npy, vocab.json, layerLL-SSSSS.safetensors) or bare .npy and
+ * .safetensors arrays in a named layout. Both become the same thing: for every
+ * layer a matrix (tokens, heads × d_head), head-major within a row, plus
+ * tokens, contexts and vocabulary where they are known.
+ *
+ * An open dump is constant: any number of threads may read it.
+ */
+#ifndef DUMP_DUMP_H
+#define DUMP_DUMP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/options.h"
+#include "dump/tensor.h"
+#include "dump/vocab.h"
+
+enum { DUMP_LAYERS_MAX = 1024 };
+
+/* Shapes that a bare array can have; nothing is guessed. */
+enum dump_layout {
+    LAYOUT_NONE, /* a dump folder */
+    LAYOUT_TOKENS_D,
+    LAYOUT_TOKENS_HEADS_DHEAD,
+    LAYOUT_CONTEXTS_POSITIONS_HEADS_DHEAD,
+    LAYOUT_TOKENS_LAYERS_HEADS_DHEAD,
+};
+
+/* How the user names the input: options shared by train, encode and info. */
+struct dump_options {
+    int layout;            /* enum dump_layout */
+    int64_t heads;         /* tokens,d only: 0 means one head */
+    int64_t first_layer;   /* number of the (first) layer in a bare array */
+    const char *tensor;    /* name inside a .safetensors with several */
+    const char *token_ids; /* .npy, 1-D, or 2-D (contexts, positions) */
+    const char *tokenizer; /* folder with vocab.json */
+    const char *vocab;     /* vocab.json */
+    const char *model;     /* recorded in place of a manifest's */
+};
+extern const struct option dump_option_table[];
+extern const size_t dump_option_count;
+
+/* What is known about a dump; strings live as long as the dump. */
+struct dump_info {
+    const char *path;  /* as given; the first file of several */
+    const char *model; /* "unknown" if nobody said */
+    const char *fingerprint; /* 32 hex digits: over shapes and checksums (a
+                                folder) or names, shapes and data (arrays) */
+    int first_layer;         /* number of the first layer: usually 0 */
+    int layers, heads, d_head;
+    int d_model;       /* 0 if unknown */
+    uint64_t tokens;   /* rows of every layer */
+    uint64_t contexts; /* 0 if unknown */
+    enum dtype dtype;
+    const char *bos;   /* "always", "never", "unknown": each context begins
+                          with the BOS token */
+    int fold_value_biases; /* 1 yes, 0 no (raw Hugging Face z), -1 unknown */
+};
+
+struct dump;
+
+/* Opens paths[0..n_paths): one folder with a manifest, or array files that are
+ * joined along tokens in the order given. Checks everything except the values:
+ * manifest against shards (sizes, shapes, types), tokens against vocabulary,
+ * contexts ascending and complete. */
+int dump_open(struct dump **out, const char *const *paths, size_t n_paths,
+              const struct dump_options *options, struct err *e);
+void dump_close(struct dump **d);
+
+const struct dump_info *dump_info(const struct dump *d);
+/* Token ids [tokens], or NULL. */
+const int32_t *dump_tokens(const struct dump *d);
+/* Offsets [contexts + 1] into the rows, or NULL. */
+const int64_t *dump_contexts(const struct dump *d);
+/* NULL if unknown. */
+const struct vocab *dump_vocab(const struct dump *d);
+
+/* Rows [first, first + n) of layer `layer` (the number in hook names, from
+ * info.first_layer on) as float (n, heads × d_head). A NaN or infinity is an
+ * error that names file and row. */
+int dump_read(const struct dump *d, int layer, uint64_t first, size_t n,
+              float *out, struct err *e);
+
+/* The same rows, not converted and not checked: n × heads × d_head elements
+ * of info.dtype. */
+void dump_read_raw(const struct dump *d, int layer, uint64_t first, size_t n,
+                   void *out);
+/* Converts `n` raw rows that dump_read_raw gave for row numbers rows[]; the
+ * numbers serve the error message of a NaN. */
+int dump_convert(const struct dump *d, int layer, const void *raw,
+                 const uint64_t *rows, size_t n, float *out, struct err *e);
+
+/* Reads all shards and compares their checksums with the manifest. */
+int dump_verify(const struct dump *d, struct err *e);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * NumPy .npy files, versions 1.0 to 3.0: f4 f2 i4 i8 (and what dtype lists),
+ * little-endian, C order. bfloat16, which NumPy itself does not know, is
+ * accepted as ml_dtypes writes it ('bfloat16', or '<V2' / '|V2').
+ */
+#ifndef DUMP_NPY_H
+#define DUMP_NPY_H
+
+#include "base/map.h"
+#include "dump/tensor.h"
+
+struct npy {
+    struct map map;
+    struct tensor tensor;
+};
+
+/* Opens and checks a file. Fortran order, big-endian, structured or object
+ * arrays are refused by name, with what to do in numpy. */
+int npy_open(struct npy *a, const char *path, struct err *e);
+void npy_close(struct npy *a);
+
+/* Writes a whole array; not atomic. dtype F32, F16, I32, I64. */
+int npy_write(const char *path, enum dtype dtype, const int64_t *shape,
+              int rank, const void *data, struct err *e);
+
+#endif

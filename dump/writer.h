@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Writing a dump folder (DESIGN 4), atomically: it appears under its name at
+ * commit. Rows of each layer come in order; layers may alternate. One thread.
+ *
+ * Call order: open, tokens, vocab, rows..., commit; abort at any point.
+ */
+#ifndef DUMP_WRITER_H
+#define DUMP_WRITER_H
+
+#include <stdbool.h>
+
+#include "dump/dump.h"
+
+struct dump_writer;
+
+/* `info` says what will be written: layers, heads, d_head, d_model, tokens,
+ * contexts, dtype (f32, f16, bf16), model, bos, fold_value_biases; path and
+ * fingerprint are not read. With `force` an older dump of that name is
+ * replaced. */
+int dump_writer_open(struct dump_writer **out, const char *path,
+                     const struct dump_info *info, bool force, struct err *e);
+
+/* ids [info.tokens]; contexts [info.contexts + 1] offsets. */
+int dump_writer_tokens(struct dump_writer *w, const int32_t *ids,
+                       const int64_t *contexts, struct err *e);
+int dump_writer_vocab(struct dump_writer *w, const struct vocab *v,
+                      struct err *e);
+
+/* Appends n rows (n, heads × d_head) to a layer, converted to the dtype. A
+ * value that is not finite, or too large for f16, is an error. */
+int dump_writer_rows(struct dump_writer *w, int layer, const float *z, size_t n,
+                     struct err *e);
+
+/* Fails if a layer has not received info.tokens rows. Frees the writer either
+ * way. */
+int dump_writer_commit(struct dump_writer **w, struct err *e);
+void dump_writer_abort(struct dump_writer **w);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The autoencoder. Shapes: n rows in a batch, d input width (heads × d_head,
+ * head-major), m features, k active features of a row.
+ *
+ *     h = (x − b_dec)·W_enc + b_enc      pre-activations; without "− b_dec" if
+ *                                        apply_b_dec_to_input is false
+ *     f = rule(h)                        activations, sparse
+ *     x̂ = f·W_dec + b_dec
+ *
+ * Rules: standard max(h, 0); topk the k largest h of a row, if positive;
+ * jumprelu h where h > threshold and h > 0. BatchTopK exists in training only:
+ * its SAE is written as jumprelu.
+ *
+ * Both matrices are kept feature-major, (m, d), so that one feature is two
+ * contiguous rows.
+ */
+#ifndef SAE_SAE_H
+#define SAE_SAE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/team.h"
+
+/* As in cfg.json. */
+enum sae_architecture { SAE_STANDARD, SAE_TOPK, SAE_JUMPRELU };
+
+const char *sae_architecture_name(enum sae_architecture a);
+
+struct sae {
+    enum sae_architecture architecture;
+    size_t d, m;
+    size_t k;                  /* topk only, else 0 */
+    bool apply_b_dec_to_input; /* h uses x − b_dec */
+    char *name;                /* base name of the folder, without ".sae" */
+    char *model;               /* "unknown" if not recorded */
+    char *hook;                /* "blocks.3.attn.hook_z", or "" */
+    int layer;                 /* from the hook name; -1 unknown */
+    int heads;                 /* from headscope.json; 0 unknown */
+    float *w_enc;              /* (m, d) */
+    float *w_dec;              /* (m, d) */
+    float *b_enc;              /* (m) */
+    float *b_dec;              /* (d) */
+    float *threshold;          /* (m), jumprelu only, else NULL */
+    char *fingerprint;         /* 32 hex digits over the tensors */
+    char *headscope;           /* headscope.json as text, or NULL if foreign */
+    struct arena arena;        /* owns all of the above */
+};
+
+/* Reads a SAELens (>= 6) folder: cfg.json and sae_weights.safetensors (f32,
+ * f16 or bf16), and headscope.json if there. What we cannot honour is refused
+ * by name (architectures, normalize_activations other than "none", widths
+ * that disagree, values that are not finite). */
+int sae_load(struct sae *s, const char *folder, struct err *e);
+void sae_free(struct sae *s);
+
+/* Writes cfg.json, sae_weights.safetensors (f32) and headscope.json (`extra`,
+ * borrowed) into an existing folder, cfg.json last. Not atomic: the caller
+ * holds the output. */
+int sae_write(const struct sae *s, const char *folder, const json_t *extra,
+              struct err *e);
+
+/* The training curve that `headscope train` left in a folder: calls
+ * row(ctx, object) for each line of metrics.jsonl; no file, no calls. */
+int sae_read_metrics(const char *folder,
+                     int (*row)(void *ctx, const json_t *line, struct err *e),
+                     void *ctx, struct err *e);
+
+/* A sparse code list, row by row: entries [start[r], start[r + 1]) are row r's
+ * active features in ascending order with their activations (> 0). Grows as
+ * needed; codes_free, or zero it to begin. */
+struct codes {
+    size_t n;       /* rows */
+    size_t *start;  /* [n + 1] */
+    uint32_t *feature;
+    float *value;
+    size_t rows_capacity, capacity; /* of start (rows), of the entries */
+};
+void codes_free(struct codes *c);
+
+/* Encodes x (n, d) into *out. The result does not depend on the number of
+ * threads. Cost: one dense product of n·d·m in blocks that fit the cache. */
+int sae_encode(const struct sae *s, const struct team *team, const float *x,
+               size_t n, struct codes *out, struct err *e);
+
+/* Reconstruction of one row from its codes: out (d). */
+void sae_decode_row(const struct sae *s, const struct codes *c, size_t row,
+                    float *out);
+
+/* dfa[h] = (z_h − b_dec,h)·W_enc[h, feature] for every head; Σ_h dfa + b_enc
+ * is the pre-activation. x is one row (d); `heads` must divide d. Without
+ * apply_b_dec_to_input b_dec is not subtracted. */
+void sae_attribute(const struct sae *s, const float *x, uint32_t feature,
+                   int heads, float *dfa);
+
+#endif
