@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/format.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
+
+static const char digits[] = "0123456789";
 
 static void with_suffix(char *out, size_t size, double v, const char *gap,
                         const char *const suffix[5], const char *unit)
@@ -49,32 +50,43 @@ void format_duration(char *out, size_t size, double seconds)
                        (int)(fmod(seconds, 3600) / 60));
 }
 
+/* 1000^n of a suffix, or 0 for no such suffix. */
+static int64_t power_of(const char *suffix)
+{
+    static const struct {
+        const char *name;
+        int64_t power;
+    } known[] = {
+        {"", 1}, {"k", 1000}, {"K", 1000}, {"M", 1000000}, {"G", 1000000000}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(suffix, known[i].name) == 0)
+            return known[i].power;
+    return 0;
+}
+
+/* In whole numbers throughout: a double would lose the last digits of a long
+ * seed, and 1.005k would not be whole. */
 bool format_parse_count(const char *text, int64_t *value)
 {
-    if (!isdigit((unsigned char)text[0]))
+    size_t whole = strspn(text, digits);
+    const char *part = text + whole + (text[whole] == '.');
+    size_t length = text[whole] == '.' ? strspn(part, digits) : 0;
+    int64_t power = power_of(part + length), v = 0;
+    if (whole == 0 || power == 0 || (text[whole] == '.' && length == 0))
         return false;
-    char *end;
-    double v = strtod(text, &end);
-    switch (*end) {
-    case 'k':
-    case 'K':
-        v *= 1e3;
-        end++;
-        break;
-    case 'M':
-        v *= 1e6;
-        end++;
-        break;
-    case 'G':
-        v *= 1e9;
-        end++;
-        break;
-    default:
-        break;
+    for (size_t i = 0; i < whole; i++)
+        if (__builtin_mul_overflow(v, 10, &v) ||
+            __builtin_add_overflow(v, text[i] - '0', &v))
+            return false;
+    if (__builtin_mul_overflow(v, power, &v))
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        if (power < 10 && part[i] != '0')
+            return false;
+        power /= 10;
+        if (__builtin_add_overflow(v, (part[i] - '0') * power, &v))
+            return false;
     }
-    /* 2^63 is the first double out of range. */
-    if (*end != '\0' || !(v < 9223372036854775808.0) || v != floor(v))
-        return false;
-    *value = (int64_t)v;
+    *value = v;
     return true;
 }

@@ -23,6 +23,8 @@ void interrupt_install(void)
     (void)sigaction(SIGTERM, &action, NULL);
     /* A closed pipe on stdout is an error value of write, not a silent end. */
     (void)signal(SIGPIPE, SIG_IGN);
+    /* So is a file that grows beyond `ulimit -f`. */
+    (void)signal(SIGXFSZ, SIG_IGN);
 }
 
 bool interrupt_requested(void)

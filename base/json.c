@@ -11,6 +11,8 @@ int json_read(json_t **root, const char *path, struct err *e)
     *root = NULL;
     struct map m;
     TRY(map_open(&m, path, e));
+    if (m.size == 0)
+        return err_set(e, ERR_INPUT, "%s: is empty; JSON was expected", path);
     json_error_t problem;
     *root = json_loadb((const char *)m.data, m.size, JSON_REJECT_DUPLICATES,
                        &problem);

@@ -353,6 +353,21 @@ static void print_cell(FILE *out, const char *text)
     }
 }
 
+void options_print_table(FILE *out, const struct option_group *group)
+{
+    (void)fprintf(out, "| %s | default | |\n|---|---|---|\n", group->title);
+    for (size_t i = 0; i < group->n; i++) {
+        const struct option *o = &group->options[i];
+        char head[256];
+        option_head(head, sizeof head, o);
+        (void)fputs("| `", out);
+        print_cell(out, head);
+        (void)fprintf(out, "` | %s | ", o->fallback != NULL ? o->fallback : "");
+        print_cell(out, o->help);
+        (void)fputs(" |\n", out);
+    }
+}
+
 void options_print_markdown(FILE *out, const struct option_usage *usage,
                             const struct option_group *groups, size_t n_groups)
 {
@@ -362,19 +377,8 @@ void options_print_markdown(FILE *out, const struct option_usage *usage,
     if (usage->details != NULL)
         (void)fprintf(out, "\n%s\n", usage->details);
     for (size_t g = 0; g < n_groups; g++) {
-        (void)fprintf(out, "\n| %s | default | |\n|---|---|---|\n",
-                      groups[g].title);
-        for (size_t i = 0; i < groups[g].n; i++) {
-            const struct option *o = &groups[g].options[i];
-            char head[256];
-            option_head(head, sizeof head, o);
-            (void)fputs("| `", out);
-            print_cell(out, head);
-            (void)fprintf(out, "` | %s | ",
-                          o->fallback != NULL ? o->fallback : "");
-            print_cell(out, o->help);
-            (void)fputs(" |\n", out);
-        }
+        (void)fputc('\n', out);
+        options_print_table(out, &groups[g]);
     }
 }
 

@@ -64,6 +64,9 @@ int options_parse(const struct option_group *groups, size_t n_groups, int argc,
 void options_print_help(FILE *out, const struct option_usage *usage,
                         const struct option_group *groups, size_t n_groups);
 
+/* Prints one group as a table of docs/commands.md. */
+void options_print_table(FILE *out, const struct option_group *group);
+
 /* Prints the command's section of docs/commands.md. */
 void options_print_markdown(FILE *out, const struct option_usage *usage,
                             const struct option_group *groups, size_t n_groups);

@@ -104,10 +104,19 @@ static int set_paths(struct output *o, const char *path, struct err *e)
     return 0;
 }
 
+/* Whether the locked file or folder still is the one under the partial name:
+ * between open and flock its owner may have renamed it into place. */
+static bool still_partial(const struct output *o)
+{
+    struct stat held, named;
+    return fstat(o->lock_fd, &held) == 0 && lstat(o->partial, &named) == 0 &&
+           held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
 /* Takes the lock, or says who else writes. */
 static int lock(struct output *o, struct err *e)
 {
-    if (flock(o->lock_fd, LOCK_EX | LOCK_NB) == 0)
+    if (flock(o->lock_fd, LOCK_EX | LOCK_NB) == 0 && still_partial(o))
         return 0;
     (void)close(o->lock_fd);
     o->lock_fd = -1;

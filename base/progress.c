@@ -54,41 +54,52 @@ static double rate_of(const struct progress *p)
     return s > 0 ? (double)(p->done - p->start) / s : 0;
 }
 
+/* "train [####....]  50%" or "train: 12.3k tokens (50%)"; without a total
+ * "train: 12.3k tokens". */
+static void head(char *out, size_t size, const struct progress *p, bool bar)
+{
+    double share = p->total > 0 ? (double)p->done / (double)p->total : 0;
+    char done[32], percent[16] = "";
+    if (bar && p->total > 0) {
+        char cells[BAR_WIDTH + 1];
+        int full = (int)(share * BAR_WIDTH);
+        memset(cells, '.', BAR_WIDTH);
+        memset(cells, '#', (size_t)(full > BAR_WIDTH ? BAR_WIDTH : full));
+        cells[BAR_WIDTH] = '\0';
+        (void)snprintf(out, size, "%s [%s] %3.0f%%", p->what, cells,
+                       100 * share);
+        return;
+    }
+    format_count(done, sizeof done, (double)p->done);
+    if (p->total > 0)
+        (void)snprintf(percent, sizeof percent, " (%.0f%%)", 100 * share);
+    (void)snprintf(out, size, "%s: %s %s%s", p->what, done, p->unit, percent);
+}
+
+/* ", 3m05s left", or nothing where that is not known. */
+static void time_left(char *out, size_t size, const struct progress *p)
+{
+    double speed = rate_of(p);
+    char left[32];
+    out[0] = '\0';
+    if (speed <= 0 || p->done > p->total)
+        return;
+    format_duration(left, sizeof left, (double)(p->total - p->done) / speed);
+    (void)snprintf(out, size, ", %s left", left);
+}
+
 static void draw(const struct progress *p)
 {
-    char line[320], rate[32], left[32] = "";
-    double share = p->total > 0 ? (double)p->done / (double)p->total : 0;
-    double speed = rate_of(p);
-    format_count(rate, sizeof rate, speed);
-    if (p->total > 0 && speed > 0 && p->done <= p->total)
-        format_duration(left, sizeof left,
-                        (double)(p->total - p->done) / speed);
     bool on_terminal = live();
-    if (on_terminal && p->total > 0) {
-        char bar[BAR_WIDTH + 1];
-        int full = (int)(share * BAR_WIDTH);
-        memset(bar, '.', BAR_WIDTH);
-        memset(bar, '#', (size_t)(full > BAR_WIDTH ? BAR_WIDTH : full));
-        bar[BAR_WIDTH] = '\0';
-        (void)snprintf(line, sizeof line, "%s [%s] %3.0f%%  %s %s/s  %s%s%s%s",
-                       p->what, bar, 100 * share, rate, p->unit, left,
-                       left[0] != '\0' ? " left" : "",
-                       p->note[0] != '\0' ? "  " : "", p->note);
-    } else {
-        char done[32];
-        format_count(done, sizeof done, (double)p->done);
-        (void)snprintf(line, sizeof line,
-                       "%s: %s %s (%.0f%%), %s/s, %s left %s", p->what, done,
-                       p->unit, 100 * share, rate, left[0] != '\0' ? left : "?",
-                       p->note);
-    }
-    if (on_terminal) {
-        (void)fprintf(stderr, "\r%s\033[K", line);
-        (void)fflush(stderr);
-        bar_visible = true;
-    } else {
-        (void)fprintf(stderr, "%s\n", line);
-    }
+    char start[160], rate[32], left[48];
+    head(start, sizeof start, p, on_terminal);
+    format_count(rate, sizeof rate, rate_of(p));
+    time_left(left, sizeof left, p);
+    (void)fprintf(stderr, "%s%s, %s %s/s%s%s%s%s", on_terminal ? "\r" : "",
+                  start, rate, p->unit, left, p->note[0] != '\0' ? "  " : "",
+                  p->note, on_terminal ? "\033[K" : "\n");
+    (void)fflush(stderr);
+    bar_visible = on_terminal;
 }
 
 void progress_set(struct progress *p, uint64_t done, const char *note)

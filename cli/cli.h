@@ -25,8 +25,8 @@ enum { CLI_GROUPS_MAX = 4 };
 struct command {
     struct option_usage usage;
     int args_min, args_max; /* args_max -1: any number */
-    /* Option groups with their static structs; the last is filled by main
-     * with the common options. */
+    /* The command's own option groups with their static structs; main adds
+     * the common options behind them. */
     struct option_group groups[CLI_GROUPS_MAX];
     size_t n_groups;
     /* Runs with the options filled. `report` is an object to fill: main prints
