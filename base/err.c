@@ -15,7 +15,10 @@ static void one_line(char *s)
     }
 }
 
-static void set_message(struct err *e, int code, const char *fmt, va_list args)
+__attribute__((format(printf, 3, 0))) static void set_message(struct err *e,
+                                                              int code,
+                                                              const char *fmt,
+                                                              va_list args)
 {
     e->code = code;
     (void)vsnprintf(e->msg, sizeof e->msg, fmt, args);

@@ -14,14 +14,15 @@
 struct metrics {
     size_t d, m;
     uint64_t rows;
-    double *sum;        /* (d) Σ x */
-    double sum_sq;      /* Σ ‖x‖² */
-    double error_sq;    /* Σ ‖x − x̂‖² */
-    uint64_t active;    /* Σ rows' active features */
-    uint64_t *fires;    /* (m) rows in which a feature is active */
-    double *row_sq, *row_error; /* scratch of one call, per row */
+    double *sum;                /* (d) Σ x */
+    double sum_sq;              /* Σ ‖x‖² */
+    double error_sq;            /* Σ ‖x − x̂‖² */
+    uint64_t active;            /* Σ rows' active features */
+    uint64_t *fires;            /* (m) rows in which a feature is active */
+    struct arena arena;         /* owns sum and fires */
+    double *row_sq, *row_error; /* per row of one call, in scratch */
     size_t rows_capacity;
-    struct arena arena;
+    struct arena scratch;
 };
 
 int metrics_init(struct metrics *q, size_t d, size_t m, struct err *e);

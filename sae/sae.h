@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
-#include "base/team.h"
+#include "sae/forward.h"
 
 /* As in cfg.json. */
 enum sae_architecture { SAE_STANDARD, SAE_TOPK, SAE_JUMPRELU };
@@ -41,7 +41,7 @@ struct sae {
     char *hook;                /* "blocks.3.attn.hook_z", or "" */
     int layer;                 /* from the hook name; -1 unknown */
     int heads;                 /* from headscope.json; 0 unknown */
-    float *w_enc;              /* (m, d) */
+    float *w_enc;              /* (m, d), feature-major */
     float *w_dec;              /* (m, d) */
     float *b_enc;              /* (m) */
     float *b_dec;              /* (d) */
@@ -70,20 +70,9 @@ int sae_read_metrics(const char *folder,
                      int (*row)(void *ctx, const json_t *line, struct err *e),
                      void *ctx, struct err *e);
 
-/* A sparse code list, row by row: entries [start[r], start[r + 1]) are row r's
- * active features in ascending order with their activations (> 0). Grows as
- * needed; codes_free, or zero it to begin. */
-struct codes {
-    size_t n;       /* rows */
-    size_t *start;  /* [n + 1] */
-    uint32_t *feature;
-    float *value;
-    size_t rows_capacity, capacity; /* of start (rows), of the entries */
-};
-void codes_free(struct codes *c);
-
 /* Encodes x (n, d) into *out. The result does not depend on the number of
- * threads. Cost: one dense product of n·d·m in blocks that fit the cache. */
+ * threads. Cost: one dense product of n·d·m in blocks that fit the cache, and
+ * n·d floats of scratch; take some thousand rows a call. */
 int sae_encode(const struct sae *s, const struct team *team, const float *x,
                size_t n, struct codes *out, struct err *e);
 

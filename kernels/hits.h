@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the encoder product leaves of a block of rows: the pre-activations that
+ * a rule lets through, with their row and feature. Hits have one total order
+ * wherever they are ranked: larger value first, then lower row, then lower
+ * feature. So ties fall the same way in every tier and for any number of
+ * threads.
+ */
+#ifndef KERNELS_HITS_H
+#define KERNELS_HITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct hit {
+    float value;
+    uint32_t row, feature;
+};
+
+/* A growing list; zero it to begin. */
+struct hits {
+    struct hit *item;
+    size_t n, capacity;
+};
+
+/* Room for `more` hits behind the n there are; false without memory. */
+bool hits_reserve(struct hits *h, size_t more);
+void hits_free(struct hits *h);
+
+/* Whether a ranks before b. */
+bool hit_before(const struct hit *a, const struct hit *b);
+
+/* Reorders so that item[0..k) are the k first in rank, in no order among
+ * themselves, and item[k - 1] is the last of them. 1 <= k <= n. Expected cost
+ * O(n). */
+void hits_select(struct hit *item, size_t n, size_t k);
+
+#endif
