@@ -6,9 +6,9 @@
 bool hits_reserve(struct hits *h, size_t more)
 {
     size_t need = h->n + more;
-    if (need <= h->capacity)
+    if (need <= h->capacity && h->item != NULL)
         return true;
-    size_t capacity = h->capacity + h->capacity / 2;
+    size_t capacity = h->capacity + h->capacity / 2 + 64;
     if (capacity < need)
         capacity = need;
     struct hit *item = realloc(h->item, capacity * sizeof *item);

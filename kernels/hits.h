@@ -24,7 +24,8 @@ struct hits {
     size_t n, capacity;
 };
 
-/* Room for `more` hits behind the n there are; false without memory. */
+/* Room for `more` hits behind the n there are, and item not NULL; false
+ * without memory. */
 bool hits_reserve(struct hits *h, size_t more);
 void hits_free(struct hits *h);
 

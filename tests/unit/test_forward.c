@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Selection rules against a full sort of all pre-activations, with ties,
+ * NaN, too few positive values, and shapes around the block sizes.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "sae/forward.h"
+
+struct problem {
+    size_t n, d, m;
+    float *x, *w, *b, *h; /* h by the same product as the kernel's is exact
+                             because values are small integers */
+};
+
+/* Small integers: every sum is exact whatever its order, and there are ties
+ * in plenty. */
+static struct problem problem_make(size_t n, size_t d, size_t m, uint32_t lane)
+{
+    struct problem p = {.n = n, .d = d, .m = m};
+    struct rng r = rng_at(1, RNG_TEST, lane);
+    p.x = calloc(n * d + 1, sizeof(float));
+    p.w = calloc(m * d + 1, sizeof(float));
+    p.b = calloc(m + 1, sizeof(float));
+    p.h = calloc(n * m + 1, sizeof(float));
+    assert_true(p.x && p.w && p.b && p.h);
+    for (size_t i = 0; i < n * d; i++)
+        p.x[i] = (float)rng_below(&r, 9) - 4;
+    for (size_t i = 0; i < m * d; i++)
+        p.w[i] = (float)rng_below(&r, 5) - 2;
+    for (size_t i = 0; i < m; i++)
+        p.b[i] = (float)rng_below(&r, 7) - 3;
+    for (size_t i = 0; i < n; i++)
+        for (size_t f = 0; f < m; f++) {
+            p.h[i * m + f] = p.b[f];
+            for (size_t j = 0; j < d; j++)
+                p.h[i * m + f] += p.x[i * d + j] * p.w[f * d + j];
+        }
+    return p;
+}
+
+static void problem_free(struct problem *p)
+{
+    free(p->x);
+    free(p->w);
+    free(p->b);
+    free(p->h);
+}
+
+static int rank(const void *a, const void *b)
+{
+    const struct hit *x = a, *y = b;
+    if (x->value != y->value)
+        return x->value < y->value ? 1 : -1;
+    if (x->row != y->row)
+        return x->row < y->row ? -1 : 1;
+    return (x->feature > y->feature) - (x->feature < y->feature);
+}
+
+/* Marks in keep (n, m) what a rule selects among h > 0, by full sorting. */
+static void select_slowly(char *keep, const struct problem *p,
+                          const struct selection *s)
+{
+    struct hit *all = calloc(p->n * p->m + 1, sizeof *all);
+    assert_non_null(all);
+    memset(keep, 0, p->n * p->m);
+    size_t groups = s->rule == RULE_TOPK ? p->n : 1;
+    size_t rows = p->n / groups;
+    for (size_t g = 0; g < groups; g++) {
+        size_t count = 0;
+        for (size_t r = g * rows; r < (g + 1) * rows; r++)
+            for (size_t f = 0; f < p->m; f++) {
+                float v = p->h[r * p->m + f];
+                bool in =
+                    v > 0 && (s->threshold == NULL || v > s->threshold[f]);
+                if (in)
+                    all[count++] = (struct hit){v, (uint32_t)r, (uint32_t)f};
+            }
+        qsort(all, count, sizeof *all, rank);
+        size_t most = s->rule == RULE_TOPK || s->rule == RULE_BATCH_TOPK
+                          ? rows * s->k
+                          : count;
+        for (size_t i = 0; i < count && i < most; i++)
+            keep[all[i].row * p->m + all[i].feature] = 1;
+    }
+    free(all);
+}
+
+static void check_codes(const struct codes *c, const char *keep,
+                        const struct problem *p)
+{
+    size_t at = 0;
+    assert_int_equal(c->n, p->n);
+    for (size_t r = 0; r < p->n; r++) {
+        assert_int_equal(c->start[r], at);
+        for (size_t f = 0; f < p->m; f++)
+            if (keep[r * p->m + f]) {
+                assert_true(at < c->start[p->n]);
+                assert_int_equal(c->feature[at], f);
+                assert_true(c->value[at] == p->h[r * p->m + f]);
+                at++;
+            }
+    }
+    assert_int_equal(c->start[p->n], at);
+}
+
+static void check_rule(const struct problem *p, struct forward *f,
+                       const struct selection *s)
+{
+    struct err e;
+    struct codes c = {0};
+    struct encoder enc = {p->w, p->b, p->d, p->m};
+    char *keep = malloc(p->n * p->m + 1);
+    assert_non_null(keep);
+    select_slowly(keep, p, s);
+    assert_int_equal(forward_run(f, &enc, s, p->x, p->n, &c, &e), 0);
+    check_codes(&c, keep, p);
+    codes_free(&c);
+    free(keep);
+}
+
+static void test_rules_on_shapes(void **state)
+{
+    (void)state;
+    static const size_t shapes[][3] = {
+        {1, 1, 1},   {1, 3, 5},      {127, 2, 513}, {128, 5, 512},
+        {129, 4, 9}, {300, 3, 1030}, {257, 16, 64},
+    };
+    struct team team = team_make(3);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct problem p =
+            problem_make(shapes[i][0], shapes[i][1], shapes[i][2], (uint32_t)i);
+        float *threshold = malloc(p.m * sizeof *threshold);
+        assert_non_null(threshold);
+        for (size_t f = 0; f < p.m; f++)
+            threshold[f] = (float)(f % 7) - 2;
+        struct forward f;
+        struct err e;
+        assert_int_equal(forward_init(&f, &team, &e), 0);
+        const size_t ks[] = {1, 3 < p.m ? 3 : p.m, p.m};
+        for (size_t j = 0; j < 3; j++) {
+            check_rule(&p, &f, &(struct selection){RULE_TOPK, ks[j], NULL});
+            check_rule(&p, &f,
+                       &(struct selection){RULE_BATCH_TOPK, ks[j], NULL});
+        }
+        check_rule(&p, &f, &(struct selection){RULE_POSITIVE, 0, NULL});
+        check_rule(&p, &f, &(struct selection){RULE_THRESHOLD, 0, threshold});
+        forward_free(&f);
+        free(threshold);
+        problem_free(&p);
+    }
+}
+
+/* A floor left by a batch of larger values must not hide this batch's. */
+static void test_floor_of_another_batch(void **state)
+{
+    (void)state;
+    struct team team = team_make(1);
+    struct problem p = problem_make(200, 4, 100, 77);
+    struct selection s = {RULE_BATCH_TOPK, 5, NULL};
+    struct forward f;
+    struct err e;
+    assert_int_equal(forward_init(&f, &team, &e), 0);
+    f.floor = 1e6f;
+    check_rule(&p, &f, &s);
+    f.floor = 1e-3f;
+    check_rule(&p, &f, &s);
+    forward_free(&f);
+    problem_free(&p);
+}
+
+/* NaN passes no rule and does not disturb the other rows. */
+static void test_nan_is_not_selected(void **state)
+{
+    (void)state;
+    struct team team = team_make(1);
+    struct problem p = problem_make(40, 3, 30, 78);
+    p.x[7 * p.d] = NAN;
+    for (size_t f = 0; f < p.m; f++)
+        p.h[7 * p.m + f] = NAN;
+    struct forward f;
+    struct err e;
+    assert_int_equal(forward_init(&f, &team, &e), 0);
+    check_rule(&p, &f, &(struct selection){RULE_TOPK, 4, NULL});
+    check_rule(&p, &f, &(struct selection){RULE_BATCH_TOPK, 4, NULL});
+    check_rule(&p, &f, &(struct selection){RULE_POSITIVE, 0, NULL});
+    forward_free(&f);
+    problem_free(&p);
+}
+
+static void test_no_rows(void **state)
+{
+    (void)state;
+    struct team team = team_make(2);
+    struct problem p = problem_make(0, 3, 30, 79);
+    struct forward f;
+    struct err e;
+    struct codes c = {0};
+    struct encoder enc = {p.w, p.b, p.d, p.m};
+    struct selection s = {RULE_BATCH_TOPK, 4, NULL};
+    assert_int_equal(forward_init(&f, &team, &e), 0);
+    assert_int_equal(forward_run(&f, &enc, &s, p.x, 0, &c, &e), 0);
+    assert_int_equal(c.n, 0);
+    assert_int_equal(c.start[0], 0);
+    codes_free(&c);
+    forward_free(&f);
+    problem_free(&p);
+}
+
+/* hits_select on equal values, sorted and reversed lists of many lengths. */
+static void test_select_splits_by_rank(void **state)
+{
+    (void)state;
+    struct rng r = rng_at(2, RNG_TEST, 0);
+    for (size_t n = 1; n < 60; n++) {
+        struct hit item[60], sorted[60];
+        for (size_t i = 0; i < n; i++)
+            item[i] = (struct hit){(float)rng_below(&r, n % 3 == 0 ? 1 : 9),
+                                   (uint32_t)rng_below(&r, 4), (uint32_t)i};
+        memcpy(sorted, item, sizeof item);
+        qsort(sorted, n, sizeof *sorted, rank);
+        size_t k = 1 + (size_t)rng_below(&r, n);
+        hits_select(item, n, k);
+        assert_int_equal(rank(&item[k - 1], &sorted[k - 1]), 0);
+        qsort(item, k, sizeof *item, rank);
+        for (size_t i = 0; i < k; i++)
+            assert_int_equal(rank(&item[i], &sorted[i]), 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rules_on_shapes),
+        cmocka_unit_test(test_floor_of_another_batch),
+        cmocka_unit_test(test_nan_is_not_selected),
+        cmocka_unit_test(test_no_rows),
+        cmocka_unit_test(test_select_splits_by_rank),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

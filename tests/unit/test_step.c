@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The training step: every gradient against central differences of a loss
+ * written here in double, whole steps against a dense trainer written here in
+ * double, and the same bits for any number of threads.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "train/step.h"
+
+enum { D = 7, M = 12, N = 9, K = 3 };
+
+/* Parameters in double, in the order in which they are perturbed. */
+struct exact {
+    double w_enc[M][D], w_dec[M][D], b_enc[M], b_dec[D];
+};
+
+struct fixture {
+    struct parameters p;
+    struct step step;
+    struct team team;
+    float x[N * D];
+};
+
+static void fill(float *out, size_t n, float scale, uint32_t lane)
+{
+    struct rng r = rng_at(5, RNG_TEST, lane);
+    for (size_t i = 0; i < n; i++)
+        out[i] = scale * rng_normal(&r);
+}
+
+static void setup(struct fixture *t, int threads)
+{
+    struct err e;
+    t->team = team_make(threads);
+    assert_int_equal(parameters_init(&t->p, D, M, &e), 0);
+    assert_int_equal(step_init(&t->step, &t->p, &t->team, N, &e), 0);
+    parameters_draw(&t->p, 3, &t->team);
+    fill(t->p.w_enc.w, M * D, 0.5f, 1);
+    fill(t->p.b_enc.w, M, 0.3f, 2);
+    fill(t->p.b_dec.w, D, 0.5f, 3);
+    fill(t->x, N * D, 1, 4);
+}
+
+static void teardown(struct fixture *t)
+{
+    step_free(&t->step);
+    parameters_free(&t->p);
+}
+
+static void take_exact(struct exact *q, const struct parameters *p)
+{
+    for (size_t i = 0; i < M; i++) {
+        q->b_enc[i] = (double)p->b_enc.w[i];
+        for (size_t j = 0; j < D; j++) {
+            q->w_enc[i][j] = (double)p->w_enc.w[i * D + j];
+            q->w_dec[i][j] = (double)p->w_dec.w[i * D + j];
+        }
+    }
+    for (size_t j = 0; j < D; j++)
+        q->b_dec[j] = (double)p->b_dec.w[j];
+}
+
+static double pre_activation(const struct exact *q, const float *x, size_t i)
+{
+    double h = q->b_enc[i];
+    for (size_t j = 0; j < D; j++)
+        h += ((double)x[j] - q->b_dec[j]) * q->w_enc[i][j];
+    return h;
+}
+
+/* The loss with the features of `codes` active, whatever the parameters. */
+static double loss_of(const struct exact *q, const float *x,
+                      const struct codes *codes)
+{
+    double loss = 0;
+    for (size_t r = 0; r < N; r++) {
+        double error[D];
+        for (size_t j = 0; j < D; j++)
+            error[j] = q->b_dec[j] - (double)x[r * D + j];
+        for (size_t c = codes->start[r]; c < codes->start[r + 1]; c++) {
+            size_t i = codes->feature[c];
+            double f = pre_activation(q, x + r * D, i);
+            for (size_t j = 0; j < D; j++)
+                error[j] += f * q->w_dec[i][j];
+        }
+        for (size_t j = 0; j < D; j++)
+            loss += error[j] * error[j];
+    }
+    return loss / N;
+}
+
+static double difference(struct exact *q, double *at, const struct fixture *t)
+{
+    const double h = 1e-4, kept = *at;
+    *at = kept + h;
+    double above = loss_of(q, t->x, &t->step.codes);
+    *at = kept - h;
+    double below = loss_of(q, t->x, &t->step.codes);
+    *at = kept;
+    return (above - below) / (2 * h);
+}
+
+static void assert_near(double got, double want, double tolerance)
+{
+    if (!(fabs(got - want) <= tolerance * (1 + fabs(want))))
+        fail_msg("got %.9g, want %.9g", got, want);
+}
+
+static void check_gradients(enum rule rule)
+{
+    struct fixture t;
+    struct err e;
+    struct step_result result;
+    struct step_plan plan = {rule, K, 1e-3, 1};
+    setup(&t, 1);
+    assert_int_equal(step_forward(&t.step, t.x, N, &plan, &result, &e), 0);
+    assert_int_equal(step_transpose(&t.step, &e), 0);
+    assert_int_equal(t.step.codes.start[N], N * K);
+    struct exact q;
+    take_exact(&q, &t.p);
+    assert_near(result.loss, loss_of(&q, t.x, &t.step.codes), 1e-5);
+    double norm = 0, want_bias[D];
+    for (size_t i = 0; i < M; i++) {
+        float dec[D], enc[D];
+        float b_enc = step_feature_gradient(&t.step, i, dec, enc);
+        double along = 0, square = 0;
+        assert_near((double)b_enc, difference(&q, &q.b_enc[i], &t), 1e-4);
+        for (size_t j = 0; j < D; j++) {
+            assert_near((double)dec[j], difference(&q, &q.w_dec[i][j], &t),
+                        1e-4);
+            assert_near((double)enc[j], difference(&q, &q.w_enc[i][j], &t),
+                        1e-4);
+            along += (double)dec[j] * q.w_dec[i][j];
+            square += (double)dec[j] * (double)dec[j] +
+                      (double)enc[j] * (double)enc[j];
+        }
+        norm += square - along * along + (double)b_enc * (double)b_enc;
+    }
+    for (size_t j = 0; j < D; j++) {
+        want_bias[j] = difference(&q, &q.b_dec[j], &t);
+        norm += want_bias[j] * want_bias[j];
+    }
+    step_update(&t.step, &plan);
+    for (size_t j = 0; j < D; j++)
+        assert_near((double)t.step.bias[j], want_bias[j], 1e-4);
+    assert_near(t.step.norm, sqrt(norm), 1e-4);
+    teardown(&t);
+}
+
+static void test_gradients_topk(void **state)
+{
+    (void)state;
+    check_gradients(RULE_TOPK);
+}
+
+static void test_gradients_batch_topk(void **state)
+{
+    (void)state;
+    check_gradients(RULE_BATCH_TOPK);
+}
+
+/* ---- whole steps ---- */
+
+/* A dense trainer: parameters, gradients and moments as flat arrays. */
+struct dense {
+    struct exact w, g, m, v;
+    double norm;
+};
+
+static int falling(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x < y) - (x > y);
+}
+
+static void dense_gradients(struct dense *t, const float *x, enum rule rule)
+{
+    double h[N * M], sorted[N * M];
+    for (size_t r = 0; r < N; r++)
+        for (size_t i = 0; i < M; i++)
+            h[r * M + i] = pre_activation(&t->w, x + r * D, i);
+    memcpy(sorted, h, sizeof h);
+    if (rule == RULE_BATCH_TOPK)
+        qsort(sorted, N * M, sizeof *sorted, falling);
+    else
+        for (size_t r = 0; r < N; r++)
+            qsort(sorted + r * M, M, sizeof *sorted, falling);
+    memset(&t->g, 0, sizeof t->g);
+    for (size_t r = 0; r < N; r++) {
+        double cut =
+            rule == RULE_BATCH_TOPK ? sorted[N * K - 1] : sorted[r * M + K - 1];
+        double G[D];
+        for (size_t j = 0; j < D; j++)
+            G[j] = t->w.b_dec[j] - (double)x[r * D + j];
+        for (size_t i = 0; i < M; i++)
+            for (size_t j = 0; h[r * M + i] >= cut && j < D; j++)
+                G[j] += h[r * M + i] * t->w.w_dec[i][j];
+        for (size_t j = 0; j < D; j++) {
+            G[j] *= 2.0 / N;
+            t->g.b_dec[j] += G[j];
+        }
+        for (size_t i = 0; i < M; i++) {
+            double g = 0;
+            if (!(h[r * M + i] >= cut))
+                continue;
+            for (size_t j = 0; j < D; j++)
+                g += G[j] * t->w.w_dec[i][j];
+            t->g.b_enc[i] += g;
+            for (size_t j = 0; j < D; j++) {
+                t->g.w_dec[i][j] += h[r * M + i] * G[j];
+                t->g.w_enc[i][j] += g * ((double)x[r * D + j] - t->w.b_dec[j]);
+                t->g.b_dec[j] -= g * t->w.w_enc[i][j];
+            }
+        }
+    }
+}
+
+static void dense_step(struct dense *t, const float *x, enum rule rule,
+                       double rate, double number)
+{
+    dense_gradients(t, x, rule);
+    for (size_t i = 0; i < M; i++) {
+        double along = 0;
+        for (size_t j = 0; j < D; j++)
+            along += t->g.w_dec[i][j] * t->w.w_dec[i][j];
+        for (size_t j = 0; j < D; j++)
+            t->g.w_dec[i][j] -= along * t->w.w_dec[i][j];
+    }
+    double clip = t->norm > sqrt(D) ? sqrt(D) / t->norm : 1, norm = 0;
+    double *w = (double *)&t->w, *g = (double *)&t->g;
+    double *m = (double *)&t->m, *v = (double *)&t->v;
+    for (size_t i = 0; i < sizeof(struct exact) / sizeof(double); i++) {
+        norm += g[i] * g[i];
+        m[i] = 0.9 * m[i] + 0.1 * clip * g[i];
+        v[i] = 0.999 * v[i] + 0.001 * clip * g[i] * clip * g[i];
+        w[i] -= rate * (m[i] / (1 - pow(0.9, number))) /
+                (sqrt(v[i] / (1 - pow(0.999, number))) + 1e-8);
+    }
+    t->norm = sqrt(norm);
+    for (size_t i = 0; i < M; i++) {
+        double length = 0;
+        for (size_t j = 0; j < D; j++)
+            length += t->w.w_dec[i][j] * t->w.w_dec[i][j];
+        for (size_t j = 0; j < D; j++)
+            t->w.w_dec[i][j] /= sqrt(length);
+    }
+}
+
+static void check_steps(enum rule rule)
+{
+    struct fixture t;
+    struct err e;
+    struct dense reference = {0};
+    setup(&t, 2);
+    /* Large inputs make the gradient norm pass √d, so that clipping counts. */
+    for (size_t i = 0; i < N * D; i++)
+        t.x[i] *= 3;
+    take_exact(&reference.w, &t.p);
+    bool clipped = false;
+    for (int i = 1; i <= 10; i++) {
+        struct step_plan plan = {rule, K, 3e-3, i};
+        struct step_result result;
+        clipped |= t.step.norm > sqrt(D);
+        assert_int_equal(step_run(&t.step, t.x, N, &plan, &result, &e), 0);
+        dense_step(&reference, t.x, rule, 3e-3, i);
+    }
+    assert_true(clipped);
+    for (size_t i = 0; i < M; i++) {
+        assert_near((double)t.p.b_enc.w[i], reference.w.b_enc[i], 2e-4);
+        for (size_t j = 0; j < D; j++) {
+            assert_near((double)t.p.w_enc.w[i * D + j], reference.w.w_enc[i][j],
+                        2e-4);
+            assert_near((double)t.p.w_dec.w[i * D + j], reference.w.w_dec[i][j],
+                        2e-4);
+        }
+    }
+    for (size_t j = 0; j < D; j++)
+        assert_near((double)t.p.b_dec.w[j], reference.w.b_dec[j], 2e-4);
+    teardown(&t);
+}
+
+static void test_steps_topk(void **state)
+{
+    (void)state;
+    check_steps(RULE_TOPK);
+}
+
+static void test_steps_batch_topk(void **state)
+{
+    (void)state;
+    check_steps(RULE_BATCH_TOPK);
+}
+
+/* ---- threads ---- */
+
+enum { WIDE_D = 48, WIDE_M = 1100, WIDE_N = 700 };
+
+static void run_wide(float *w_enc, float *w_dec, int threads)
+{
+    struct err e;
+    struct team team = team_make(threads);
+    struct parameters p;
+    struct step s;
+    float *x = malloc(WIDE_N * WIDE_D * sizeof *x);
+    assert_non_null(x);
+    assert_int_equal(parameters_init(&p, WIDE_D, WIDE_M, &e), 0);
+    assert_int_equal(step_init(&s, &p, &team, WIDE_N, &e), 0);
+    parameters_draw(&p, 11, &team);
+    for (int i = 1; i <= 8; i++) {
+        struct step_plan plan = {RULE_BATCH_TOPK, 9, 1e-3, i};
+        struct step_result result;
+        fill(x, WIDE_N * WIDE_D, 1, (uint32_t)(100 + i));
+        assert_int_equal(step_run(&s, x, WIDE_N, &plan, &result, &e), 0);
+    }
+    memcpy(w_enc, p.w_enc.w, WIDE_M * WIDE_D * sizeof *w_enc);
+    memcpy(w_dec, p.w_dec.w, WIDE_M * WIDE_D * sizeof *w_dec);
+    step_free(&s);
+    parameters_free(&p);
+    free(x);
+}
+
+static void test_same_bits_for_any_threads(void **state)
+{
+    (void)state;
+    static float enc[2][WIDE_M * WIDE_D], dec[2][WIDE_M * WIDE_D];
+    run_wide(enc[0], dec[0], 1);
+    for (int threads = 2; threads <= 7; threads += 5) {
+        run_wide(enc[1], dec[1], threads);
+        assert_memory_equal(enc[0], enc[1], sizeof enc[0]);
+        assert_memory_equal(dec[0], dec[1], sizeof dec[0]);
+    }
+}
+
+/* A feature that no row selects must count the tokens, and one that is
+ * selected must start again. */
+static void test_silent_counts_tokens(void **state)
+{
+    (void)state;
+    struct fixture t;
+    struct err e;
+    struct step_result result;
+    struct step_plan plan = {RULE_TOPK, 1, 1e-6, 1};
+    setup(&t, 1);
+    t.p.b_enc.w[4] = -100;
+    t.p.b_enc.w[5] = 100;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(step_run(&t.step, t.x, N, &plan, &result, &e), 0);
+    assert_int_equal(t.step.silent[4], 3 * N);
+    assert_int_equal(t.step.silent[5], 0);
+    teardown(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_gradients_topk),
+        cmocka_unit_test(test_gradients_batch_topk),
+        cmocka_unit_test(test_steps_topk),
+        cmocka_unit_test(test_steps_batch_topk),
+        cmocka_unit_test(test_same_bits_for_any_threads),
+        cmocka_unit_test(test_silent_counts_tokens),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

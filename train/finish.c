@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "train/finish.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/vector.h"
+
+static int copy(struct sae *s, float **out, const float *in, size_t n,
+                float scale, struct err *e)
+{
+    TRY(arena_get(&s->arena, out, n, sizeof **out, "SAE", e));
+    memcpy(*out, in, n * sizeof **out);
+    vector_scale(*out, scale, n);
+    return 0;
+}
+
+/* All but the threshold. */
+static int fold(struct sae *s, const struct parameters *p,
+                const struct input *in, const struct train_config *c,
+                const char *hook, struct err *e)
+{
+    const struct dump_info *info = dump_info(in->dump);
+    float unit = (float)(1 / in->scale);
+    *s = (struct sae){
+        .architecture = c->architecture == TRAIN_TOPK ? SAE_TOPK : SAE_JUMPRELU,
+        .d = p->d,
+        .m = p->m,
+        .k = c->architecture == TRAIN_TOPK ? c->k : 0,
+        .apply_b_dec_to_input = true,
+        .layer = in->layer,
+        .heads = info->heads,
+    };
+    TRY(arena_string(&s->arena, &s->model, info->model, e));
+    TRY(arena_string(&s->arena, &s->hook, hook, e));
+    TRY(copy(s, &s->w_enc, p->w_enc.w, p->m * p->d, 1, e));
+    TRY(copy(s, &s->w_dec, p->w_dec.w, p->m * p->d, 1, e));
+    TRY(copy(s, &s->b_enc, p->b_enc.w, p->m, unit, e));
+    return copy(s, &s->b_dec, p->b_dec.w, p->d, unit, e);
+}
+
+static int least_value(float *out, const struct codes *c, struct err *e)
+{
+    size_t n = c->start[c->n];
+    if (n == 0)
+        return err_set(e, ERR_INPUT,
+                       "no feature is active on the held-out rows; train "
+                       "longer or at a lower --rate");
+    *out = c->value[0];
+    for (size_t i = 1; i < n; i++)
+        *out = c->value[i] < *out ? c->value[i] : *out;
+    return 0;
+}
+
+/* The n·k largest pre-activations of the sample stay: the threshold is the
+ * float just below the least of them, as jumprelu wants h > threshold. */
+static int calibrate(struct sae *s, const struct input *in, size_t k,
+                     const struct team *team, struct err *e)
+{
+    size_t n = in->sample_rows, d = s->d;
+    TRY(arena_get(&s->arena, &s->threshold, s->m, sizeof(float), "threshold",
+                  e));
+    float *centred = malloc(n * d * sizeof *centred);
+    if (centred == NULL)
+        return err_memory(e, "held-out rows", n * d * sizeof *centred);
+    for (size_t r = 0; r < n; r++)
+        vector_subtract(centred + r * d, in->sample + r * d, s->b_dec, d);
+    struct encoder enc = {s->w_enc, s->b_enc, d, s->m};
+    struct selection rule = {.rule = RULE_BATCH_TOPK, .k = k};
+    struct codes codes = {0};
+    struct forward f;
+    float least = 0;
+    int code = forward_init(&f, team, e);
+    if (code == 0)
+        code = forward_run(&f, &enc, &rule, centred, n, &codes, e);
+    if (code == 0)
+        code = least_value(&least, &codes, e);
+    for (size_t i = 0; i < s->m; i++)
+        s->threshold[i] = nextafterf(least, 0);
+    forward_free(&f);
+    codes_free(&codes);
+    free(centred);
+    return code;
+}
+
+static int measure(struct finish_figures *figures, const struct sae *s,
+                   const struct input *in, const struct team *team,
+                   struct err *e)
+{
+    enum { ROWS = 4096 };
+    struct metrics q;
+    struct codes codes = {0};
+    int code = metrics_init(&q, s->d, s->m, e);
+    for (size_t r = 0; code == 0 && r < in->sample_rows; r += ROWS) {
+        size_t n = in->sample_rows - r < ROWS ? in->sample_rows - r : ROWS;
+        const float *x = in->sample + r * s->d;
+        code = sae_encode(s, team, x, n, &codes, e);
+        if (code == 0)
+            code = metrics_add(&q, s, team, x, &codes, e);
+    }
+    *figures = (struct finish_figures){
+        .fvu = metrics_fvu(&q),
+        .l0 = metrics_l0(&q),
+        .threshold = s->threshold != NULL ? (double)s->threshold[0] : 0,
+        .never = (double)metrics_dead(&q) / (double)s->m,
+        .rows = in->sample_rows,
+    };
+    codes_free(&codes);
+    metrics_free(&q);
+    return code;
+}
+
+int finish_sae(struct sae *s, struct finish_figures *figures,
+               const struct parameters *p, const struct input *in,
+               const struct train_config *c, const char *hook,
+               const struct team *team, struct err *e)
+{
+    int code = fold(s, p, in, c, hook, e);
+    if (code == 0 && s->architecture == SAE_JUMPRELU)
+        code = calibrate(s, in, c->k, team, e);
+    if (code == 0)
+        code = measure(figures, s, in, team, e);
+    if (code != 0)
+        sae_free(s);
+    return code;
+}

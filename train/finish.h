@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From trained parameters to an SAE in raw activation units, with the
+ * threshold and the figures that go with it.
+ *
+ * Training saw x' = s·x. Dividing b_enc and b_dec by s and keeping both
+ * matrices gives h(x) = h'(x')/s and the same reconstruction, with unit
+ * decoder rows and activations in raw units (reference: "fold" in
+ * docs/formats.md).
+ */
+#ifndef TRAIN_FINISH_H
+#define TRAIN_FINISH_H
+
+#include "sae/metrics.h"
+#include "train/input.h"
+#include "train/options.h"
+#include "train/parameters.h"
+
+/* Figures on the held-out sample. */
+struct finish_figures {
+    double fvu, l0;
+    double threshold; /* 0 for topk */
+    double never;     /* share of features that no held-out row activates */
+    uint64_t rows;
+};
+
+/* Fills *s (the caller's sae_free). For BatchTopK the threshold is the value
+ * at which the held-out sample has k active features a row on average, exactly
+ * but for ties (trainers' running averages lag and depend on the batch size).
+ * `hook` names the activations. */
+int finish_sae(struct sae *s, struct finish_figures *figures,
+               const struct parameters *p, const struct input *in,
+               const struct train_config *c, const char *hook,
+               const struct team *team, struct err *e);
+
+#endif

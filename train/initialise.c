@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#include "train/initialise.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/vector.h"
+
+/* c from one batch: e = y − (x − b_dec) lies in step's residual times 2/n, so
+ * y = e·n/2 + centred. */
+static float best_tie(const struct step *s, size_t n)
+{
+    size_t d = s->p->d;
+    double along = 0, square = 0;
+    for (size_t r = 0; r < n; r++) {
+        const float *x = s->centred + r * d, *g = s->residual + r * d;
+        for (size_t j = 0; j < d; j++) {
+            double y = (double)g[j] * (double)n / 2 + (double)x[j];
+            along += y * (double)x[j];
+            square += y * y;
+        }
+    }
+    return square > 0 && along > 0 ? (float)(along / square) : 1;
+}
+
+int initialise(struct step *s, const struct input *in,
+               const struct step_plan *plan, uint64_t seed, struct err *e)
+{
+    size_t d = in->d;
+    size_t n = in->sample_rows < s->batch ? in->sample_rows : s->batch;
+    struct parameters *p = s->p;
+    parameters_draw(p, seed, s->team);
+    for (size_t j = 0; j < d; j++)
+        p->b_dec.w[j] = (float)in->scale * in->mean[j];
+    float *x = malloc(n * d * sizeof *x);
+    if (x == NULL)
+        return err_memory(e, "first batch", n * d * sizeof *x);
+    memcpy(x, in->sample, n * d * sizeof *x);
+    vector_scale(x, (float)in->scale, n * d);
+    struct step_result result;
+    int code = step_forward(s, x, n, plan, &result, e);
+    free(x);
+    TRY(code);
+    vector_scale(p->w_enc.w, best_tie(s, n), p->m * d);
+    /* The floor came from h before the scaling. */
+    s->forward.floor = 0;
+    return 0;
+}

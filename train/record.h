@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a run writes down about itself: headscope.json, metrics.jsonl,
+ * timing.json. docs/formats.md lists the keys.
+ */
+#ifndef TRAIN_RECORD_H
+#define TRAIN_RECORD_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "train/train.h"
+
+/* A line of metrics.jsonl. */
+struct record_point {
+    uint64_t step, tokens;
+    size_t k;
+    double loss;      /* mean ‖e‖² of the batch, scaled units */
+    double train_fvu; /* loss / d: scaled inputs have E‖x − μ‖² = d */
+    double held_out_fvu; /* of up to 4096 held-out rows, rule of training */
+    double l0, dead_fraction, rate, gradient_norm;
+};
+int record_curve_point(FILE *f, const struct record_point *p, struct err *e);
+
+/* headscope.json; NULL without memory. */
+json_t *record_json(const struct train_job *job,
+                    const struct train_result *result, const struct input *in);
+
+/* Speed: apart from the rest, which is the same for equal runs. */
+int record_timing(const char *folder, const struct train_result *result,
+                  struct err *e);
+
+#endif

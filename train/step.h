@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One training step (DESIGN 5). With rows x (n, d), the selected codes f and
+ *
+ *     h = (x − b_dec)·W_encᵀ + b_enc,  x̂ = b_dec + Σ_i f_i·W_dec[i],  e = x̂ − x
+ *     L = (1/n) Σ_rows ‖e‖²
+ *
+ * and G = ∂L/∂x̂ = (2/n)·e, the gradients are (sums over the rows r in which
+ * feature i is active; the selection itself has none):
+ *
+ *     g_ri       = ⟨G_r, W_dec[i]⟩
+ *     ∂L/∂W_dec[i] = Σ f_ri·G_r              less its part along W_dec[i]
+ *     ∂L/∂W_enc[i] = Σ g_ri·(x_r − b_dec)
+ *     ∂L/∂b_enc[i] = Σ g_ri
+ *     ∂L/∂b_dec    = Σ_r G_r − Σ_i ∂L/∂b_enc[i]·W_enc[i]
+ *
+ * Only the product with W_enc is dense; the rest touches active features only.
+ * Each feature's gradients are summed by one thread in row order and used at
+ * once: no gradient matrix, no atomics, the same bits for any number of
+ * threads. Decoder rows are renormalised after the update, so every snapshot
+ * has unit rows. Gradients are clipped to global norm √d by the norm of the
+ * step before, because this step's is known only at its end.
+ */
+#ifndef TRAIN_STEP_H
+#define TRAIN_STEP_H
+
+#include "sae/forward.h"
+#include "train/parameters.h"
+
+/* An active pair seen from its feature. */
+struct pair {
+    uint32_t row;
+    float f; /* activation */
+    float g; /* ∂L/∂f */
+};
+
+struct step {
+    struct parameters *p;
+    const struct team *team;
+    size_t batch; /* most rows of a step */
+    struct forward forward;
+    struct codes codes;
+    float *centred;   /* (n, d) x − b_dec */
+    float *residual;  /* (n, d) G */
+    double *row_loss; /* (n) ‖e‖² */
+    float *g;         /* ∂L/∂f of each entry of codes */
+    size_t g_capacity;
+    /* The code list in feature order. */
+    size_t *pair_start; /* (m + 1) */
+    struct pair *pairs;
+    size_t pairs_capacity;
+    /* Partial sums of blocks of rows and chunks of features. */
+    float *block_bias;  /* (row blocks, d) */
+    float *chunk_bias;  /* (feature chunks, d) */
+    double *chunk_norm; /* (feature chunks) */
+    float *rows;        /* (threads, 2, d) a feature's gradients */
+    float *bias;        /* (d) ∂L/∂b_dec */
+    uint64_t *silent;   /* (m) tokens since a feature was last active */
+    double norm;        /* global gradient norm of the last step; 0 before */
+    struct arena arena;
+};
+
+/* What differs from step to step. */
+struct step_plan {
+    enum rule rule; /* RULE_TOPK or RULE_BATCH_TOPK */
+    size_t k;
+    double rate; /* learning rate */
+    double t;    /* number of the step, the first being 1 */
+};
+
+struct step_result {
+    double loss; /* L before the update */
+    double l0;   /* active features a row */
+};
+
+/* Keeps `p` and `team`. */
+int step_init(struct step *s, struct parameters *p, const struct team *team,
+              size_t batch, struct err *e);
+void step_free(struct step *s);
+
+/* One whole step on x (n, d), n <= batch. */
+int step_run(struct step *s, const float *x, size_t n,
+             const struct step_plan *plan, struct step_result *out,
+             struct err *e);
+
+/* The parts of a step, in their order, for evaluation and tests. */
+
+/* Selects, decodes, and leaves codes, G and g. */
+int step_forward(struct step *s, const float *x, size_t n,
+                 const struct step_plan *plan, struct step_result *out,
+                 struct err *e);
+/* Brings the code list into feature order. */
+int step_transpose(struct step *s, struct err *e);
+/* Gradients of feature i, not projected: dec (d), enc (d); returns that of
+ * b_enc[i]. */
+float step_feature_gradient(const struct step *s, size_t i, float *dec,
+                            float *enc);
+/* Updates every feature, leaves ∂L/∂b_dec in s->bias, then updates b_dec. */
+void step_update(struct step *s, const struct step_plan *plan);
+
+#endif
