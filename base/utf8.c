@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/utf8.h"
 
+#include <string.h>
+
 /* Length of the valid sequence at s, or 0. The ranges are those of RFC 3629
  * section 4. */
 static size_t sequence(const unsigned char *s, size_t left)
@@ -32,6 +34,14 @@ size_t utf8_valid_prefix(const char *text, size_t size)
         i += length;
     }
     return i;
+}
+
+void utf8_repair(char *text)
+{
+    size_t size = strlen(text);
+    for (size_t i = utf8_valid_prefix(text, size); i < size;
+         i += utf8_valid_prefix(text + i, size - i))
+        text[i] = '?';
 }
 
 size_t utf8_encode(char out[4], uint32_t c)

@@ -13,6 +13,10 @@
  * are. */
 size_t utf8_valid_prefix(const char *text, size_t size);
 
+/* Puts '?' in place of every byte of a string that is not part of a valid
+ * sequence: for file names that go into JSON. */
+void utf8_repair(char *text);
+
 /* Writes the 1 to 4 bytes of a code point (valid, not checked); returns how
  * many. */
 size_t utf8_encode(char out[4], uint32_t code_point);

@@ -61,18 +61,10 @@ static void print_json(const json_t *object)
 
 /* ---- errors ---- */
 
-/* A file name in a message may be any bytes; JSON takes only UTF-8. */
-static void make_utf8(char *text)
-{
-    size_t size = strlen(text);
-    for (size_t i = utf8_valid_prefix(text, size); i < size;
-         i += utf8_valid_prefix(text + i, size - i))
-        text[i] = '?';
-}
-
+/* A file name in the message may be any bytes; JSON takes only UTF-8. */
 static void print_error_json(struct err *e)
 {
-    make_utf8(e->msg);
+    utf8_repair(e->msg);
     json_t *object = json_pack("{s:s}", "error", e->msg);
     if (object != NULL)
         print_json(object);
