@@ -1,0 +1,58 @@
+# A folder includes only what the pipeline puts before it (DESIGN 3), and each
+# outside library has its place.
+. "$SOURCE/tests/common.sh"
+cd "$SOURCE"
+
+declare -A may=(
+  [base]=""
+  [kernels]="base"
+  [dump]="base kernels"
+  [sae]="base kernels dump"
+  [capture]="base kernels dump"
+  [train]="base kernels dump sae"
+  [store]="base"
+  [encode]="base kernels dump sae store"
+  [cli]="base kernels dump sae capture train store encode"
+)
+declare -A only_in=(
+  [sqlite3.h]="store"
+  [microhttpd.h]="viewer"
+  [cblas.h]="base kernels capture sae train"
+  [omp.h]="base"
+  [pcre2.h]="capture"
+  [xxhash.h]="dump sae"
+)
+
+bad=0
+complain() {
+  printf '%s\n' "$*" >&2
+  bad=1
+}
+
+while IFS=: read -r file line text; do
+  folder=${file%%/*}
+  [ "$folder" != tests ] || continue
+  [ -n "${may[$folder]+known}" ] || {
+    complain "$file: folder $folder is not in the table of $0"
+    continue
+  }
+  header=$(sed -E 's/.*#\s*include\s*["<]([^">]+)[">].*/\1/' <<<"$text")
+  case $text in
+    *\"*)
+      target=${header%%/*}
+      case " $folder ${may[$folder]} " in
+        *" $target "*) ;;
+        *) complain "$file:$line: $folder/ may not include $header" ;;
+      esac
+      ;;
+    *)
+      places=${only_in[$header]-$folder}
+      case " $places " in
+        *" $folder "*) ;;
+        *) complain "$file:$line: $header belongs to $places" ;;
+      esac
+      ;;
+  esac
+done < <(tracked '*.c' '*.h' |
+  xargs -d '\n' grep -nHE '^\s*#\s*include')
+[ $bad = 0 ]
