@@ -19,7 +19,12 @@
 #include "dump/tensor.h"
 #include "dump/vocab.h"
 
-enum { DUMP_LAYERS_MAX = 1024 };
+/* Far above any model known; a number beyond is a mistake in the input. */
+enum {
+    DUMP_LAYERS_MAX = 1024,
+    DUMP_HEADS_MAX = 65536,
+    DUMP_WIDTH_MAX = 1 << 20, /* heads × d_head */
+};
 
 /* Shapes that a bare array can have; nothing is guessed. */
 enum dump_layout {
@@ -41,23 +46,24 @@ struct dump_options {
     const char *vocab;     /* vocab.json */
     const char *model;     /* recorded in place of a manifest's */
 };
-extern const struct option dump_option_table[];
-extern const size_t dump_option_count;
+enum { DUMP_OPTION_COUNT = 8 }; /* a constant, for static option groups */
+extern const struct option dump_option_table[DUMP_OPTION_COUNT];
 
 /* What is known about a dump; strings live as long as the dump. */
 struct dump_info {
-    const char *path;  /* as given; the first file of several */
-    const char *model; /* "unknown" if nobody said */
-    const char *fingerprint; /* 32 hex digits: over shapes and checksums (a
-                                folder) or names, shapes and data (arrays) */
+    const char *path;        /* as given; the first file of several */
+    const char *model;       /* "unknown" if nobody said */
+    const char *fingerprint; /* 32 hex digits: over the manifest with its
+                                checksums (a folder) or shape, data, tokens
+                                and contexts (arrays); not over paths */
     int first_layer;         /* number of the first layer: usually 0 */
     int layers, heads, d_head;
     int d_model;       /* 0 if unknown */
     uint64_t tokens;   /* rows of every layer */
     uint64_t contexts; /* 0 if unknown */
     enum dtype dtype;
-    const char *bos;   /* "always", "never", "unknown": each context begins
-                          with the BOS token */
+    const char *bos;       /* "always", "never", "unknown": each context begins
+                              with the BOS token */
     int fold_value_biases; /* 1 yes, 0 no (raw Hugging Face z), -1 unknown */
 };
 
@@ -66,7 +72,8 @@ struct dump;
 /* Opens paths[0..n_paths): one folder with a manifest, or array files that are
  * joined along tokens in the order given. Checks everything except the values:
  * manifest against shards (sizes, shapes, types), tokens against vocabulary,
- * contexts ascending and complete. */
+ * contexts ascending and complete. Bare arrays are read through once, for the
+ * fingerprint. Copies what it needs of `paths` and `options`. */
 int dump_open(struct dump **out, const char *const *paths, size_t n_paths,
               const struct dump_options *options, struct err *e);
 void dump_close(struct dump **d);
@@ -94,7 +101,8 @@ void dump_read_raw(const struct dump *d, int layer, uint64_t first, size_t n,
 int dump_convert(const struct dump *d, int layer, const void *raw,
                  const uint64_t *rows, size_t n, float *out, struct err *e);
 
-/* Reads all shards and compares their checksums with the manifest. */
+/* Reads all files and compares their checksums with the manifest. Bare arrays
+ * have none: 0. */
 int dump_verify(const struct dump *d, struct err *e);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "base/arena.h"
 #include "base/map.h"
 #include "dump/tensor.h"
 
@@ -19,7 +20,12 @@ struct safetensors {
     size_t n;
     char **names; /* in order of data */
     struct tensor *tensors;
+    struct arena arena;
 };
+
+/* What the reference implementation caps headers at, too: a lying size must
+ * not cost memory. */
+#define SAFETENSORS_HEADER_MAX 100000000
 
 /* Opens and checks a file. On failure nothing is left open. */
 int safetensors_open(struct safetensors *s, const char *path, struct err *e);
@@ -29,9 +35,15 @@ void safetensors_close(struct safetensors *s);
 const struct tensor *safetensors_find(const struct safetensors *s,
                                       const char *name);
 
+/* Whether a tensor may have that name: not empty, no '/', no "..", no control
+ * characters. */
+bool safetensors_name_ok(const char *name);
+/* "F32", "BF16": the format's word for a type. */
+const char *safetensors_type_name(enum dtype dtype);
+
 /* What a writer puts into one file. */
 struct safetensors_entry {
-    const char *name; /* no '/', no "..", no control characters */
+    const char *name;
     enum dtype dtype;
     int rank;
     int64_t shape[TENSOR_RANK_MAX];
@@ -44,7 +56,10 @@ struct safetensors_entry {
 struct safetensors_writer {
     void *file; /* FILE * */
     const char *path;
-    size_t left; /* bytes still to come */
+    uint64_t left; /* bytes still to come */
+    void *hash;    /* XXH3_state_t * */
+    /* After end: the file's size and the XXH3-64 of all its bytes. */
+    uint64_t bytes, xxh3;
 };
 int safetensors_begin(struct safetensors_writer *w, const char *path,
                       const struct safetensors_entry *entries, size_t n,

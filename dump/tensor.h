@@ -6,6 +6,7 @@
 #ifndef DUMP_TENSOR_H
 #define DUMP_TENSOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,10 @@ struct tensor {
 size_t dtype_size(enum dtype dtype);
 /* "f32", "bf16", "i64": the word of options, manifests and messages. */
 const char *dtype_name(enum dtype dtype);
+/* The reverse; false if there is no such type. */
+bool dtype_from_name(enum dtype *dtype, const char *name);
+/* Whether activations may have it: f32, f16, bf16. */
+bool dtype_is_activation(enum dtype dtype);
 
 /* Number of elements. */
 size_t tensor_count(const struct tensor *t);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * Between f32 and the two half-width formats of activation files. Rounding is
- * to nearest even. Narrowing to bf16 turns subnormals into signed zeros, as
- * VCVTNEPS2BF16 does, so that every tier gives the same bits. Sources may be
- * unaligned; n may be 0.
+ * to nearest even; what is too large becomes an infinity. Narrowing to bf16
+ * turns subnormals into signed zeros, as VCVTNEPS2BF16 does, and NaNs are kept
+ * as quiet NaNs, as VCVTPH2PS and VCVTPS2PH do, so that every tier gives the
+ * same bits. Sources may be unaligned; n may be 0.
  */
 #ifndef KERNELS_CONVERT_H
 #define KERNELS_CONVERT_H
