@@ -115,7 +115,9 @@ static void print_scalar(const json_t *value)
 {
     const char *text = json_string_value(value);
     if (json_is_null(value))
-        (void)fputs("not recorded", stdout);
+        (void)putchar('-'); /* not recorded, or of no meaning here */
+    else if (json_is_real(value))
+        (void)printf("%g", json_real_value(value));
     else if (text != NULL && fits_a_line(text))
         (void)fputs(text, stdout);
     else
@@ -136,11 +138,12 @@ static void print_members(json_t *object, int indent)
     for (i = json_object_iter(object); i != NULL;
          i = json_object_iter_next(object, i)) {
         json_t *value = json_object_iter_value(i);
-        (void)printf("%*s%-*s  ", indent, "", width, json_object_iter_key(i));
+        const char *key = json_object_iter_key(i);
         if (json_is_object(value)) {
-            (void)putchar('\n');
+            (void)printf("%*s%s\n", indent, "", key);
             print_members(value, indent + 2);
         } else {
+            (void)printf("%*s%-*s  ", indent, "", width, key);
             print_scalar(value);
         }
     }
@@ -198,7 +201,7 @@ static int run(const struct common_options *common, const char *const *args,
 
 const struct command command_info = {
     .usage = {.command = "info",
-              .summary = "Says what a file or folder is",
+              .summary = "Say what a file or folder is.",
               .arguments = "PATH...",
               .details =
                   "Reads dump, SAE and model folders, .npy and .safetensors "

@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# The main job on the model in examples/: text to dump to SAEs to database.
+set -euo pipefail
+
+SOURCE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+. "$SOURCE/cmake/setup.sh"
+
+usage() {
+  cat <<'END'
+usage: ./demo.sh [--fresh] [--no-serve]
+
+Installs missing packages, builds headscope into build/, then in demo/: runs
+examples/tiny-gpt2 over its text, trains a sparse autoencoder on each layer's
+attention outputs, encodes them into demo/demo.db and prints a summary.
+Steps whose inputs have not changed since the last run are not repeated.
+
+  --fresh     repeat all steps
+  --no-serve  end with the summary (it does anyway until there is a page)
+END
+}
+
+fresh=false
+while [ $# -gt 0 ]; do
+  case $1 in
+    --fresh) fresh=true ;;
+    --no-serve) ;;
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    *) die "unknown option $1" "$(usage)" ;;
+  esac
+  shift
+done
+
+headscope=$SOURCE/build/headscope
+model=$SOURCE/examples/tiny-gpt2
+
+# Checksums of what a step reads. A dump's arrays stand in its manifest with
+# their checksums and need not be read again.
+checksums() {
+  find "$@" -type f ! -name '.*' ! -path '*.dump/*.safetensors' \
+    ! -path '*.dump/*.npy' -print0 | sort -z | xargs -0 sha256sum
+}
+
+# step OUTPUT INPUT... -- ARGUMENT...: runs headscope unless OUTPUT is there
+# and came from the same program version, arguments and inputs.
+step() {
+  local output=$1 inputs=() stamp key status=0
+  shift
+  while [ "$1" != -- ]; do
+    inputs+=("$1")
+    shift
+  done
+  shift
+  stamp=.$output.stamp
+  key=$(
+    "$headscope" --version
+    printf '%s\n' "$@"
+    checksums "${inputs[@]}"
+  )
+  if ! $fresh && [ -e "$output" ] && [ -f "$stamp" ] &&
+    [ "$key" = "$(cat "$stamp")" ]; then
+    printf 'up to date: demo/%s\n' "$output"
+    return 0
+  fi
+  rm -f "$stamp"
+  "$headscope" "$@" -o "$output" --force || status=$?
+  case $status in
+    0) printf '%s\n' "$key" >"$stamp" ;;
+    130 | 143) die "stopped; ./demo.sh goes on where it stopped" ;;
+    *) die "headscope $1 failed (see above)" \
+      "Mend that and run ./demo.sh again; what is done is kept." ;;
+  esac
+}
+
+started=$SECONDS
+install_packages build
+say "Building headscope"
+build "$SOURCE/build" -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF
+
+mkdir -p "$SOURCE/demo"
+cd "$SOURCE/demo"
+[ -w . ] || die "cannot write into $SOURCE/demo"
+
+say "Capturing attention outputs"
+step tiny.dump "$model" -- capture "$model" --text "$model/corpus.txt"
+
+layers=$("$headscope" info tiny.dump | awk '$1 == "layers" { print $2 }')
+saes=()
+for ((layer = 0; layer < layers; layer++)); do
+  say "Training an SAE on layer $layer"
+  step "layer$layer.sae" tiny.dump -- train tiny.dump --layer "$layer"
+  saes+=("layer$layer.sae")
+done
+
+say "Encoding into demo/demo.db"
+step demo.db tiny.dump "${saes[@]}" -- encode tiny.dump "${saes[@]}"
+
+say "Summary"
+"$headscope" info demo.db
+say "Done in $((SECONDS - started)) s"
+printf 'The database: %s\n' "$SOURCE/demo/demo.db"
