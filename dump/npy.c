@@ -226,7 +226,7 @@ static int find_header(struct reader *r, const struct map *m, const char *path,
 
 static int read_file(struct npy *a, const char *path, struct err *e)
 {
-    struct reader r;
+    struct reader r = {0};
     struct tensor *t = &a->tensor;
     TRY(find_header(&r, &a->map, path, e));
     TRY(read_dict(&r, t, e));
