@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * headscope encode: a dump and SAEs into a database.
+ */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/format.h"
+#include "base/log.h"
+#include "base/output.h"
+#include "encode/encode.h"
+#include "store/summary.h"
+
+static struct encode_options options;
+static struct dump_options array_options;
+
+/* The arguments, divided into what is an SAE and what is the dump. */
+struct inputs {
+    const char **dump, **saes;
+    size_t n_dump, n_saes;
+    struct arena arena;
+};
+
+static int divide(struct inputs *in, const char *const *args, size_t n,
+                  struct err *e)
+{
+    *in = (struct inputs){0};
+    TRY(arena_get(&in->arena, &in->dump, n, sizeof *in->dump, "arguments", e));
+    TRY(arena_get(&in->arena, &in->saes, n, sizeof *in->saes, "arguments", e));
+    for (size_t i = 0; i < n; i++) {
+        char config[OUTPUT_PATH_MAX];
+        TRY(output_join(config, args[i], "cfg.json", e));
+        if (access(config, F_OK) == 0)
+            in->saes[in->n_saes++] = args[i];
+        else
+            in->dump[in->n_dump++] = args[i];
+    }
+    if (in->n_saes == 0)
+        return err_set(e, ERR_INPUT,
+                       "no SAE among the arguments: a folder with cfg.json, "
+                       "as headscope train writes it");
+    if (in->n_dump == 0)
+        return err_set(e, ERR_INPUT,
+                       "no dump among the arguments: a folder "
+                       "with manifest.json, or array files");
+    return 0;
+}
+
+/* ---- --dry-run ---- */
+
+static int report_estimate(const struct encode_estimate *x, json_t *report,
+                           struct err *e)
+{
+    json_t *object = json_pack(
+        "{s:f, s:f, s:f, s:f, s:f}", "seconds", x->seconds, "disk_bytes",
+        x->disk_bytes, "temporary_bytes", x->spill_bytes, "memory_bytes",
+        x->memory_bytes, "activations", x->activations);
+    if (json_object_set_new(report, "estimate", object) != 0)
+        return err_memory(e, "the report", sizeof(void *));
+    return 0;
+}
+
+static void print_estimate(const struct encode_estimate *x)
+{
+    char time[32], disk[32], spill[32], memory[32], activations[32];
+    format_duration(time, sizeof time, x->seconds);
+    format_bytes(disk, sizeof disk, x->disk_bytes);
+    format_bytes(spill, sizeof spill, x->spill_bytes);
+    format_bytes(memory, sizeof memory, x->memory_bytes);
+    format_count(activations, sizeof activations, x->activations);
+    (void)printf("would write %s: about %s with %s activations, and %s of "
+                 "temporary file beside it\n"
+                 "time: about %s, memory: about %s\n",
+                 options.output, disk, activations, spill, time, memory);
+}
+
+static int estimate(const struct encode_job *job, bool json, json_t *report,
+                    struct err *e)
+{
+    struct encode_estimate x;
+    TRY(encode_estimate(&x, job, e));
+    if (!json)
+        print_estimate(&x);
+    return report_estimate(&x, report, e);
+}
+
+/* ---- the command ---- */
+
+static int encode(const struct encode_job *job, bool json, json_t *report,
+                  struct err *e)
+{
+    TRY(encode_run(job, e));
+    log_line(LOG_PROGRESS, "wrote %s", options.output);
+    return store_summary_print(json ? NULL : stdout, options.output, report, e);
+}
+
+static int run_inputs(const struct common_options *common,
+                      const struct inputs *in, json_t *report, struct err *e)
+{
+    struct dump *dump = NULL;
+    TRY(dump_open(&dump, in->dump, in->n_dump, &array_options, e));
+    struct encode_job job = {
+        .dump = dump,
+        .saes = in->saes,
+        .n_saes = in->n_saes,
+        .options = &options,
+        .seed = common->seed,
+        .force = common->force,
+        .team = team_make((int)common->threads),
+    };
+    int code = common->dry_run ? estimate(&job, common->json, report, e)
+                               : encode(&job, common->json, report, e);
+    dump_close(&dump);
+    return code;
+}
+
+static int run(const struct common_options *common, const char *const *args,
+               size_t n_args, json_t *report, struct err *e)
+{
+    if (options.output == NULL)
+        return err_set(e, ERR_USAGE, "no output; add -o FILE.db");
+    TRY(output_check(options.output, false, common->force, e));
+    struct inputs in;
+    int code = divide(&in, args, n_args, e);
+    if (code == 0)
+        code = run_inputs(common, &in, report, e);
+    arena_free(&in.arena);
+    return code;
+}
+
+const struct command command_encode = {
+    .usage =
+        {.command = "encode",
+         .summary = "Turn activations into codes in an SQLite database.",
+         .arguments = "DUMP... SAE... -o FILE.db",
+         .details =
+             "Folders with cfg.json are SAEs, everything else is the dump: a "
+             "folder that headscope capture wrote, or .npy and .safetensors "
+             "arrays. All SAEs go into one database, in the order given.\n"
+             "\n"
+             "The database holds features with their statistics, top tokens "
+             "and heads, and the activations of a sample of contexts. "
+             "docs/sql.md shows how to ask it."},
+    .args_min = 2,
+    .args_max = -1,
+    .groups = {{"Encoding", encode_option_table, ENCODE_OPTION_COUNT, &options},
+               {"Array files", dump_option_table, DUMP_OPTION_COUNT,
+                &array_options}},
+    .n_groups = 2,
+    .run = run,
+};

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#include "encode/best.h"
+
+#include <assert.h>
+#include <stdbool.h>
+
+int best_init(struct best *b, size_t slots, size_t limit, struct err *e)
+{
+    assert(limit <= BEST_LIMIT_MAX);
+    *b = (struct best){.limit = limit};
+    size_t entries;
+    if (__builtin_mul_overflow(slots, limit, &entries))
+        return err_memory(e, "examples", SIZE_MAX);
+    int code = arena_get(&b->arena, &b->entries, entries, sizeof *b->entries,
+                         "examples", e);
+    if (code == 0)
+        code = arena_get(&b->arena, &b->n, slots, sizeof *b->n, "examples", e);
+    if (code != 0)
+        best_free(b);
+    return code;
+}
+
+void best_free(struct best *b)
+{
+    arena_free(&b->arena);
+    *b = (struct best){0};
+}
+
+static bool is_better(const struct best_entry *a, const struct best_entry *b)
+{
+    if (a->score != b->score)
+        return a->score > b->score;
+    if (a->tie != b->tie)
+        return a->tie > b->tie;
+    return a->id < b->id;
+}
+
+void best_offer(struct best *b, size_t slot, struct best_entry entry)
+{
+    struct best_entry *list = b->entries + slot * b->limit;
+    size_t at = b->n[slot];
+    if (at < b->limit)
+        b->n[slot]++;
+    else if (at == 0 || !is_better(&entry, &list[--at]))
+        return;
+    for (; at > 0 && is_better(&entry, &list[at - 1]); at--)
+        list[at] = list[at - 1];
+    list[at] = entry;
+}
+
+const struct best_entry *best_list(const struct best *b, size_t slot, size_t *n)
+{
+    *n = b->n[slot];
+    return b->entries + slot * b->limit;
+}

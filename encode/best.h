@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Many short lists ("slots"), each keeping the best few of what it is offered:
+ * by score, then by tie, both falling, then by id, rising. That order is
+ * total as long as an id is offered once, so a list does not depend on the
+ * order of the offers. Offers to different slots may come from different
+ * threads.
+ */
+#ifndef ENCODE_BEST_H
+#define ENCODE_BEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+
+struct best_entry {
+    uint32_t id;
+    float score, tie;
+};
+
+struct best {
+    size_t limit;               /* entries of a list */
+    struct best_entry *entries; /* (slots, limit), best first */
+    uint16_t *n;                /* (slots) */
+    struct arena arena;
+};
+
+/* limit is at most BEST_LIMIT_MAX; lists are kept sorted by insertion. */
+enum { BEST_LIMIT_MAX = 1000 };
+int best_init(struct best *b, size_t slots, size_t limit, struct err *e);
+void best_free(struct best *b);
+
+void best_offer(struct best *b, size_t slot, struct best_entry entry);
+
+/* The list of a slot, best first. */
+const struct best_entry *best_list(const struct best *b, size_t slot,
+                                   size_t *n);
+
+#endif

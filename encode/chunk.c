@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "encode/chunk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ATTRIBUTE_ROWS = 32 }; /* rows of one item of work */
+
+int chunk_init(struct chunk *c, const struct dump *dump, int layer,
+               const struct sae *sae, const struct sample *sample, int heads,
+               const struct team *team, struct err *e)
+{
+    *c = (struct chunk){.dump = dump,
+                        .sae = sae,
+                        .sample = sample,
+                        .team = team,
+                        .layer = layer,
+                        .heads = heads};
+    static const char what[] = "a chunk of tokens";
+    struct arena *a = &c->arena;
+    int code = arena_get(a, &c->x, CHUNK_ROWS * sae->d, sizeof *c->x, what, e);
+    if (code == 0)
+        code =
+            arena_get(a, &c->context, CHUNK_ROWS, sizeof *c->context, what, e);
+    if (code == 0)
+        code = arena_get(a, &c->head_code, CHUNK_ROWS * (size_t)heads,
+                         sizeof *c->head_code, what, e);
+    if (code == 0)
+        code = arena_get(a, &c->start, sae->m + 1, sizeof *c->start, what, e);
+    if (code != 0)
+        chunk_free(c);
+    return code;
+}
+
+void chunk_free(struct chunk *c)
+{
+    free(c->dfa);
+    free(c->row);
+    free(c->order);
+    codes_free(&c->codes);
+    arena_free(&c->arena);
+    *c = (struct chunk){0};
+}
+
+/* Gives an array room for n elements; its content is lost. */
+static int make_room(void *array, size_t n, size_t size, struct err *e)
+{
+    void *old, *new = malloc(n * size);
+    if (new == NULL)
+        return err_memory(e, "a chunk of tokens", n * size);
+    memcpy(&old, array, sizeof old);
+    free(old);
+    memcpy(array, &new, sizeof new);
+    return 0;
+}
+
+static int have_room(struct chunk *c, size_t entries, struct err *e)
+{
+    if (entries <= c->capacity)
+        return 0;
+    size_t capacity = entries + entries / 4;
+    c->capacity = 0;
+    TRY(make_room(&c->dfa, capacity * (size_t)c->heads, sizeof *c->dfa, e));
+    TRY(make_room(&c->row, capacity, sizeof *c->row, e));
+    TRY(make_room(&c->order, capacity, sizeof *c->order, e));
+    c->capacity = capacity;
+    return 0;
+}
+
+static void set_contexts(struct chunk *c)
+{
+    size_t context = sample_context(c->sample, c->first);
+    for (size_t r = 0; r < c->n; r++) {
+        while (c->first + r >= (uint64_t)c->sample->start[context + 1])
+            context++;
+        c->context[r] = (uint32_t)context;
+    }
+}
+
+/* The codes of a row's heads (DESIGN 2): of concatenated heads the feature
+ * with the head's largest positive DFA, of a single head its strongest. Of
+ * equals the first. */
+static void find_head_codes(struct chunk *c, size_t r)
+{
+    for (int h = 0; h < c->heads; h++) {
+        uint32_t best = CHUNK_NO_CODE;
+        float most = 0;
+        for (size_t i = c->codes.start[r]; i < c->codes.start[r + 1]; i++) {
+            float score = c->heads == 1
+                              ? c->codes.value[i]
+                              : c->dfa[i * (size_t)c->heads + (size_t)h];
+            if (score > most) {
+                most = score;
+                best = c->codes.feature[i];
+            }
+        }
+        c->head_code[r * (size_t)c->heads + (size_t)h] = best;
+    }
+}
+
+static void attribute_rows(void *ctx, size_t item, int thread)
+{
+    (void)thread;
+    struct chunk *c = ctx;
+    const struct codes *codes = &c->codes;
+    size_t end = (item + 1) * ATTRIBUTE_ROWS;
+    for (size_t r = item * ATTRIBUTE_ROWS; r < end && r < c->n; r++) {
+        for (size_t i = codes->start[r]; i < codes->start[r + 1]; i++) {
+            c->row[i] = (uint32_t)r;
+            sae_attribute(c->sae, c->x + r * c->sae->d, codes->feature[i],
+                          c->heads, c->dfa + i * (size_t)c->heads);
+        }
+        find_head_codes(c, r);
+    }
+}
+
+/* Counting sort of the entries by feature; rows stay in order. */
+static void order_by_feature(struct chunk *c)
+{
+    size_t m = c->sae->m, entries = c->codes.start[c->n];
+    memset(c->start, 0, (m + 1) * sizeof *c->start);
+    for (size_t i = 0; i < entries; i++)
+        c->start[c->codes.feature[i] + 1]++;
+    for (size_t f = 0; f < m; f++)
+        c->start[f + 1] += c->start[f];
+    /* Filling moves each start to the next feature's; then back by one. */
+    for (size_t i = 0; i < entries; i++)
+        c->order[c->start[c->codes.feature[i]]++] = (uint32_t)i;
+    memmove(c->start + 1, c->start, m * sizeof *c->start);
+    c->start[0] = 0;
+}
+
+int chunk_encode(struct chunk *c, uint64_t first, size_t n, struct err *e)
+{
+    c->first = first;
+    c->n = n;
+    TRY(dump_read(c->dump, c->layer, first, n, c->x, e));
+    TRY(sae_encode(c->sae, c->team, c->x, n, &c->codes, e));
+    TRY(have_room(c, c->codes.start[n], e));
+    set_contexts(c);
+    team_run(c->team, attribute_rows, c,
+             (n + ATTRIBUTE_ROWS - 1) / ATTRIBUTE_ROWS);
+    order_by_feature(c);
+    return 0;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include "encode/tables.h"
+
+#include "base/output.h"
+#include "base/utf8.h"
+
+static int write_info(struct store_writer *w, const struct dump *dump,
+                      const struct sample *sample, int64_t limit, int64_t seed,
+                      struct err *e)
+{
+    const struct dump_info *info = dump_info(dump);
+    char name[OUTPUT_PATH_MAX];
+    output_base_name(name, sizeof name, info->path);
+    utf8_repair(name);
+    struct store_dump row = {
+        .id = TABLES_DUMP_ID,
+        .name = name,
+        .model = info->model,
+        .fingerprint = info->fingerprint,
+        .first_layer = info->first_layer,
+        .layers = info->layers,
+        .heads = info->heads,
+        .d_head = info->d_head,
+        .d_model = info->d_model,
+        .dtype = dtype_name(info->dtype),
+        .bos = info->bos,
+        .fold_value_biases = info->fold_value_biases,
+        .tokens = (int64_t)info->tokens,
+        .contexts = (int64_t)sample->contexts,
+        .contexts_known = dump_contexts(dump) != NULL,
+        .has_tokens = dump_tokens(dump) != NULL,
+        .has_strings = dump_vocab(dump) != NULL,
+        .sample_limit = limit,
+        .sample_seed = seed,
+        .sample_contexts = (int64_t)sample->n_in,
+        .sample_tokens = (int64_t)sample->tokens,
+    };
+    return store_writer_dump(w, &row, e);
+}
+
+static int write_contexts(struct store_writer *w, const struct sample *s,
+                          struct err *e)
+{
+    for (size_t c = 0; c < s->contexts; c++)
+        TRY(store_writer_context(w, (int64_t)c, TABLES_DUMP_ID, s->start[c],
+                                 s->start[c + 1] - s->start[c], s->in[c], e));
+    return 0;
+}
+
+/* Without a vocabulary only the ids that occur become rows. */
+static int write_strings(struct store_writer *w, const struct vocab *vocab,
+                         const uint64_t *count, size_t n_ids, struct err *e)
+{
+    for (size_t id = 0; id < n_ids; id++) {
+        bool known = vocab != NULL && id < vocab->n;
+        if (known || count[id] > 0)
+            TRY(store_writer_vocab(
+                w, (int64_t)id, known ? vocab->text[id] : NULL,
+                known ? vocab->length[id] : 0, (int64_t)count[id], e));
+    }
+    return 0;
+}
+
+size_t tables_string_ids(const struct dump *dump)
+{
+    const struct vocab *vocab = dump_vocab(dump);
+    const int32_t *tokens = dump_tokens(dump);
+    size_t n = vocab != NULL ? vocab->n : 0;
+    for (uint64_t i = 0; tokens != NULL && i < dump_info(dump)->tokens; i++)
+        if ((size_t)tokens[i] >= n)
+            n = (size_t)tokens[i] + 1;
+    return n;
+}
+
+static int write_vocab(struct store_writer *w, const struct dump *dump,
+                       struct err *e)
+{
+    const int32_t *tokens = dump_tokens(dump);
+    size_t n = tables_string_ids(dump);
+    struct arena scratch = {0};
+    uint64_t *count;
+    TRY(arena_get(&scratch, &count, n, sizeof *count, "token strings", e));
+    for (uint64_t i = 0; tokens != NULL && i < dump_info(dump)->tokens; i++)
+        count[tokens[i]]++;
+    int code = write_strings(w, dump_vocab(dump), count, n, e);
+    arena_free(&scratch);
+    return code;
+}
+
+static int write_tokens(struct store_writer *w, const struct dump *dump,
+                        const struct sample *s, struct err *e)
+{
+    const int32_t *tokens = dump_tokens(dump);
+    for (size_t c = 0; c < s->contexts; c++)
+        for (int64_t i = s->start[c]; i < s->start[c + 1]; i++)
+            TRY(store_writer_token(w, i, (int64_t)c, i - s->start[c],
+                                   tokens != NULL ? tokens[i] : -1, e));
+    return 0;
+}
+
+int tables_write_dump(struct store_writer *w, const struct dump *dump,
+                      const struct sample *sample, int64_t limit, int64_t seed,
+                      struct err *e)
+{
+    TRY(write_info(w, dump, sample, limit, seed, e));
+    TRY(write_contexts(w, sample, e));
+    TRY(write_vocab(w, dump, e));
+    return write_tokens(w, dump, sample, e);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The stage: one dump and any number of SAEs become one database. Every SAE is
+ * scanned once (scan.h: what covers all tokens) and then written (rows.h,
+ * tables.h). Equal input, options and seed give equal bytes, on any number of
+ * threads.
+ */
+#ifndef ENCODE_ENCODE_H
+#define ENCODE_ENCODE_H
+
+#include "base/options.h"
+#include "base/team.h"
+#include "dump/dump.h"
+
+struct encode_options {
+    const char *output;    /* the database */
+    int64_t rows;          /* tokens to keep rows for */
+    int64_t examples;      /* of a feature */
+    int64_t head_examples; /* of a feature and a head */
+    const char *layer;     /* number for SAEs that do not say theirs, or NULL */
+};
+enum { ENCODE_OPTION_COUNT = 5 };
+extern const struct option encode_option_table[ENCODE_OPTION_COUNT];
+
+struct encode_job {
+    const struct dump *dump;
+    const char *const *saes; /* folders */
+    size_t n_saes;
+    const struct encode_options *options;
+    int64_t seed;
+    bool force;
+    struct team team;
+};
+
+/* Checks all SAEs against the dump, then encodes them in the order given. The
+ * database appears when all are done; a failure leaves what was there. */
+int encode_run(const struct encode_job *job, struct err *e);
+
+/* What it would cost. */
+struct encode_estimate {
+    double seconds, disk_bytes, spill_bytes, memory_bytes;
+    double activations; /* of all SAEs, in the sample */
+};
+
+/* Makes the same checks, measures the encoder on some tokens of each SAE, and
+ * writes nothing. */
+int encode_estimate(struct encode_estimate *out, const struct encode_job *job,
+                    struct err *e);
+
+#endif

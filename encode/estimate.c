@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include "encode/encode.h"
+
+#include "base/clock.h"
+#include "base/output.h"
+#include "encode/job.h"
+#include "store/writer.h"
+
+/* Measured on one core of a server of 2023: rows of one tree a second. */
+static const double tree_rows_per_second = 1.5e6;
+
+/* What a token takes: its row, and in the sample a code for each head. */
+enum { TOKEN_BYTES = 24, HEAD_CODE_BYTES = 14 };
+/* Rows of example, head_example and token_feature with their indices. */
+enum { EXAMPLE_BYTES = 20, HEAD_EXAMPLE_BYTES = 30, TOKEN_FEATURE_BYTES = 45 };
+
+/* How often a pair of feature and token string recurs, on text like the demo's,
+ * and what it takes in a half-full table. */
+enum { ACTIVATIONS_A_PAIR = 4, PAIR_BYTES = 48 };
+
+/* Encodes and counts a chunk as the run would, in `seconds`. */
+static int measure(double *seconds, double *l0, struct scan *s, struct err *e)
+{
+    size_t n = s->tokens < CHUNK_ROWS ? (size_t)s->tokens : CHUNK_ROWS;
+    double begin = clock_seconds();
+    TRY(scan_add(s, 0, n, e));
+    *seconds = (clock_seconds() - begin) / (double)n;
+    *l0 = metrics_l0(&s->metrics);
+    return 0;
+}
+
+static double disk_bytes(const struct scan *s,
+                         const struct encode_options *options, double l0)
+{
+    double m = (double)s->in.sae->m, heads = s->heads;
+    double sampled = (double)s->in.sample->tokens;
+    return sampled * l0 * STORE_ACTIVATION_BYTES +
+           sampled * heads * HEAD_CODE_BYTES +
+           m * (double)options->examples * EXAMPLE_BYTES +
+           m * heads * (double)options->head_examples * HEAD_EXAMPLE_BYTES +
+           m * 2 * STORE_TOKEN_FEATURES * TOKEN_FEATURE_BYTES;
+}
+
+/* What is allocated already, and what grows: the sample in feature order, and
+ * the pairs of feature and string. */
+static double memory_bytes(const struct scan *s, double l0)
+{
+    double held =
+        (double)(s->in.sae->arena.bytes + s->chunk.arena.bytes +
+                 s->top.arena.bytes + s->top.best.arena.bytes +
+                 s->by_head.arena.bytes + s->by_head.best.arena.bytes +
+                 s->statistics.arena.bytes + s->head_codes.arena.bytes);
+    double sampled = (double)s->in.sample->tokens;
+    double pairs = (double)s->tokens * l0 / ACTIVATIONS_A_PAIR;
+    return held + sampled * l0 * 5 + pairs * PAIR_BYTES;
+}
+
+/* Adds one SAE. Memory and the temporary file are those of the largest. */
+static void add(struct encode_estimate *out, const struct scan *s,
+                const struct encode_options *options, double seconds_a_token,
+                double l0)
+{
+    double activations = (double)s->in.sample->tokens * l0;
+    double spill = (double)s->tokens * (4 + 8 * l0);
+    double memory = memory_bytes(s, l0);
+    out->activations += activations;
+    out->seconds += (double)s->tokens * seconds_a_token +
+                    2 * activations / tree_rows_per_second;
+    out->disk_bytes += disk_bytes(s, options, l0);
+    if (spill > out->spill_bytes)
+        out->spill_bytes = spill;
+    if (memory > out->memory_bytes)
+        out->memory_bytes = memory;
+}
+
+static int estimate_one(struct encode_estimate *out,
+                        const struct encode_job *job, size_t i,
+                        const struct sample *sample, struct err *e)
+{
+    struct job_scan s;
+    double seconds = 0, l0 = 0;
+    TRY(job_begin_scan(&s, job, i, sample, e));
+    int code = measure(&seconds, &l0, &s.scan, e);
+    if (code == 0)
+        add(out, &s.scan, job->options, seconds, l0);
+    job_end_scan(&s);
+    return code;
+}
+
+int encode_estimate(struct encode_estimate *out, const struct encode_job *job,
+                    struct err *e)
+{
+    *out = (struct encode_estimate){0};
+    TRY(output_check(job->options->output, false, job->force, e));
+    TRY(job_check(job, e));
+    struct sample sample;
+    TRY(sample_draw(&sample, job->dump, (uint64_t)job->options->rows,
+                    (uint64_t)job->seed, e));
+    out->disk_bytes = (double)dump_info(job->dump)->tokens * TOKEN_BYTES;
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < job->n_saes; i++)
+        code = estimate_one(out, job, i, &sample, e);
+    sample_free(&sample);
+    return code;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#include "encode/encode.h"
+
+#include <stddef.h>
+
+#define FIELD(name) offsetof(struct encode_options, name)
+
+const struct option encode_option_table[ENCODE_OPTION_COUNT] = {
+    {.name = "output",
+     .letter = 'o',
+     .type = OPTION_TEXT,
+     .offset = FIELD(output),
+     .value = "FILE.db",
+     .help = "the database to write"},
+    {.name = "rows",
+     .type = OPTION_COUNT,
+     .offset = FIELD(rows),
+     .fallback = "1M",
+     .value = "N",
+     .help = "keep single activations and head codes of at most N tokens per "
+             "SAE, a random sample of whole contexts (about 30 bytes an "
+             "activation). Statistics and examples cover all tokens anyway"},
+    {.name = "examples",
+     .type = OPTION_COUNT,
+     .offset = FIELD(examples),
+     .fallback = "20",
+     .min = 1,
+     .max = 1000,
+     .value = "N",
+     .help = "top tokens to keep per feature, at most one from a context"},
+    {.name = "head-examples",
+     .type = OPTION_COUNT,
+     .offset = FIELD(head_examples),
+     .fallback = "10",
+     .min = 1,
+     .max = 1000,
+     .value = "N",
+     .help = "top tokens to keep per feature and head"},
+    {.name = "layer",
+     .type = OPTION_TEXT,
+     .offset = FIELD(layer),
+     .value = "N",
+     .help = "layer of SAEs whose folder does not name their hook"},
+};

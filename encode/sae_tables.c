@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+#include "encode/tables.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "encode/levels.h"
+#include "encode/rows.h"
+
+/* What is worked out once from the scan. */
+struct table {
+    struct store_writer *writer;
+    struct scan *scan;
+    double *scale;      /* (m) */
+    double *data_share; /* (m, heads) */
+    int *top_head;      /* (m) or -1 */
+    uint64_t *strings;  /* (m) */
+    struct arena arena;
+};
+
+static int work_out(struct table *t, struct err *e)
+{
+    const struct statistics *st = &t->scan->statistics;
+    size_t heads = (size_t)st->heads;
+    static const char what[] = "feature statistics";
+    struct arena *a = &t->arena;
+    TRY(arena_get(a, &t->scale, st->m, sizeof *t->scale, what, e));
+    TRY(arena_get(a, &t->data_share, st->m * heads, sizeof *t->data_share, what,
+                  e));
+    TRY(arena_get(a, &t->top_head, st->m, sizeof *t->top_head, what, e));
+    TRY(arena_get(a, &t->strings, st->m, sizeof *t->strings, what, e));
+    for (size_t f = 0; f < st->m; f++) {
+        t->scale[f] = levels_scale(st->max[f]);
+        t->top_head[f] =
+            statistics_data_shares(st, f, t->data_share + f * heads);
+    }
+    token_counts_strings(&t->scan->strings, t->strings, st->m);
+    return 0;
+}
+
+/* ---- the SAE itself ---- */
+
+/* What the trainer measured on held-out tokens, as far as it is recorded. */
+static int read_held_out(struct store_sae *row, const struct sae *s,
+                         struct err *e)
+{
+    row->held_out_fvu = row->held_out_l0 = row->held_out_dead = (double)NAN;
+    if (s->headscope == NULL)
+        return 0;
+    char where[128];
+    (void)snprintf(where, sizeof where, "%.80s: headscope.json", s->name);
+    json_t *root = json_loads(s->headscope, JSON_REJECT_DUPLICATES, NULL);
+    if (root == NULL)
+        return err_set(e, ERR_INPUT, "%s: no valid JSON", where);
+    const json_t *metrics = json_object_get(root, "metrics");
+    int code = json_get_real(&row->held_out_fvu, metrics, "fvu", (double)NAN,
+                             where, e);
+    if (code == 0)
+        code = json_get_real(&row->held_out_l0, metrics, "l0", (double)NAN,
+                             where, e);
+    if (code == 0)
+        code = json_get_real(&row->held_out_dead, metrics, "dead_fraction",
+                             (double)NAN, where, e);
+    json_decref(root);
+    return code;
+}
+
+static int write_sae(const struct table *t, int64_t id, struct err *e)
+{
+    const struct scan *scan = t->scan;
+    const struct sae *s = scan->in.sae;
+    struct store_sae row = {
+        .id = id,
+        .dump = TABLES_DUMP_ID,
+        .name = s->name,
+        .layer = scan->in.layer,
+        .hook = s->hook[0] != '\0' ? s->hook : NULL,
+        .architecture = sae_architecture_name(s->architecture),
+        .d_in = (int64_t)s->d,
+        .d_sae = (int64_t)s->m,
+        .heads = scan->heads,
+        .fingerprint = s->fingerprint,
+        .config = s->headscope,
+        .tokens = (int64_t)scan->tokens,
+        .fvu = metrics_fvu(&scan->metrics),
+        .l0 = metrics_l0(&scan->metrics),
+        .dead = (int64_t)metrics_dead(&scan->metrics),
+    };
+    for (size_t f = 0; f < s->m; f++)
+        row.activations += (int64_t)scan->statistics.sampled[f];
+    TRY(read_held_out(&row, s, e));
+    return store_writer_begin_sae(t->writer, &row, e);
+}
+
+/* One line of the training curve: every number in it under its name. */
+static int write_metrics_line(void *ctx, const json_t *line, struct err *e)
+{
+    struct store_writer *w = ctx;
+    const json_t *step = json_object_get(line, "step");
+    if (!json_is_integer(step))
+        return err_set(e, ERR_INPUT, "metrics.jsonl: a line without 'step'");
+    const char *name;
+    json_t *value;
+    /* A copy, because jansson does not walk over a const object. */
+    json_t *object = json_deep_copy(line);
+    int code = object == NULL ? err_memory(e, "metrics.jsonl", 0) : 0;
+    json_object_foreach(object, name, value)
+    {
+        if (code == 0 && json_is_number(value) && strcmp(name, "step") != 0)
+            code = store_writer_metric(w, name, json_integer_value(step),
+                                       json_number_value(value), e);
+    }
+    json_decref(object);
+    return code;
+}
+
+static int write_heads(const struct table *t, struct err *e)
+{
+    const struct scan *s = t->scan;
+    for (int h = 0; h < s->heads; h++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "L%dH%d", s->in.layer, h);
+        int64_t features = 0;
+        for (size_t f = 0; f < s->in.sae->m; f++)
+            features += t->top_head[f] == h;
+        TRY(store_writer_head(t->writer, h, name, features, e));
+    }
+    return 0;
+}
+
+/* ---- features ---- */
+
+static struct store_feature feature_row(const struct table *t, size_t f)
+{
+    const struct scan *s = t->scan;
+    const struct statistics *st = &s->statistics;
+    struct store_feature row = {.feature = (int64_t)f,
+                                .fires = (int64_t)st->fires[f],
+                                .density =
+                                    (double)st->fires[f] / (double)s->tokens,
+                                .max = (double)NAN,
+                                .mean = (double)NAN,
+                                .scale = (double)NAN,
+                                .strings = -1,
+                                .top_head = t->top_head[f],
+                                .top_share = (double)NAN};
+    if (st->fires[f] == 0)
+        return row;
+    row.max = (double)st->max[f];
+    row.mean = st->sum[f] / (double)st->fires[f];
+    row.scale = t->scale[f];
+    if (dump_tokens(s->in.dump) != NULL)
+        row.strings = (int64_t)t->strings[f];
+    if (row.top_head >= 0)
+        row.top_share =
+            t->data_share[f * (size_t)st->heads + (size_t)row.top_head];
+    return row;
+}
+
+static int write_features(const struct table *t, struct err *e)
+{
+    for (size_t f = 0; f < t->scan->statistics.m; f++) {
+        struct store_feature row = feature_row(t, f);
+        TRY(store_writer_feature(t->writer, &row, e));
+    }
+    return 0;
+}
+
+static int write_feature_heads(struct table *t, struct err *e)
+{
+    const struct sae *s = t->scan->in.sae;
+    int heads = t->scan->heads;
+    double *weight_share;
+    TRY(arena_get(&t->arena, &weight_share, (size_t)heads, sizeof *weight_share,
+                  "head shares", e));
+    for (size_t f = 0; f < s->m; f++) {
+        statistics_weight_shares(s->w_dec + f * s->d, s->d, heads,
+                                 weight_share);
+        for (int h = 0; h < heads; h++) {
+            struct store_feature_head row = {
+                (int64_t)f, h, weight_share[h],
+                t->data_share[f * (size_t)heads + (size_t)h]};
+            TRY(store_writer_feature_head(t->writer, &row, e));
+        }
+    }
+    return 0;
+}
+
+/* ---- examples ---- */
+
+static int write_examples(const struct table *t, struct err *e)
+{
+    for (size_t f = 0; f < t->scan->statistics.m; f++) {
+        size_t n;
+        const struct best_entry *list = best_list(&t->scan->top.best, f, &n);
+        for (size_t i = 0; i < n; i++)
+            TRY(store_writer_example(t->writer, (int64_t)f, "top", (int)i + 1,
+                                     list[i].id, (double)list[i].score, e));
+    }
+    return 0;
+}
+
+static int write_head_examples(const struct table *t, struct err *e)
+{
+    size_t heads = (size_t)t->scan->heads;
+    size_t slots = t->scan->statistics.m * heads;
+    for (size_t slot = 0; slot < slots; slot++) {
+        size_t n;
+        const struct best_entry *list =
+            best_list(&t->scan->by_head.best, slot, &n);
+        for (size_t i = 0; i < n; i++) {
+            struct store_head_example row = {.feature = (int64_t)(slot / heads),
+                                             .head = (int)(slot % heads),
+                                             .rank = (int)i + 1,
+                                             .token = list[i].id,
+                                             .contribution =
+                                                 (double)list[i].score,
+                                             .value = (double)list[i].tie};
+            TRY(store_writer_head_example(t->writer, &row, e));
+        }
+    }
+    return 0;
+}
+
+static int write_token_features(const struct table *t, struct err *e)
+{
+    struct token_count *pairs = NULL;
+    size_t n;
+    TRY(token_counts_select(
+        &t->scan->strings, &pairs, &n, t->scan->statistics.m,
+        tables_string_ids(t->scan->in.dump), STORE_TOKEN_FEATURES, e));
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < n; i++) {
+        struct store_token_feature row = {.vocab = pairs[i].vocab,
+                                          .feature = pairs[i].feature,
+                                          .count = pairs[i].count,
+                                          .max = (double)pairs[i].max,
+                                          .mean = pairs[i].sum /
+                                                  (double)pairs[i].count};
+        code = store_writer_token_feature(t->writer, &row, e);
+    }
+    free(pairs);
+    return code;
+}
+
+static int write_all(struct table *t, int64_t id, const char *folder,
+                     struct err *e)
+{
+    TRY(work_out(t, e));
+    TRY(write_sae(t, id, e));
+    TRY(sae_read_metrics(folder, write_metrics_line, t->writer, e));
+    TRY(write_heads(t, e));
+    TRY(write_features(t, e));
+    TRY(write_feature_heads(t, e));
+    TRY(rows_write(t->scan, t->scale, t->writer, e));
+    TRY(write_examples(t, e));
+    TRY(write_head_examples(t, e));
+    TRY(write_token_features(t, e));
+    TRY(head_codes_write(&t->scan->head_codes, t->scan->statistics.m, t->writer,
+                         e));
+    return store_writer_end_sae(t->writer, e);
+}
+
+int tables_write_sae(struct store_writer *w, struct scan *s, int64_t id,
+                     const char *folder, struct err *e)
+{
+    struct table t = {.writer = w, .scan = s};
+    int code = write_all(&t, id, folder, e);
+    arena_free(&t.arena);
+    return code;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#include "encode/scan.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "base/interrupt.h"
+#include "base/progress.h"
+
+static int init_parts(struct scan *s, struct err *e)
+{
+    const struct scan_input *in = &s->in;
+    size_t m = in->sae->m;
+    TRY(chunk_init(&s->chunk, in->dump, in->layer, in->sae, in->sample,
+                   s->heads, in->team, e));
+    TRY(metrics_init(&s->metrics, in->sae->d, m, e));
+    TRY(statistics_init(&s->statistics, m, s->heads, e));
+    TRY(examples_init(&s->top, m, in->examples, e));
+    TRY(examples_init(&s->by_head, m * (size_t)s->heads, in->head_examples, e));
+    TRY(token_counts_init(&s->strings, SCAN_PARTS, e));
+    TRY(head_codes_init(&s->head_codes, s->heads, (size_t)in->sample->tokens,
+                        e));
+    return spill_open(&s->spill, in->output, CHUNK_ROWS, e);
+}
+
+int scan_init(struct scan *s, const struct scan_input *in, struct err *e)
+{
+    const struct dump_info *info = dump_info(in->dump);
+    *s = (struct scan){.in = *in, .heads = info->heads, .tokens = info->tokens};
+    int code = init_parts(s, e);
+    if (code != 0)
+        scan_free(s);
+    return code;
+}
+
+void scan_free(struct scan *s)
+{
+    spill_close(&s->spill);
+    head_codes_free(&s->head_codes);
+    token_counts_free(&s->strings);
+    examples_free(&s->by_head);
+    examples_free(&s->top);
+    statistics_free(&s->statistics);
+    metrics_free(&s->metrics);
+    chunk_free(&s->chunk);
+    *s = (struct scan){0};
+}
+
+/* ---- one chunk ---- */
+
+struct counting {
+    struct scan *scan;
+    const int32_t *tokens; /* ids of the dump, or NULL */
+    atomic_bool no_memory;
+};
+
+static void offer_to_heads(struct scan *s, uint32_t feature, uint32_t context,
+                           uint32_t token, float value, const float *dfa)
+{
+    for (int h = 0; h < s->heads; h++)
+        if (dfa[h] > 0)
+            examples_offer(&s->by_head,
+                           (size_t)feature * (size_t)s->heads + (size_t)h,
+                           context, (struct best_entry){token, dfa[h], value});
+}
+
+/* One activation: entry i of the chunk's codes. Returns ERR_MEMORY or 0. */
+static int count(const struct counting *job, size_t part, uint32_t feature,
+                 size_t i)
+{
+    struct scan *s = job->scan;
+    const struct chunk *c = &s->chunk;
+    const float *dfa = c->dfa + i * (size_t)s->heads;
+    float value = c->codes.value[i];
+    uint32_t context = c->context[c->row[i]];
+    uint32_t token = (uint32_t)(c->first + c->row[i]);
+    statistics_add(&s->statistics, feature, value, c->sample->in[context], dfa);
+    examples_offer(&s->top, feature, context,
+                   (struct best_entry){token, value, value});
+    offer_to_heads(s, feature, context, token, value, dfa);
+    if (job->tokens == NULL)
+        return 0;
+    return token_counts_add(&s->strings, part, feature,
+                            (uint32_t)job->tokens[token], value);
+}
+
+static void count_part(void *ctx, size_t part, int thread)
+{
+    (void)thread;
+    struct counting *job = ctx;
+    const struct chunk *c = &job->scan->chunk;
+    size_t m = c->sae->m, end = m * (part + 1) / SCAN_PARTS;
+    for (size_t f = m * part / SCAN_PARTS; f < end; f++)
+        for (size_t i = c->start[f]; i < c->start[f + 1]; i++)
+            if (count(job, part, (uint32_t)f, c->order[i]) != 0)
+                atomic_store(&job->no_memory, true);
+}
+
+int scan_add(struct scan *s, uint64_t first, size_t n, struct err *e)
+{
+    struct chunk *c = &s->chunk;
+    TRY(chunk_encode(c, first, n, e));
+    TRY(metrics_add(&s->metrics, s->in.sae, s->in.team, c->x, &c->codes, e));
+    struct counting job = {.scan = s, .tokens = dump_tokens(s->in.dump)};
+    team_run(s->in.team, count_part, &job, SCAN_PARTS);
+    if (atomic_load(&job.no_memory))
+        return err_set(e, ERR_MEMORY, "no memory for token counts");
+    head_codes_add(&s->head_codes, c);
+    return spill_write(&s->spill, &c->codes, e);
+}
+
+/* ---- all of them ---- */
+
+int scan_run(struct scan *s, struct err *e)
+{
+    char what[128];
+    (void)snprintf(what, sizeof what, "encode %.100s", s->in.sae->name);
+    struct progress bar;
+    progress_begin(&bar, what, "tokens", 0, s->tokens);
+    int code = 0;
+    for (uint64_t first = 0; code == 0 && first < s->tokens;) {
+        uint64_t left = s->tokens - first;
+        size_t n = left < CHUNK_ROWS ? (size_t)left : CHUNK_ROWS;
+        if (interrupt_requested())
+            code = err_set(e, ERR_INTERRUPTED, "interrupted");
+        else
+            code = scan_add(s, first, n, e);
+        first += n;
+        progress_set(&bar, first, NULL);
+    }
+    progress_end(&bar);
+    if (code != 0)
+        return code;
+    examples_finish(&s->top);
+    examples_finish(&s->by_head);
+    token_counts_finish(&s->strings, s->in.team);
+    return spill_rewind(&s->spill, e);
+}

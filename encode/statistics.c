@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "encode/statistics.h"
+
+#include <math.h>
+
+int statistics_init(struct statistics *st, size_t m, int heads, struct err *e)
+{
+    *st = (struct statistics){.m = m, .heads = heads};
+    static const char what[] = "feature statistics";
+    struct arena *a = &st->arena;
+    int code = arena_get(a, &st->fires, m, sizeof *st->fires, what, e);
+    if (code == 0)
+        code = arena_get(a, &st->sampled, m, sizeof *st->sampled, what, e);
+    if (code == 0)
+        code = arena_get(a, &st->sum, m, sizeof *st->sum, what, e);
+    if (code == 0)
+        code = arena_get(a, &st->max, m, sizeof *st->max, what, e);
+    if (code == 0)
+        code = arena_get(a, &st->head_sum, m * (size_t)heads,
+                         sizeof *st->head_sum, what, e);
+    if (code != 0)
+        statistics_free(st);
+    return code;
+}
+
+void statistics_free(struct statistics *st)
+{
+    arena_free(&st->arena);
+    *st = (struct statistics){0};
+}
+
+void statistics_add(struct statistics *st, size_t feature, float value,
+                    bool sampled, const float *dfa)
+{
+    st->fires[feature]++;
+    st->sampled[feature] += sampled;
+    st->sum[feature] += (double)value;
+    if (value > st->max[feature])
+        st->max[feature] = value;
+    double *head_sum = st->head_sum + feature * (size_t)st->heads;
+    for (int h = 0; h < st->heads; h++)
+        if (dfa[h] > 0)
+            head_sum[h] += (double)dfa[h];
+}
+
+/* Divides by the sum; NaN if that is 0. */
+static void normalise(double *shares, int heads)
+{
+    double sum = 0;
+    for (int h = 0; h < heads; h++)
+        sum += shares[h];
+    for (int h = 0; h < heads; h++)
+        shares[h] = sum > 0 ? shares[h] / sum : (double)NAN;
+}
+
+int statistics_data_shares(const struct statistics *st, size_t feature,
+                           double *shares)
+{
+    const double *head_sum = st->head_sum + feature * (size_t)st->heads;
+    int top = -1;
+    for (int h = 0; h < st->heads; h++) {
+        shares[h] = head_sum[h];
+        if (head_sum[h] > 0 && (top < 0 || head_sum[h] > head_sum[top]))
+            top = h;
+    }
+    normalise(shares, st->heads);
+    return top;
+}
+
+void statistics_weight_shares(const float *row, size_t d, int heads,
+                              double *shares)
+{
+    size_t d_head = d / (size_t)heads;
+    for (int h = 0; h < heads; h++) {
+        double square = 0;
+        for (size_t i = 0; i < d_head; i++, row++)
+            square += (double)*row * (double)*row;
+        shares[h] = sqrt(square);
+    }
+    normalise(shares, heads);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/database.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include <sqlite3.h>
+
+int store_error(struct sqlite3 *db, const char *doing, const char *path,
+                struct err *e)
+{
+    int code = db == NULL ? SQLITE_NOMEM : sqlite3_errcode(db) & 0xff;
+    switch (code) {
+    case SQLITE_NOMEM:
+        return err_set(e, ERR_MEMORY, "no memory to %s %s", doing, path);
+    case SQLITE_FULL:
+        return err_set(e, ERR_INPUT,
+                       "cannot %s %s: the disk is full; make room, or keep "
+                       "fewer rows (--rows)",
+                       doing, path);
+    case SQLITE_NOTADB:
+        return err_set(e, ERR_INPUT, "%s is no SQLite database", path);
+    case SQLITE_CORRUPT:
+        return err_set(e, ERR_INPUT, "%s is damaged: %s", path,
+                       sqlite3_errmsg(db));
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+        if (sqlite3_system_errno(db) != 0) {
+            errno = sqlite3_system_errno(db);
+            return err_errno(e, "cannot %s %s", doing, path);
+        }
+        return err_set(e, ERR_INPUT, "cannot %s %s: %s", doing, path,
+                       sqlite3_errmsg(db));
+    default:
+        return err_set(e, ERR_SYSTEM, "cannot %s %s: %s", doing, path,
+                       sqlite3_errmsg(db));
+    }
+}
+
+int store_prepare(struct sqlite3_stmt **stmt, struct sqlite3 *db,
+                  const char *path, const char *sql, struct err *e)
+{
+    if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt,
+                           NULL) != SQLITE_OK)
+        return store_error(db, "use", path, e);
+    return 0;
+}
+
+/* The one number that a PRAGMA gives. */
+static int read_number(int64_t *out, struct sqlite3 *db, const char *path,
+                       const char *sql, struct err *e)
+{
+    sqlite3_stmt *stmt = NULL;
+    TRY(store_prepare(&stmt, db, path, sql, e));
+    int code = 0;
+    if (sqlite3_step(stmt) == SQLITE_ROW)
+        *out = sqlite3_column_int64(stmt, 0);
+    else
+        code = store_error(db, "read", path, e);
+    (void)sqlite3_finalize(stmt);
+    return code;
+}
+
+static int check_identity(struct sqlite3 *db, const char *path, struct err *e)
+{
+    int64_t id, version;
+    TRY(read_number(&id, db, path, "PRAGMA application_id", e));
+    TRY(read_number(&version, db, path, "PRAGMA user_version", e));
+    if (id != STORE_APPLICATION_ID)
+        return err_set(e, ERR_INPUT,
+                       "%s is an SQLite database, but not one of headscope",
+                       path);
+    if (version != STORE_SCHEMA_VERSION)
+        return err_set(e, ERR_INPUT,
+                       "%s has schema version %lld, this headscope reads %d; "
+                       "encode again",
+                       path, (long long)version, STORE_SCHEMA_VERSION);
+    return 0;
+}
+
+int store_open_read(struct sqlite3 **db, const char *path, struct err *e)
+{
+    *db = NULL;
+    /* SQLite has names of its own (":memory:") and would open a folder. */
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return err_errno(e, "cannot open %s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, ERR_INPUT, "%s is not a regular file", path);
+    int code = 0;
+    if (sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+        code = store_error(*db, "open", path, e);
+    /* The file may come from anyone: its schema gets no power. */
+    if (code == 0 && (sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1,
+                                        NULL) != SQLITE_OK ||
+                      sqlite3_db_config(*db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0,
+                                        NULL) != SQLITE_OK))
+        code = store_error(*db, "open", path, e);
+    if (code == 0)
+        code = check_identity(*db, path, e);
+    if (code != 0) {
+        (void)sqlite3_close(*db);
+        *db = NULL;
+    }
+    return code;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A headscope database as an SQLite file: what tells it from others, how it is
+ * opened for reading, and how SQLite's failures become ours. For the files of
+ * store/; other folders use writer.h and summary.h.
+ */
+#ifndef STORE_DATABASE_H
+#define STORE_DATABASE_H
+
+#include "base/err.h"
+
+enum {
+    STORE_APPLICATION_ID = 0x68736370, /* "hscp", in the file's header */
+    STORE_SCHEMA_VERSION = 1,          /* its user_version */
+};
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+/* Opens a database of ours for reading. A file that is none, or has another
+ * schema version, is refused with what to do. Nothing stays open on failure;
+ * the caller's sqlite3_close. One connection, one thread. */
+int store_open_read(struct sqlite3 **db, const char *path, struct err *e);
+
+/* Prepares one statement. */
+int store_prepare(struct sqlite3_stmt **stmt, struct sqlite3 *db,
+                  const char *path, const char *sql, struct err *e);
+
+/* The error that the last call on `db` (or NULL) left, as ours: a full or
+ * unwritable disk and a file that is no database are ERR_INPUT. `doing` is
+ * "write", "read". */
+int store_error(struct sqlite3 *db, const char *doing, const char *path,
+                struct err *e);
+
+#endif

@@ -1,0 +1,377 @@
+-- SPDX-License-Identifier: MIT
+--
+-- A headscope database: the features of sparse autoencoders (SAEs) trained on
+-- the outputs of attention heads, and the tokens at which they are active.
+-- Made for reading with SQL; the views at the end answer the usual questions.
+--
+-- Words: a head is written L5H1 (layer 5, head 1, both from 0). A feature is
+-- one latent of an SAE, numbered from 0. A token is one place in the text that
+-- was read; its string is a row of vocab. Every key leads with the SAE.
+--
+-- What covers what: feature, feature_head, head, histogram, example,
+-- head_example and token_feature rest on every token of the dump. activation,
+-- activation_by_token and head_code hold a random sample of whole contexts,
+-- those with context.sampled = 1; dump.sample_tokens says how many tokens that
+-- is, and dump.sample_tokens = dump.tokens that it is all of them.
+
+-- One set of captured activations: z, a head's attention-weighted sum of
+-- values, for every token and layer.
+CREATE TABLE dump (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,            -- folder or first file, without its path
+    model TEXT NOT NULL,           -- 'unknown' if not recorded
+    fingerprint TEXT NOT NULL,     -- 32 hex digits over the data
+    first_layer INTEGER NOT NULL,
+    layers INTEGER NOT NULL,
+    heads INTEGER NOT NULL,
+    d_head INTEGER NOT NULL,
+    d_model INTEGER,               -- NULL: not recorded
+    dtype TEXT NOT NULL,           -- 'f32', 'f16', 'bf16'
+    bos TEXT NOT NULL,             -- 'always', 'never', 'unknown': contexts
+                                   -- begin with the BOS token
+    fold_value_biases INTEGER      -- 1: z is without value biases, 0: with
+        CHECK (fold_value_biases IN (0, 1)), -- them, NULL: not recorded
+    tokens INTEGER NOT NULL,
+    contexts INTEGER NOT NULL,
+    context_source TEXT NOT NULL   -- 'dump', or 'blocks': the dump does not
+        CHECK (context_source IN ('dump', 'blocks')), -- know its contexts, and
+                                   -- runs of 256 tokens stand in for them
+    has_tokens INTEGER NOT NULL    -- 0: the dump came without token ids, and
+        CHECK (has_tokens IN (0, 1)),  -- token.vocab is NULL throughout
+    has_strings INTEGER NOT NULL   -- 0: without token strings, and vocab.text
+        CHECK (has_strings IN (0, 1)), -- is 'token 123' throughout
+    first_token INTEGER NOT NULL,  -- token.id of the dump's row 0
+    sample_limit INTEGER NOT NULL, -- the most tokens to keep rows for
+    sample_seed INTEGER NOT NULL,  -- what the sample was drawn with
+    sample_contexts INTEGER NOT NULL,
+    sample_tokens INTEGER NOT NULL -- tokens whose rows are kept
+) STRICT;
+
+-- A sequence that the model read: a document chunk or a prompt.
+CREATE TABLE context (
+    id INTEGER PRIMARY KEY,
+    dump INTEGER NOT NULL REFERENCES dump (id),
+    first_token INTEGER NOT NULL, -- token.id at position 0
+    tokens INTEGER NOT NULL,
+    sampled INTEGER NOT NULL      -- 1: in activation and head_code
+        CHECK (sampled IN (0, 1))
+) STRICT;
+
+-- Token strings; id is the tokenizer's. Tokenizers cut inside characters, so a
+-- token need not be text: bytes that are no valid UTF-8, and NUL, are then
+-- shown as \xE2, and the exact bytes stand beside it.
+CREATE TABLE vocab (
+    id INTEGER PRIMARY KEY,
+    text TEXT NOT NULL,
+    bytes BLOB,            -- NULL: text is exact
+    count INTEGER NOT NULL -- tokens of all dumps here that have this string
+) STRICT;
+CREATE INDEX vocab_by_text ON vocab (text);
+
+-- A place in the text. Tokens of a context have consecutive ids.
+CREATE TABLE token (
+    id INTEGER PRIMARY KEY, -- dump.first_token + row in the dump
+    context INTEGER NOT NULL REFERENCES context (id),
+    position INTEGER NOT NULL, -- within the context, from 0
+    vocab INTEGER REFERENCES vocab (id)
+) STRICT;
+CREATE INDEX token_by_vocab ON token (vocab);
+
+-- A sparse autoencoder and how well it explains the dump. FVU is the fraction
+-- of variance unexplained, L0 the mean number of active features of a token,
+-- dead the number of features that are never active.
+CREATE TABLE sae (
+    id INTEGER PRIMARY KEY,
+    dump INTEGER NOT NULL REFERENCES dump (id),
+    name TEXT NOT NULL,         -- its folder, without path and ".sae"
+    layer INTEGER NOT NULL,
+    hook TEXT,                  -- 'blocks.2.attn.hook_z'; NULL: not recorded
+    architecture TEXT NOT NULL, -- the rule: 'standard', 'topk', 'jumprelu'
+    d_in INTEGER NOT NULL,
+    d_sae INTEGER NOT NULL,     -- features
+    heads INTEGER NOT NULL,     -- of its input
+    fingerprint TEXT NOT NULL,  -- 32 hex digits over the tensors
+    config TEXT,                -- headscope.json; NULL: trained elsewhere
+    held_out_fvu REAL,          -- on tokens kept from training, as the trainer
+    held_out_l0 REAL,           -- recorded them; NULL: not recorded
+    held_out_dead REAL,         -- share of features
+    tokens INTEGER NOT NULL,    -- of the dump: all figures below rest on them
+    fvu REAL,
+    l0 REAL NOT NULL,
+    dead INTEGER NOT NULL,
+    activations INTEGER NOT NULL, -- rows in activation: those of the sample
+    UNIQUE (dump, name)
+) STRICT;
+
+-- The training curve, as the trainer recorded it.
+CREATE TABLE metric (
+    sae INTEGER NOT NULL REFERENCES sae (id),
+    name TEXT NOT NULL,
+    step INTEGER NOT NULL,
+    value REAL NOT NULL,
+    PRIMARY KEY (sae, name, step)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE head (
+    sae INTEGER NOT NULL REFERENCES sae (id),
+    head INTEGER NOT NULL,
+    name TEXT NOT NULL,        -- 'L2H3'
+    features INTEGER NOT NULL, -- whose top head it is
+    PRIMARY KEY (sae, head)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE feature (
+    sae INTEGER NOT NULL REFERENCES sae (id),
+    feature INTEGER NOT NULL,
+    fires INTEGER NOT NULL, -- tokens at which it is active
+    density REAL NOT NULL,  -- fires / tokens
+    max REAL,               -- largest activation; NULL from here on: dead
+    mean REAL,              -- over active tokens
+    scale REAL,             -- of its levels: max / 255
+    strings INTEGER,        -- different token strings at which it is active
+    top_head INTEGER,       -- the head with the largest data share
+    top_share REAL,         -- that share
+    PRIMARY KEY (sae, feature)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX feature_by_density ON feature (sae, density);
+CREATE INDEX feature_by_max ON feature (sae, max);
+CREATE INDEX feature_by_share ON feature (sae, top_share);
+
+-- How a feature divides over the heads. Direct feature attribution (DFA) of a
+-- head is its part of the feature's pre-activation.
+CREATE TABLE feature_head (
+    sae INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    head INTEGER NOT NULL,
+    weight_share REAL, -- norm of the head's part of the decoder row, as a
+                       -- share; NULL: all of it is zero
+    data_share REAL,   -- sum over active tokens of max(DFA, 0), as a share;
+                       -- NULL: dead, or no head contributes
+    PRIMARY KEY (sae, feature, head),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature),
+    FOREIGN KEY (sae, head) REFERENCES head (sae, head)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX feature_head_by_share ON feature_head (sae, head, data_share);
+
+-- How often a feature has which strength: bin b counts levels 5b + 1 to 5b + 5,
+-- activations from 5b to 5b + 5 times the feature's scale. 51 bins, those with
+-- count 0 left out.
+CREATE TABLE histogram (
+    sae INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    bin INTEGER NOT NULL CHECK (bin BETWEEN 0 AND 50),
+    count INTEGER NOT NULL,
+    PRIMARY KEY (sae, feature, bin),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+
+-- Activations in the sample, from the feature's side. The level is an integer
+-- code, 1..255, on the feature's own scale: value = (level - 0.5) * scale,
+-- wrong by half a scale at most.
+CREATE TABLE activation (
+    sae INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    token INTEGER NOT NULL REFERENCES token (id),
+    level INTEGER NOT NULL CHECK (level BETWEEN 1 AND 255),
+    PRIMARY KEY (sae, feature, token),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+
+-- The same rows from the token's side. A table of its own, not an index: each
+-- is written in the order of its key, which is what makes filling them fast.
+CREATE TABLE activation_by_token (
+    sae INTEGER NOT NULL,
+    token INTEGER NOT NULL REFERENCES token (id),
+    feature INTEGER NOT NULL,
+    level INTEGER NOT NULL CHECK (level BETWEEN 1 AND 255),
+    PRIMARY KEY (sae, token, feature),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+
+-- The code of a head at a token of the sample: the active feature with the
+-- head's largest positive DFA. No row: no active feature has any. From token
+-- to code: each code is one of the token's features in activation_by_token.
+CREATE TABLE head_code (
+    sae INTEGER NOT NULL,
+    head INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    token INTEGER NOT NULL REFERENCES token (id),
+    PRIMARY KEY (sae, head, feature, token),
+    FOREIGN KEY (sae, head) REFERENCES head (sae, head),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+
+-- Tokens that show what a feature responds to, with the exact activation.
+-- Kind 'top': the strongest, rank 1 first, at most one from a context.
+CREATE TABLE example (
+    sae INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    rank INTEGER NOT NULL,
+    token INTEGER NOT NULL REFERENCES token (id),
+    value REAL NOT NULL,
+    PRIMARY KEY (sae, feature, kind, rank),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+
+-- Levels of a feature around its examples: the active tokens up to 32 before
+-- and after, in the same context, whether in the sample or not.
+CREATE TABLE example_activation (
+    sae INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    token INTEGER NOT NULL REFERENCES token (id),
+    level INTEGER NOT NULL CHECK (level BETWEEN 1 AND 255),
+    PRIMARY KEY (sae, feature, token),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+
+-- The tokens at which a feature gets most through one head, by that head's
+-- DFA (> 0), at most one from a context.
+CREATE TABLE head_example (
+    sae INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    head INTEGER NOT NULL,
+    rank INTEGER NOT NULL,
+    token INTEGER NOT NULL REFERENCES token (id),
+    contribution REAL NOT NULL, -- the head's DFA
+    value REAL NOT NULL,        -- the feature's activation
+    PRIMARY KEY (sae, feature, head, rank),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature),
+    FOREIGN KEY (sae, head) REFERENCES head (sae, head)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX head_example_best ON head_example (sae, head, contribution)
+    WHERE rank = 1;
+
+-- Token strings and features: at how many tokens with this string the feature
+-- is active, and how strongly. Kept are the pairs among the 32 most frequent or
+-- the 32 strongest of their feature or of their string.
+CREATE TABLE token_feature (
+    sae INTEGER NOT NULL,
+    vocab INTEGER NOT NULL REFERENCES vocab (id),
+    feature INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    max REAL NOT NULL,
+    mean REAL NOT NULL, -- over those tokens
+    PRIMARY KEY (sae, vocab, feature),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX token_feature_by_feature ON token_feature (sae, feature);
+
+-- Views. Each is meant to be asked with WHERE on a sae or layer and a feature,
+-- a head or a token string, and comes in a useful order. CROSS JOIN tells SQLite
+-- to join in the order written: from the few SAEs to the many rows, by key.
+
+-- The strongest tokens of a feature, with the text around them.
+--   SELECT before, text, value FROM top_tokens_of_feature
+--   WHERE layer = 2 AND feature = 117;
+CREATE VIEW top_tokens_of_feature AS
+SELECT s.id AS sae, s.layer, e.feature, e.rank, v.text, e.value,
+    (SELECT group_concat(text, '') FROM
+        (SELECT w.text FROM token AS u JOIN vocab AS w ON w.id = u.vocab
+         WHERE u.id BETWEEN t.id - 8 AND t.id - 1 AND u.context = t.context
+         ORDER BY u.id)) AS before,
+    (SELECT group_concat(text, '') FROM
+        (SELECT w.text FROM token AS u JOIN vocab AS w ON w.id = u.vocab
+         WHERE u.id BETWEEN t.id + 1 AND t.id + 8 AND u.context = t.context
+         ORDER BY u.id)) AS after,
+    e.token, t.context, t.position
+FROM sae AS s
+CROSS JOIN example AS e ON e.sae = s.id
+CROSS JOIN token AS t ON t.id = e.token
+LEFT JOIN vocab AS v ON v.id = t.vocab
+WHERE e.kind = 'top'
+ORDER BY s.id, e.feature, e.rank;
+
+-- The tokens at which a feature gets most through a head.
+--   SELECT before, text, contribution FROM top_tokens_through_head
+--   WHERE layer = 2 AND feature = 117 AND head = 3;
+CREATE VIEW top_tokens_through_head AS
+SELECT s.id AS sae, s.layer, e.head, e.feature, e.rank, v.text, e.contribution,
+    e.value,
+    (SELECT group_concat(text, '') FROM
+        (SELECT w.text FROM token AS u JOIN vocab AS w ON w.id = u.vocab
+         WHERE u.id BETWEEN t.id - 8 AND t.id - 1 AND u.context = t.context
+         ORDER BY u.id)) AS before,
+    (SELECT group_concat(text, '') FROM
+        (SELECT w.text FROM token AS u JOIN vocab AS w ON w.id = u.vocab
+         WHERE u.id BETWEEN t.id + 1 AND t.id + 8 AND u.context = t.context
+         ORDER BY u.id)) AS after,
+    e.token, t.context, t.position
+FROM sae AS s
+CROSS JOIN head_example AS e ON e.sae = s.id
+CROSS JOIN token AS t ON t.id = e.token
+LEFT JOIN vocab AS v ON v.id = t.vocab
+ORDER BY s.id, e.feature, e.head, e.rank;
+
+-- The features of a token string, the strongest first; share is the part of
+-- the string's occurrences at which the feature is active.
+--   SELECT layer, feature, max, share FROM features_of_token
+--   WHERE text = ' Lily';
+CREATE VIEW features_of_token AS
+SELECT s.id AS sae, s.layer, v.text, p.feature, p.count,
+    1.0 * p.count / v.count AS share, p.max, p.mean, f.density, f.top_head,
+    p.vocab
+FROM vocab AS v
+CROSS JOIN sae AS s
+CROSS JOIN token_feature AS p ON p.sae = s.id AND p.vocab = v.id
+CROSS JOIN feature AS f ON f.sae = p.sae AND f.feature = p.feature
+ORDER BY p.max DESC;
+
+-- The token strings of a feature, the most frequent first.
+--   SELECT text, count, share, max FROM strings_of_feature
+--   WHERE layer = 2 AND feature = 117;
+CREATE VIEW strings_of_feature AS
+SELECT s.id AS sae, s.layer, p.feature, v.text, p.count,
+    1.0 * p.count / v.count AS share, p.max, p.mean, p.vocab
+FROM sae AS s
+CROSS JOIN token_feature AS p INDEXED BY token_feature_by_feature
+    ON p.sae = s.id
+CROSS JOIN vocab AS v ON v.id = p.vocab
+ORDER BY p.count DESC, p.max DESC;
+
+-- The features of a head, by its share of their DFA.
+--   SELECT feature, data_share, density FROM features_of_head
+--   WHERE head_name = 'L2H3' LIMIT 10;
+CREATE VIEW features_of_head AS
+SELECT h.sae, s.layer, h.head, h.name AS head_name, p.feature, p.data_share,
+    p.weight_share, f.density, f.max, f.top_head
+FROM head AS h
+CROSS JOIN sae AS s ON s.id = h.sae
+CROSS JOIN feature_head AS p ON p.sae = h.sae AND p.head = h.head
+CROSS JOIN feature AS f ON f.sae = p.sae AND f.feature = p.feature
+ORDER BY h.sae, h.head, p.data_share DESC;
+
+-- Tokens of the sample with the code of a head there.
+--   SELECT text, token FROM tokens_of_head_code
+--   WHERE head_name = 'L2H3' AND feature = 117;
+CREATE VIEW tokens_of_head_code AS
+SELECT c.sae, s.layer, c.head, h.name AS head_name, c.feature, v.text, c.token,
+    t.context, t.position
+FROM head AS h
+CROSS JOIN sae AS s ON s.id = h.sae
+CROSS JOIN head_code AS c ON c.sae = h.sae AND c.head = h.head
+CROSS JOIN token AS t ON t.id = c.token
+LEFT JOIN vocab AS v ON v.id = t.vocab;
+
+-- The features active at a token of the sample, the strongest first, as values.
+--   SELECT layer, feature, value FROM features_at_token WHERE token = 1234;
+CREATE VIEW features_at_token AS
+SELECT s.id AS sae, s.layer, a.token, a.feature, a.level,
+    (a.level - 0.5) * f.scale AS value, f.max, f.density
+FROM sae AS s
+CROSS JOIN activation_by_token AS a ON a.sae = s.id
+CROSS JOIN feature AS f ON f.sae = a.sae AND f.feature = a.feature
+ORDER BY a.level DESC;
+
+-- Tokens of the sample at which a feature is active, in the order of the text.
+--   SELECT text, value FROM tokens_of_feature
+--   WHERE layer = 2 AND feature = 117;
+CREATE VIEW tokens_of_feature AS
+SELECT s.id AS sae, s.layer, a.feature, v.text, a.level,
+    (a.level - 0.5) * f.scale AS value, a.token, t.context, t.position
+FROM sae AS s
+CROSS JOIN activation AS a ON a.sae = s.id
+CROSS JOIN feature AS f ON f.sae = a.sae AND f.feature = a.feature
+CROSS JOIN token AS t ON t.id = a.token
+LEFT JOIN vocab AS v ON v.id = t.vocab
+ORDER BY s.id, a.feature, a.token;

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/writer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sqlite3.h>
+
+#include "base/output.h"
+#include "store/database.h"
+#include "store/insert.h"
+#include "store/schema_sql.h"
+#include "store/text.h"
+
+struct store_writer {
+    struct output output;
+    sqlite3 *db;
+    struct inserts inserts;
+    int64_t sae; /* whose rows come now */
+};
+
+/* ---- opening and closing ---- */
+
+/* No journal and no waiting: the partial file counts for nothing before the
+ * rename. 16 KB pages make trees of small rows shallow and dense. */
+static const char settings_sql[] = "PRAGMA page_size = 16384;"
+                                   "PRAGMA journal_mode = OFF;"
+                                   "PRAGMA synchronous = OFF;"
+                                   "PRAGMA locking_mode = EXCLUSIVE;"
+                                   "PRAGMA temp_store = MEMORY;"
+                                   "PRAGMA cache_size = -131072;";
+
+/* Statistics for SQLite's planner, from a part of each index. */
+static const char analyze_sql[] = "PRAGMA analysis_limit = 1000; ANALYZE;";
+
+static int execute(struct store_writer *w, const char *sql, struct err *e)
+{
+    if (sqlite3_exec(w->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return store_error(w->db, "write", w->output.path, e);
+    return 0;
+}
+
+static int create(struct store_writer *w, struct err *e)
+{
+    if (sqlite3_open_v2(w->output.partial, &w->db,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                        NULL) != SQLITE_OK)
+        return store_error(w->db, "write", w->output.path, e);
+    char identity[96];
+    (void)snprintf(identity, sizeof identity,
+                   "PRAGMA application_id = %d; PRAGMA user_version = %d;",
+                   STORE_APPLICATION_ID, STORE_SCHEMA_VERSION);
+    TRY(execute(w, settings_sql, e));
+    TRY(execute(w, "BEGIN", e));
+    TRY(execute(w, identity, e));
+    TRY(execute(w, (const char *)schema_sql, e));
+    return inserts_prepare(&w->inserts, w->db, w->output.path, e);
+}
+
+int store_writer_open(struct store_writer **out, const char *path, bool force,
+                      struct err *e)
+{
+    *out = NULL;
+    struct store_writer *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return err_memory(e, "database writer", sizeof *w);
+    int code = output_begin_file(&w->output, path, force, e);
+    if (code == 0)
+        code = create(w, e);
+    if (code != 0)
+        store_writer_abort(&w);
+    *out = w;
+    return code;
+}
+
+static void close_database(struct store_writer *w)
+{
+    inserts_finalize(&w->inserts);
+    (void)sqlite3_close(w->db);
+    w->db = NULL;
+}
+
+int store_writer_commit(struct store_writer **writer, struct err *e)
+{
+    struct store_writer *w = *writer;
+    int code = execute(w, analyze_sql, e);
+    if (code == 0)
+        code = execute(w, "COMMIT", e);
+    close_database(w);
+    if (code == 0)
+        code = output_commit(&w->output, e);
+    store_writer_abort(writer);
+    return code;
+}
+
+void store_writer_abort(struct store_writer **writer)
+{
+    struct store_writer *w = *writer;
+    if (w == NULL)
+        return;
+    close_database(w);
+    output_abort(&w->output);
+    free(w);
+    *writer = NULL;
+}
+
+/* ---- the dump ---- */
+
+int store_writer_dump(struct store_writer *w, const struct store_dump *d,
+                      struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_DUMP);
+    row_int(&r, d->id);
+    row_text(&r, d->name);
+    row_text(&r, d->model);
+    row_text(&r, d->fingerprint);
+    row_int(&r, d->first_layer);
+    row_int(&r, d->layers);
+    row_int(&r, d->heads);
+    row_int(&r, d->d_head);
+    row_int_if(&r, d->d_model != 0, d->d_model);
+    row_text(&r, d->dtype);
+    row_text(&r, d->bos);
+    row_int_if(&r, d->fold_value_biases >= 0, d->fold_value_biases);
+    row_int(&r, d->tokens);
+    row_int(&r, d->contexts);
+    row_text(&r, d->contexts_known ? "dump" : "blocks");
+    row_int(&r, d->has_tokens);
+    row_int(&r, d->has_strings);
+    row_int(&r, d->first_token);
+    row_int(&r, d->sample_limit);
+    row_int(&r, d->sample_seed);
+    row_int(&r, d->sample_contexts);
+    row_int(&r, d->sample_tokens);
+    return row_end(&r, &w->inserts, e);
+}
+
+int store_writer_context(struct store_writer *w, int64_t id, int64_t dump,
+                         int64_t first_token, int64_t tokens, bool sampled,
+                         struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_CONTEXT);
+    row_int(&r, id);
+    row_int(&r, dump);
+    row_int(&r, first_token);
+    row_int(&r, tokens);
+    row_int(&r, sampled);
+    return row_end(&r, &w->inserts, e);
+}
+
+/* The string that stands in for one that is not known. */
+static int vocab_unknown(struct store_writer *w, int64_t id, int64_t count,
+                         struct err *e)
+{
+    char text[40];
+    (void)snprintf(text, sizeof text, "token %lld", (long long)id);
+    return store_writer_vocab(w, id, text, strlen(text), count, e);
+}
+
+int store_writer_vocab(struct store_writer *w, int64_t id, const char *bytes,
+                       size_t length, int64_t count, struct err *e)
+{
+    if (bytes == NULL)
+        return vocab_unknown(w, id, count, e);
+    char *escaped = NULL;
+    struct row r = row_begin(&w->inserts, INSERT_VOCAB);
+    row_int(&r, id);
+    if (store_text_is_plain(bytes, length)) {
+        row_bytes_as_text(&r, bytes, length);
+        row_null(&r);
+    } else {
+        escaped = malloc(4 * length);
+        if (escaped == NULL)
+            return err_memory(e, "a token string", 4 * length);
+        row_bytes_as_text(&r, escaped,
+                          store_text_escape(escaped, bytes, length));
+        row_blob(&r, bytes, length);
+    }
+    row_int(&r, count);
+    int code = row_end(&r, &w->inserts, e);
+    free(escaped);
+    return code;
+}
+
+int store_writer_token(struct store_writer *w, int64_t id, int64_t context,
+                       int64_t position, int64_t vocab, struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_TOKEN);
+    row_int(&r, id);
+    row_int(&r, context);
+    row_int(&r, position);
+    row_int_if(&r, vocab >= 0, vocab);
+    return row_end(&r, &w->inserts, e);
+}
+
+/* ---- an SAE ---- */
+
+int store_writer_begin_sae(struct store_writer *w, const struct store_sae *s,
+                           struct err *e)
+{
+    w->sae = s->id;
+    struct row r = row_begin(&w->inserts, INSERT_SAE);
+    row_int(&r, s->id);
+    row_int(&r, s->dump);
+    row_text(&r, s->name);
+    row_int(&r, s->layer);
+    row_text(&r, s->hook);
+    row_text(&r, s->architecture);
+    row_int(&r, s->d_in);
+    row_int(&r, s->d_sae);
+    row_int(&r, s->heads);
+    row_text(&r, s->fingerprint);
+    row_text(&r, s->config);
+    row_real(&r, s->held_out_fvu);
+    row_real(&r, s->held_out_l0);
+    row_real(&r, s->held_out_dead);
+    row_int(&r, s->tokens);
+    row_real(&r, s->fvu);
+    row_real(&r, s->l0);
+    row_int(&r, s->dead);
+    row_int(&r, s->activations);
+    return row_end(&r, &w->inserts, e);
+}
+
+int store_writer_end_sae(struct store_writer *w, struct err *e)
+{
+    return execute(w, "COMMIT; BEGIN", e);
+}
+
+int store_writer_metric(struct store_writer *w, const char *name, int64_t step,
+                        double value, struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_METRIC);
+    row_int(&r, w->sae);
+    row_text(&r, name);
+    row_int(&r, step);
+    row_real(&r, value);
+    return row_end(&r, &w->inserts, e);
+}
+
+int store_writer_head(struct store_writer *w, int head, const char *name,
+                      int64_t features, struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_HEAD);
+    row_int(&r, w->sae);
+    row_int(&r, head);
+    row_text(&r, name);
+    row_int(&r, features);
+    return row_end(&r, &w->inserts, e);
+}
+
+int store_writer_feature(struct store_writer *w, const struct store_feature *f,
+                         struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_FEATURE);
+    row_int(&r, w->sae);
+    row_int(&r, f->feature);
+    row_int(&r, f->fires);
+    row_real(&r, f->density);
+    row_real(&r, f->max);
+    row_real(&r, f->mean);
+    row_real(&r, f->scale);
+    row_int_if(&r, f->strings >= 0, f->strings);
+    row_int_if(&r, f->top_head >= 0, f->top_head);
+    row_real(&r, f->top_share);
+    return row_end(&r, &w->inserts, e);
+}
+
+int store_writer_feature_head(struct store_writer *w,
+                              const struct store_feature_head *f, struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_FEATURE_HEAD);
+    row_int(&r, w->sae);
+    row_int(&r, f->feature);
+    row_int(&r, f->head);
+    row_real(&r, f->weight_share);
+    row_real(&r, f->data_share);
+    return row_end(&r, &w->inserts, e);
+}
+
+int store_writer_histogram(struct store_writer *w, int64_t feature, int bin,
+                           int64_t count, struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_HISTOGRAM);
+    row_int(&r, w->sae);
+    row_int(&r, feature);
+    row_int(&r, bin);
+    row_int(&r, count);
+    return row_end(&r, &w->inserts, e);
+}
+
+int store_writer_example(struct store_writer *w, int64_t feature,
+                         const char *kind, int rank, int64_t token,
+                         double value, struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_EXAMPLE);
+    row_int(&r, w->sae);
+    row_int(&r, feature);
+    row_text(&r, kind);
+    row_int(&r, rank);
+    row_int(&r, token);
+    row_real(&r, value);
+    return row_end(&r, &w->inserts, e);
+}
+
+int store_writer_head_example(struct store_writer *w,
+                              const struct store_head_example *h, struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_HEAD_EXAMPLE);
+    row_int(&r, w->sae);
+    row_int(&r, h->feature);
+    row_int(&r, h->head);
+    row_int(&r, h->rank);
+    row_int(&r, h->token);
+    row_real(&r, h->contribution);
+    row_real(&r, h->value);
+    return row_end(&r, &w->inserts, e);
+}
+
+int store_writer_token_feature(struct store_writer *w,
+                               const struct store_token_feature *t,
+                               struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_TOKEN_FEATURE);
+    row_int(&r, w->sae);
+    row_int(&r, t->vocab);
+    row_int(&r, t->feature);
+    row_int(&r, t->count);
+    row_real(&r, t->max);
+    row_real(&r, t->mean);
+    return row_end(&r, &w->inserts, e);
+}
+
+/* ---- the many rows ---- */
+
+int store_writer_by_token(struct store_writer *w,
+                          const struct store_activation *rows, size_t n,
+                          struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct row r = row_begin(&w->inserts, INSERT_BY_TOKEN);
+        row_int(&r, w->sae);
+        row_int(&r, rows[i].token);
+        row_int(&r, rows[i].feature);
+        row_int(&r, rows[i].level);
+        TRY(row_end(&r, &w->inserts, e));
+    }
+    return 0;
+}
+
+/* Rows (sae, feature, token, level) of `table`. */
+static int put_feature_first(struct store_writer *w, enum insert_table table,
+                             const struct store_activation *rows, size_t n,
+                             struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct row r = row_begin(&w->inserts, table);
+        row_int(&r, w->sae);
+        row_int(&r, rows[i].feature);
+        row_int(&r, rows[i].token);
+        row_int(&r, rows[i].level);
+        TRY(row_end(&r, &w->inserts, e));
+    }
+    return 0;
+}
+
+int store_writer_by_feature(struct store_writer *w,
+                            const struct store_activation *rows, size_t n,
+                            struct err *e)
+{
+    return put_feature_first(w, INSERT_ACTIVATION, rows, n, e);
+}
+
+int store_writer_around_examples(struct store_writer *w,
+                                 const struct store_activation *rows, size_t n,
+                                 struct err *e)
+{
+    return put_feature_first(w, INSERT_EXAMPLE_ACTIVATION, rows, n, e);
+}
+
+int store_writer_head_codes(struct store_writer *w,
+                            const struct store_head_code *rows, size_t n,
+                            struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct row r = row_begin(&w->inserts, INSERT_HEAD_CODE);
+        row_int(&r, w->sae);
+        row_int(&r, rows[i].head);
+        row_int(&r, rows[i].feature);
+        row_int(&r, rows[i].token);
+        TRY(row_end(&r, &w->inserts, e));
+    }
+    return 0;
+}
