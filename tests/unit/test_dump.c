@@ -142,7 +142,7 @@ static void put_vocab(struct dump_writer *w)
     struct err e = {0};
     assert_int_equal(vocab_init(&v, 4, &e), 0);
     for (size_t i = 0; i < 4; i++)
-        assert_int_equal(vocab_set(&v, i, "abcd" + i, 1, &e), 0);
+        assert_int_equal(vocab_set(&v, i, &"abcd"[i], 1, &e), 0);
     assert_int_equal(dump_writer_vocab(w, &v, &e), 0);
     vocab_free(&v);
 }

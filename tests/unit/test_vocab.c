@@ -77,7 +77,7 @@ static void bad_files_are_refused(void **state)
     static const struct {
         const char *json, *words;
     } cases[] = {
-        {"", "no valid JSON"},
+        {"", "is empty"},
         {"7", "no valid JSON"},
         {"[]", "no tokens"},
         {"{}", "no tokens"},

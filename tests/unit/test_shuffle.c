@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Catches: rows lost or seen twice in an epoch, an order that depends on how
+ * it is asked for, seeks that are off beside the short block or a border of
+ * reservoirs or epochs, and rows of a held-out set.
+ */
+#include "scratch.h"
+
+#include <math.h>
+
+#include "dump/npy.h"
+#include "dump/shuffle.h"
+
+/* What a reservoir of `blocks` blocks needs for rows of two f32. */
+static uint64_t memory_for(uint64_t blocks)
+{
+    return blocks * SHUFFLE_BLOCK_ROWS * (2 * sizeof(float) + 16);
+}
+
+/* Row i holds (i, -i). */
+static struct dump *open_rows(int64_t rows)
+{
+    static float values[2 * 8192];
+    const char *path = "z.npy";
+    const struct dump_options o = {.layout = LAYOUT_TOKENS_D};
+    const int64_t shape[] = {rows, 2};
+    struct dump *d;
+    struct err e = {0};
+    assert_true(rows <= 8192);
+    for (int64_t i = 0; i < rows; i++) {
+        values[2 * i] = (float)i;
+        values[2 * i + 1] = -(float)i;
+    }
+    assert_int_equal(npy_write(path, DTYPE_F32, shape, 2, values, &e), 0);
+    assert_int_equal(dump_open(&d, &path, 1, &o, &e), 0);
+    return d;
+}
+
+static struct row_set all_rows(const struct dump *d)
+{
+    struct row_set train, test;
+    struct err e = {0};
+    assert_int_equal(split_rows(&train, &test, d, 0, 0, &e), 0);
+    row_set_free(&test);
+    return train;
+}
+
+/* The next n row numbers, asked for in pieces of `step`. */
+static void take(uint64_t *out, struct shuffle *s, size_t n, size_t step)
+{
+    float rows[2 * 1000];
+    struct err e = {0};
+    assert_true(step <= 1000);
+    for (size_t done = 0; done < n;) {
+        size_t part = n - done < step ? n - done : step;
+        uint64_t before = shuffle_position(s);
+        assert_int_equal(shuffle_next(s, rows, part, &e), 0);
+        assert_true(shuffle_position(s) == before + part);
+        for (size_t i = 0; i < part; i++) {
+            assert_true(rows[2 * i] == -rows[2 * i + 1]);
+            out[done + i] = (uint64_t)rows[2 * i];
+        }
+        done += part;
+    }
+}
+
+static struct shuffle *open_shuffle(const struct dump *d,
+                                    const struct row_set *rows, uint64_t seed,
+                                    uint64_t memory)
+{
+    struct shuffle *s;
+    struct err e = {0};
+    assert_int_equal(shuffle_open(&s, d, 0, rows, seed, memory, &e), 0);
+    return s;
+}
+
+static const struct {
+    int64_t rows;
+    uint64_t memory_blocks;
+} shapes[] = {
+    {1, 1},    {255, 1},  {256, 1},  {257, 1},    {257, 2},
+    {1000, 1}, {1000, 2}, {1000, 3}, {1000, 100}, {2048, 3},
+    {2049, 3}, {2303, 4}, {2304, 4}, {4000, 5},
+};
+enum { N_SHAPES = sizeof shapes / sizeof *shapes, EPOCHS = 4 };
+
+/* Each row once an epoch, and each epoch in its own order. */
+static void epochs_are_permutations(void **state)
+{
+    (void)state;
+    static uint64_t seen[EPOCHS][4000];
+    static unsigned char marks[4000];
+    for (size_t k = 0; k < N_SHAPES; k++) {
+        struct dump *d = open_rows(shapes[k].rows);
+        struct row_set rows = all_rows(d);
+        size_t n = (size_t)shapes[k].rows;
+        struct shuffle *s =
+            open_shuffle(d, &rows, 11, memory_for(shapes[k].memory_blocks));
+        for (size_t epoch = 0; epoch < EPOCHS; epoch++) {
+            take(seen[epoch], s, n, 17);
+            memset(marks, 0, sizeof marks);
+            for (size_t i = 0; i < n; i++) {
+                assert_true(seen[epoch][i] < n);
+                assert_int_equal(marks[seen[epoch][i]]++, 0);
+            }
+            if (n > 100 && epoch > 0)
+                assert_memory_not_equal(seen[epoch], seen[epoch - 1],
+                                        n * sizeof **seen);
+        }
+        shuffle_close(&s);
+        assert_null(s);
+        row_set_free(&rows);
+        dump_close(&d);
+    }
+}
+
+/* Going to any position gives what reading up to it would have given. */
+static void seeking_equals_reading(void **state)
+{
+    (void)state;
+    static uint64_t all[3 * 4000], part[100];
+    for (size_t k = 0; k < N_SHAPES; k++) {
+        struct dump *d = open_rows(shapes[k].rows);
+        struct row_set rows = all_rows(d);
+        size_t n = 3 * (size_t)shapes[k].rows;
+        uint64_t memory = memory_for(shapes[k].memory_blocks);
+        struct shuffle *s = open_shuffle(d, &rows, 12, memory);
+        struct shuffle *fresh = open_shuffle(d, &rows, 12, memory);
+        struct err e = {0};
+        take(all, s, n, 1000);
+        for (size_t i = 0; i < n; i += n < 100 ? 1 : 31) {
+            size_t to = (i * 7919) % n; /* to and fro */
+            size_t count = n - to < 100 ? n - to : 100;
+            assert_int_equal(shuffle_seek(fresh, to, &e), 0);
+            assert_true(shuffle_position(fresh) == to);
+            take(part, fresh, count, 100);
+            assert_memory_equal(part, all + to, count * sizeof *part);
+        }
+        shuffle_close(&s);
+        shuffle_close(&fresh);
+        row_set_free(&rows);
+        dump_close(&d);
+    }
+}
+
+/* Every border of the sequence, one row to either side. */
+static void borders_are_exact(void **state)
+{
+    (void)state;
+    enum { ROWS = 2303, N = 3 * ROWS };
+    static uint64_t all[N];
+    struct dump *d = open_rows(ROWS);
+    struct row_set rows = all_rows(d);
+    for (uint64_t seed = 0; seed < 12; seed++) {
+        struct shuffle *s = open_shuffle(d, &rows, seed, memory_for(2));
+        struct err e = {0};
+        take(all, s, N, 999);
+        for (size_t at = 0; at < N - 1; at++) {
+            size_t off = at % ROWS % 512;
+            if (off > 2 && off < 509 && at % ROWS < ROWS - 3)
+                continue;
+            uint64_t two[2];
+            assert_int_equal(shuffle_seek(s, at, &e), 0);
+            take(two, s, 2, 2);
+            assert_memory_equal(two, all + at, sizeof two);
+        }
+        shuffle_close(&s);
+    }
+    row_set_free(&rows);
+    dump_close(&d);
+}
+
+static void order_does_not_depend_on_the_pieces(void **state)
+{
+    (void)state;
+    enum { ROWS = 1000, N = 2500 };
+    static uint64_t one[N], other[N];
+    struct dump *d = open_rows(ROWS);
+    struct row_set rows = all_rows(d);
+    struct shuffle *a = open_shuffle(d, &rows, 5, memory_for(2));
+    struct shuffle *b = open_shuffle(d, &rows, 5, memory_for(2));
+    struct shuffle *c = open_shuffle(d, &rows, 6, memory_for(2));
+    take(one, a, N, 1);
+    take(other, b, N, 1000);
+    assert_memory_equal(one, other, sizeof one);
+    take(other, c, N, 1000);
+    assert_memory_not_equal(one, other, sizeof one);
+    shuffle_close(&a);
+    shuffle_close(&b);
+    shuffle_close(&c);
+    row_set_free(&rows);
+    dump_close(&d);
+}
+
+/* With room for all, neighbours in the file are no neighbours any more: of
+ * 1999 steps few go on by one. */
+static void a_large_reservoir_mixes_all(void **state)
+{
+    (void)state;
+    enum { ROWS = 2000 };
+    static uint64_t seen[ROWS];
+    struct dump *d = open_rows(ROWS);
+    struct row_set rows = all_rows(d);
+    struct shuffle *s = open_shuffle(d, &rows, 5, UINT64_MAX);
+    size_t steps = 0, far = 0;
+    take(seen, s, ROWS, 1000);
+    for (size_t i = 1; i < ROWS; i++) {
+        steps += seen[i] == seen[i - 1] + 1;
+        far += llabs((long long)(seen[i] - seen[i - 1])) > 512;
+    }
+    assert_true(steps < 10);
+    assert_true(far > ROWS / 3);
+    shuffle_close(&s);
+    row_set_free(&rows);
+    dump_close(&d);
+}
+
+static void only_rows_of_the_set_come(void **state)
+{
+    (void)state;
+    enum { ROWS = 3000 };
+    static uint64_t seen[ROWS];
+    static unsigned char marks[ROWS];
+    struct dump *d = open_rows(ROWS);
+    struct row_set train, test;
+    struct err e = {0};
+    assert_int_equal(split_rows(&train, &test, d, 0.5, 2, &e), 0);
+    assert_true(train.n > 1);
+    size_t n = (size_t)row_set_total(&train);
+    struct shuffle *s = open_shuffle(d, &train, 5, memory_for(2));
+    take(seen, s, n, 64);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(marks[seen[i]]++, 0);
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t run;
+        assert_int_equal(marks[row_set_at(&train, i, &run)], 1);
+    }
+    shuffle_close(&s);
+    assert_refused(shuffle_open(&s, d, 0,
+                                &(struct row_set){.before = (uint64_t[]){0}}, 1,
+                                1, &e),
+                   &e, "no rows to shuffle");
+    assert_null(s);
+    row_set_free(&train);
+    row_set_free(&test);
+    dump_close(&d);
+}
+
+/* A NaN is reported with its row in the file, not in the shuffle. */
+static void bad_rows_are_named(void **state)
+{
+    (void)state;
+    enum { ROWS = 600 };
+    struct dump *d = open_rows(ROWS);
+    struct row_set rows = all_rows(d);
+    float values[2 * ROWS], bad = NAN;
+    struct err e = {0};
+    dump_close(&d);
+    FILE *f = fopen("z.npy", "r+b");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, -(ROWS - 437) * 8L + 4, SEEK_END), 0);
+    assert_int_equal(fwrite(&bad, sizeof bad, 1, f), 1);
+    assert_int_equal(fclose(f), 0);
+    const char *path = "z.npy";
+    const struct dump_options o = {.layout = LAYOUT_TOKENS_D};
+    assert_int_equal(dump_open(&d, &path, 1, &o, &e), 0);
+    struct shuffle *s = open_shuffle(d, &rows, 5, memory_for(2));
+    assert_refused(shuffle_next(s, values, ROWS, &e), &e,
+                   "row 437 (token 437 of the dump): NaN at column 1");
+    shuffle_close(&s);
+    row_set_free(&rows);
+    dump_close(&d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(epochs_are_permutations),
+        cmocka_unit_test(seeking_equals_reading),
+        cmocka_unit_test(borders_are_exact),
+        cmocka_unit_test(order_does_not_depend_on_the_pieces),
+        cmocka_unit_test(a_large_reservoir_mixes_all),
+        cmocka_unit_test(only_rows_of_the_set_come),
+        cmocka_unit_test(bad_rows_are_named),
+    };
+    return cmocka_run_group_tests(tests, scratch_begin, scratch_end);
+}
