@@ -1,0 +1,36 @@
+# Ctrl-C and SIGTERM in the middle of the work: the status says so, and no half
+# output stays under its name.
+. "$SOURCE/tests/common.sh"
+rm -rf ./*
+make_dump
+cat "$MODEL/corpus.txt" >long.txt
+
+# stop SIGNAL STATUS OUTPUT ARGUMENT...: starts headscope, waits until it
+# writes, sends the signal.
+stop() {
+  local signal=$1 want=$2 output=$3 status=0 pid i
+  shift 3
+  # A shell's background jobs ignore SIGINT; headscope sets its own handler.
+  "$HEADSCOPE" "$@" -o "$output" >out.log 2>err.log </dev/null &
+  pid=$!
+  for ((i = 0; i < 200; i++)); do
+    [ ! -e ".$output.partial" ] || break
+    kill -0 $pid 2>/dev/null || break
+    sleep 0.05
+  done
+  sleep 0.2
+  kill -s "$signal" $pid 2>/dev/null || fail "it was over at once: $(cat err.log)"
+  wait $pid || status=$?
+  [ $status = "$want" ] || fail "$* ended with $status: $(cat err.log)"
+  grep -q "^headscope $1: " err.log || fail "$* did not say why it stopped"
+}
+
+stop INT 130 x.dump capture "$MODEL" --text long.txt
+[ ! -e x.dump ] && [ ! -e .x.dump.partial ]
+stop TERM 143 y.dump capture "$MODEL" --text long.txt
+[ ! -e y.dump ] && [ ! -e .y.dump.partial ]
+
+stop INT 130 x.sae train tiny.dump --layer 0 --tokens 1G
+[ ! -e .x.sae.partial ]
+# train may keep what it has, but then it is a whole SAE.
+[ ! -e x.sae ] || headscope info x.sae | grep -q '^kind *sae$'

@@ -1,0 +1,37 @@
+# A disk that fills up, and a folder that may not be written: status 2, one
+# line that names the file, and no half output.
+. "$SOURCE/tests/common.sh"
+if mountpoint -q disk 2>/dev/null; then umount disk; fi
+rm -rf ./*
+make_dump
+make_saes
+
+# full WORDS COMMAND... with -o disk/NAME: runs into the limit
+full() {
+  local status=0
+  "$HEADSCOPE" "$@" -q >out.log 2>err.log || status=$?
+  [ $status = 2 ] || fail "status $status: headscope $*: $(cat err.log)"
+  [ "$(wc -l <err.log)" = 1 ] || fail "not one line: $(cat err.log)"
+  grep -qE 'No space left|File too large|disk' err.log ||
+    fail "does not say why: $(cat err.log)"
+  [ -z "$(ls -A disk)" ] || fail "left on the disk: $(ls -A disk)"
+}
+all() {
+  full capture "$MODEL" --text tiny.txt -o disk/x.dump
+  full train tiny.dump --layer 0 -m 512 -k 16 --tokens 4k --batch 512 \
+    -o disk/x.sae
+  full encode tiny.dump layer0.sae -o disk/x.db
+}
+
+# -- a limit on the size of a file, which needs no rights
+mkdir disk
+(
+  ulimit -f 100 # KiB
+  all
+)
+
+# -- a full file system
+mount -t tmpfs -o size=200k none disk 2>/dev/null ||
+  skip "the rest needs the right to mount"
+trap 'umount disk' EXIT
+all
