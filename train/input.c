@@ -82,7 +82,14 @@ static int add_pieces(struct input *in, const struct measuring *job,
                        "layer %d: all rows are the same; there is nothing to "
                        "learn",
                        in->layer);
+    /* Beyond this range scaled rows and their squares leave float. */
+    static const double scale_max = 1e15;
     in->scale = sqrt((double)in->d / variance);
+    if (in->scale > scale_max || in->scale < 1 / scale_max)
+        return err_set(e, ERR_INPUT,
+                       "layer %d: rows have a standard deviation of %g; "
+                       "rescale them to between 1e-15 and 1e15",
+                       in->layer, sqrt(variance / (double)in->d));
     return 0;
 }
 
