@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * GPT-2 from a Hugging Face folder (config.json, model.safetensors in f32, f16
+ * or bf16) and its forward pass in f32: Radford et al. 2019, "Language Models
+ * are Unsupervised Multitask Learners"; layer norm before each block, learned
+ * positions. What the config asks for and this code does not do is refused by
+ * name.
+ *
+ * An open model is constant: any number of threads may run it, each with its
+ * own workspace. BLAS is called single-threaded (base/team.h).
+ */
+#ifndef CAPTURE_GPT2_H
+#define CAPTURE_GPT2_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "capture/pointwise.h"
+
+struct gpt2_config {
+    int layers, heads, d_model, d_head, d_mlp;
+    int positions; /* the longest context */
+    int vocab;     /* rows of the embedding: ids are below it */
+    float epsilon; /* of the layer norms */
+    enum activation activation;
+};
+
+/* y = x · weight + bias, as Hugging Face's Conv1D. */
+struct linear {
+    const float *weight; /* (in, out) */
+    const float *bias;   /* (out) */
+    int in, out;
+};
+
+struct layer_norm {
+    const float *weight, *bias; /* (d_model) */
+};
+
+struct gpt2_layer {
+    struct layer_norm ln_1, ln_2;
+    struct linear c_attn, attn_proj; /* query, key, value; output */
+    struct linear c_fc, mlp_proj;
+};
+
+struct gpt2 {
+    struct gpt2_config config;
+    const float *wte, *wpe; /* (vocab, d_model), (positions, d_model) */
+    const float *head;      /* (vocab, d_model); wte itself if they are tied */
+    struct layer_norm ln_f;
+    struct gpt2_layer *layer; /* [layers] */
+    struct arena arena;
+};
+
+/* Reads and checks the folder: every shape against the config, every weight
+ * for NaN. */
+int gpt2_open(struct gpt2 *g, const char *folder, struct err *e);
+void gpt2_close(struct gpt2 *g);
+
+/* Contexts that follow one another in a list of ids, without padding. Row 0 of
+ * the batch is ids[starts[0]]. */
+struct gpt2_batch {
+    const int32_t *ids;    /* below config.vocab */
+    const int64_t *starts; /* [contexts + 1], each context of 1 to
+                              config.positions tokens */
+    size_t contexts;
+};
+size_t gpt2_batch_rows(const struct gpt2_batch *b);
+
+/* Memory of one thread for batches of up to `rows` tokens. */
+struct gpt2_workspace {
+    float *x;      /* (rows, d_model) the residual stream */
+    float *normed; /* (rows, d_model) */
+    float *z;      /* (rows, d_model) where the caller wants none */
+    float *wide;   /* (rows, max(3 d_model, d_mlp)) */
+    float *scores; /* (query block, positions) */
+    size_t rows;
+    struct arena arena;
+};
+size_t gpt2_workspace_bytes(const struct gpt2 *g, size_t rows);
+int gpt2_workspace_open(struct gpt2_workspace *w, const struct gpt2 *g,
+                        size_t rows, struct err *e);
+void gpt2_workspace_close(struct gpt2_workspace *w);
+
+/* Runs the batch. z[l], where not NULL, receives layer l's z (rows, heads,
+ * d_head): each head's attention-weighted sum of values, value bias included,
+ * before the output projection. Work ends with the last layer whose z is
+ * wanted, or with `to_end` leaves the residual stream after all layers in w->x.
+ */
+void gpt2_forward(const struct gpt2 *g, struct gpt2_workspace *w,
+                  const struct gpt2_batch *batch, float *const *z, bool to_end);
+
+/* After gpt2_forward with `to_end`: logits (n, vocab) of the rows [first,
+ * first + n). Overwrites w->normed. */
+void gpt2_logits(const struct gpt2 *g, struct gpt2_workspace *w, float *logits,
+                 size_t first, size_t n);
+
+#endif
