@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Catches: text cut at the wrong places, tokens lost or doubled between
+ * documents and contexts, rows that are written out of order or under another
+ * layer's name, a dump that depends on the number of threads, and input that is
+ * only refused after something was written.
+ */
+#include "scratch.h"
+
+#include <math.h>
+#include <signal.h>
+
+#include "base/interrupt.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "capture/capture.h"
+#include "capture/contexts.h"
+#include "capture/gpt2.h"
+#include "dump/dump.h"
+
+#define MODEL SOURCE_DIR "/examples/tiny-gpt2"
+#define CORPUS MODEL "/corpus.txt"
+
+enum { EOS = 2047 };
+
+static int begin(void **state)
+{
+    log_set_level(LOG_RESULT); /* no bars among the results */
+    interrupt_install();
+    return scratch_begin(state);
+}
+
+/* ---- contexts ---- */
+
+static void assert_cut(const char *text, struct contexts_options o,
+                       const int64_t *starts, size_t n)
+{
+    struct tokenizer *t;
+    struct contexts c;
+    struct err e = {0};
+    assert_int_equal(tokenizer_open(&t, MODEL, &e), 0);
+    if (contexts_make(&c, t, text, strlen(text), "text", &o, &e) != 0)
+        fail_msg("%s", e.msg);
+    assert_int_equal(c.n, n);
+    assert_int_equal(c.tokens, starts[n]);
+    assert_memory_equal(c.starts, starts, (n + 1) * sizeof *starts);
+    for (size_t k = 0; o.bos && k < n; k++)
+        assert_int_equal(c.ids[starts[k]], EOS);
+    contexts_free(&c);
+    tokenizer_close(&t);
+}
+
+/* Every character here is a token of its own. */
+static void documents_become_contexts(void **state)
+{
+    (void)state;
+    const struct contexts_options with = {4, true, 0}, without = {4, false, 0};
+    assert_cut("!", with, (const int64_t[]){0, 2}, 1);
+    assert_cut("a\nb<|endoftext|>c", with, (const int64_t[]){0, 4, 6}, 2);
+    assert_cut("a\nb<|endoftext|>c", without, (const int64_t[]){0, 3, 4}, 2);
+    /* empty ones, at the ends and between */
+    assert_cut("<|endoftext|><|endoftext|>a<|endoftext|><|endoftext|>b"
+               "<|endoftext|>",
+               with, (const int64_t[]){0, 2, 4}, 2);
+    /* exactly full, and one more */
+    assert_cut("a\nb", with, (const int64_t[]){0, 4}, 1);
+    assert_cut("a\nb\n", with, (const int64_t[]){0, 4, 6}, 2);
+    assert_cut("a\nb\n", without, (const int64_t[]){0, 4}, 1);
+    assert_cut("a\nb\nc\n", without, (const int64_t[]){0, 4, 6}, 2);
+}
+
+static void a_number_of_tokens_ends_at_a_context(void **state)
+{
+    (void)state;
+    static const char text[] = "a\nb<|endoftext|>c\nd<|endoftext|>e\nf";
+    const int64_t starts[] = {0, 4, 8, 12};
+    for (uint64_t tokens = 1; tokens <= 13; tokens++) {
+        const struct contexts_options o = {4, true, tokens};
+        size_t n = tokens <= 4 ? 1 : tokens <= 8 ? 2 : 3;
+        assert_cut(text, o, starts, n);
+    }
+}
+
+static void every_token_of_the_corpus_is_in_one_context(void **state)
+{
+    (void)state;
+    const struct contexts_options o = {256, true, 0};
+    struct tokenizer *t;
+    struct contexts c;
+    struct err e = {0};
+    assert_int_equal(tokenizer_open(&t, MODEL, &e), 0);
+    assert_int_equal(contexts_read(&c, t, CORPUS, &o, &e), 0);
+    /* Each document brings its own <|endoftext|>; one is a token longer than
+     * a context. */
+    assert_int_equal(c.n, 1958);
+    assert_int_equal(c.tokens, 334532 + 1);
+    for (size_t k = 0; k < c.n; k++) {
+        assert_int_equal(c.ids[c.starts[k]], EOS);
+        assert_in_range(c.starts[k + 1] - c.starts[k], 2, 256);
+    }
+    contexts_free(&c);
+    tokenizer_close(&t);
+}
+
+/* ---- layers ---- */
+
+static void layer_lists_are_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int first, count;
+    } good[] = {
+        {"all", 0, 4}, {"0", 0, 1},   {"3", 3, 1},
+        {"1-2", 1, 2}, {"0-3", 0, 4}, {"0,1,2-3", 0, 4},
+        {"1,2", 1, 2}, {"2-2", 2, 1}, {"0-1,2", 0, 3},
+    };
+    static const char *const bad[] = {
+        "",    "4",   "-1",  "1-",    "1-4",
+        "2-1", "0,2", "1,1", "0,",    ",0",
+        "0 1", "x",   "+1",  "0-1-2", "99999999999999999999",
+        "All",
+    };
+    struct err e = {0};
+    int first, count;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_int_equal(
+            capture_parse_layers(&first, &count, good[i].text, 4, &e), 0);
+        assert_int_equal(first, good[i].first);
+        assert_int_equal(count, good[i].count);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_refused(capture_parse_layers(&first, &count, bad[i], 4, &e), &e,
+                       "--layers");
+}
+
+/* ---- dumps ---- */
+
+static struct capture_options options_for(const char *output)
+{
+    return (struct capture_options){.output = output,
+                                    .text = CORPUS,
+                                    .layers = "all",
+                                    .dtype = 1,
+                                    .tokens = 2500};
+}
+
+static int try_capture(const char *model, const struct capture_options *o,
+                       int threads, bool force, struct err *e)
+{
+    struct team team = team_make(threads);
+    struct capture *c;
+    double seconds;
+    int code = capture_open(&c, model, o, &team, e);
+    if (code == 0)
+        code = capture_run(c, force, &seconds, e);
+    capture_close(&c);
+    return code;
+}
+
+static struct dump *capture_and_open(const struct capture_options *o,
+                                     int threads)
+{
+    const struct dump_options none = {0};
+    struct dump *d = NULL;
+    struct err e = {0};
+    if (try_capture(MODEL, o, threads, true, &e) != 0 ||
+        dump_open(&d, &o->output, 1, &none, &e) != 0 || dump_verify(d, &e) != 0)
+        fail_msg("%s", e.msg);
+    return d;
+}
+
+/* The fingerprint covers the manifest and with it every file's checksum. */
+static void the_dump_is_the_same_for_any_number_of_threads(void **state)
+{
+    (void)state;
+    static const int threads[] = {1, 2, 7};
+    char first[64] = "";
+    for (size_t i = 0; i < 3; i++) {
+        struct capture_options o = options_for("same.dump");
+        o.tokens = 5200; /* two waves of one thread, less than one of two */
+        struct dump *d = capture_and_open(&o, threads[i]);
+        const char *fingerprint = dump_info(d)->fingerprint;
+        if (i == 0)
+            (void)snprintf(first, sizeof first, "%s", fingerprint);
+        assert_string_equal(fingerprint, first);
+        dump_close(&d);
+    }
+}
+
+/* Row by row against contexts run one at a time: the order of groups, the
+ * layers' names and the manifest's words. */
+static void the_dump_holds_the_z_of_every_context(void **state)
+{
+    (void)state;
+    enum { D = 256 };
+    struct capture_options o = options_for("rows.dump");
+    o.layers = "1-3";
+    struct dump *d = capture_and_open(&o, 2);
+    const struct dump_info *info = dump_info(d);
+    assert_string_equal(info->model, "tiny-gpt2");
+    assert_string_equal(info->bos, "always");
+    assert_int_equal(info->fold_value_biases, 0);
+    assert_int_equal(info->first_layer, 1);
+    assert_int_equal(info->layers, 3);
+    assert_int_equal(info->heads, 8);
+    assert_int_equal(info->d_head, 32);
+    assert_int_equal(info->d_model, D);
+    assert_in_range(info->tokens, 2500, 2755);
+    assert_int_equal(dump_vocab(d)->n, 2048);
+    struct gpt2 g;
+    struct gpt2_workspace w;
+    struct err e = {0};
+    static float expected[3][256 * D], got[256 * D];
+    float *const z[4] = {NULL, expected[0], expected[1], expected[2]};
+    assert_int_equal(gpt2_open(&g, MODEL, &e), 0);
+    assert_int_equal(gpt2_workspace_open(&w, &g, 256, &e), 0);
+    for (size_t k = 0; k < info->contexts; k++) {
+        const int64_t *starts = dump_contexts(d) + k;
+        const struct gpt2_batch batch = {dump_tokens(d), starts, 1};
+        size_t n = gpt2_batch_rows(&batch);
+        gpt2_forward(&g, &w, &batch, z, false);
+        for (int l = 1; l <= 3; l++) {
+            assert_int_equal(dump_read(d, l, (uint64_t)starts[0], n, got, &e),
+                             0);
+            for (size_t i = 0; i < n * D; i++)
+                assert_true(fabsf(got[i] - expected[l - 1][i]) < 1e-4f);
+        }
+    }
+    gpt2_workspace_close(&w);
+    gpt2_close(&g);
+    dump_close(&d);
+}
+
+static void other_types_and_no_bos_are_recorded(void **state)
+{
+    (void)state;
+    struct capture_options o = options_for("half.dump");
+    o.dtype = 0;
+    o.bos = 1;
+    o.tokens = 300;
+    o.context = 100;
+    struct dump *d = capture_and_open(&o, 1);
+    assert_int_equal(dump_info(d)->dtype, DTYPE_F16);
+    assert_string_equal(dump_info(d)->bos, "never");
+    const int64_t *starts = dump_contexts(d);
+    for (size_t k = 0; k < dump_info(d)->contexts; k++) {
+        assert_in_range(starts[k + 1] - starts[k], 1, 100);
+        assert_int_not_equal(dump_tokens(d)[starts[k]], EOS);
+    }
+    dump_close(&d);
+}
+
+static void a_measure_writes_nothing(void **state)
+{
+    (void)state;
+    const struct capture_options o = options_for("measured.dump");
+    struct team team = team_make(2);
+    struct capture *c;
+    struct err e = {0};
+    double rate;
+    assert_int_equal(capture_open(&c, MODEL, &o, &team, &e), 0);
+    assert_int_equal(capture_measure(c, &rate, &e), 0);
+    assert_true(rate > 0);
+    const struct capture_plan *p = capture_plan(c);
+    assert_true(p->output_bytes > p->tokens * 4 * 256 * 4);
+    assert_true(p->memory_bytes > 15000000);
+    capture_close(&c);
+    assert_int_not_equal(access("measured.dump", F_OK), 0);
+}
+
+/* ---- refusals ---- */
+
+static void assert_capture_refused(const char *model,
+                                   const struct capture_options *o,
+                                   const char *words)
+{
+    struct err e = {0};
+    assert_refused(try_capture(model, o, 1, false, &e), &e, words);
+    assert_int_not_equal(access("refused.dump", F_OK), 0);
+    assert_int_not_equal(access(".refused.dump.partial", F_OK), 0);
+}
+
+static void bad_input_is_refused(void **state)
+{
+    (void)state;
+    struct capture_options o = options_for("refused.dump");
+    assert_capture_refused("no-model", &o, "no-model/config.json");
+    o.context = 257;
+    assert_capture_refused(MODEL, &o, "only 256 positions");
+    o.context = 1;
+    assert_capture_refused(MODEL, &o, "no room beside the BOS token");
+    o = options_for("refused.dump");
+    o.layers = "4";
+    assert_capture_refused(MODEL, &o, "--layers 4");
+    o = options_for("refused.dump");
+    o.text = "missing.txt";
+    assert_capture_refused(MODEL, &o, "missing.txt");
+    o.text = "text.txt";
+    write_text("text.txt", "");
+    assert_capture_refused(MODEL, &o, "text.txt: no text in it");
+    write_text("text.txt", "<|endoftext|><|endoftext|>");
+    assert_capture_refused(MODEL, &o, "text.txt: no text in it");
+    write_text("text.txt", "fine\nfine\nnot \xc3\x28");
+    assert_capture_refused(MODEL, &o, "byte 14 (line 3) is not UTF-8");
+}
+
+static void link_file(const char *name)
+{
+    char path[512];
+    (void)snprintf(path, sizeof path, MODEL "/%s", name);
+    assert_int_equal(symlink(path, name), 0);
+}
+
+/* The model's own error for a short embedding comes first unless the weights
+ * agree with the config; so the vocabulary grows instead. */
+static void a_vocabulary_beyond_the_embedding_is_refused(void **state)
+{
+    (void)state;
+    const struct capture_options o = options_for("refused.dump");
+    struct err e = {0};
+    json_t *ids;
+    link_file("config.json");
+    link_file("model.safetensors");
+    link_file("merges.txt");
+    assert_int_equal(json_read(&ids, MODEL "/vocab.json", &e), 0);
+    assert_int_equal(json_object_set_new(ids, "qqqq", json_integer(2048)), 0);
+    assert_int_equal(json_write("vocab.json", ids, &e), 0);
+    json_decref(ids);
+    assert_capture_refused(".", &o,
+                           "vocab.json has 2049 tokens, but the model embeds "
+                           "only 2048");
+}
+
+static void an_old_dump_stays_unless_forced(void **state)
+{
+    (void)state;
+    struct capture_options o = options_for("old.dump");
+    struct err e = {0};
+    o.tokens = 100;
+    assert_int_equal(try_capture(MODEL, &o, 1, false, &e), 0);
+    assert_refused(try_capture(MODEL, &o, 1, false, &e), &e, "old.dump");
+    assert_int_equal(try_capture(MODEL, &o, 1, true, &e), 0);
+}
+
+/* Last: the signal stays seen. */
+static void a_signal_leaves_nothing(void **state)
+{
+    (void)state;
+    struct capture_options o = options_for("interrupted.dump");
+    struct team team = team_make(2);
+    struct capture *c;
+    struct err e = {0};
+    double seconds;
+    assert_int_equal(capture_open(&c, MODEL, &o, &team, &e), 0);
+    assert_int_equal(raise(SIGTERM), 0);
+    assert_int_equal(capture_run(c, false, &seconds, &e), ERR_INTERRUPTED);
+    assert_int_not_equal(access("interrupted.dump", F_OK), 0);
+    assert_int_not_equal(access(".interrupted.dump.partial", F_OK), 0);
+    capture_close(&c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(documents_become_contexts),
+        cmocka_unit_test(a_number_of_tokens_ends_at_a_context),
+        cmocka_unit_test(every_token_of_the_corpus_is_in_one_context),
+        cmocka_unit_test(layer_lists_are_read),
+        cmocka_unit_test(the_dump_is_the_same_for_any_number_of_threads),
+        cmocka_unit_test(the_dump_holds_the_z_of_every_context),
+        cmocka_unit_test(other_types_and_no_bos_are_recorded),
+        cmocka_unit_test(a_measure_writes_nothing),
+        cmocka_unit_test(bad_input_is_refused),
+        cmocka_unit_test(a_vocabulary_beyond_the_embedding_is_refused),
+        cmocka_unit_test(an_old_dump_stays_unless_forced),
+        cmocka_unit_test(a_signal_leaves_nothing),
+    };
+    return cmocka_run_group_tests(tests, begin, scratch_end);
+}
