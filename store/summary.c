@@ -15,10 +15,11 @@ static const char dumps_sql[] =
 /* The median is over the features that are active at all. */
 static const char saes_sql[] =
     "SELECT layer, name, fvu, l0, dead,"
-    " (SELECT density FROM feature WHERE sae = s.id AND density > 0"
-    "  ORDER BY density LIMIT 1 OFFSET"
-    "  (SELECT (count(*) - 1) / 2 FROM feature"
-    "   WHERE sae = s.id AND density > 0)) AS median_density,"
+    " (SELECT density FROM"
+    "  (SELECT density, row_number() OVER (ORDER BY density) AS i,"
+    "   count(*) OVER () AS n FROM feature"
+    "   WHERE sae = s.id AND density > 0) WHERE i = (n + 1) / 2)"
+    " AS median_density,"
     " d_sae AS features, activations, architecture, d_in, heads, tokens,"
     " held_out_fvu, held_out_l0, held_out_dead, fingerprint"
     " FROM sae AS s ORDER BY id";
@@ -80,15 +81,15 @@ static void print_dump(FILE *out, sqlite3_stmt *row)
                   sample);
 }
 
-/* A figure, or a dash if it is not known. */
-static void print_real(FILE *out, sqlite3_stmt *row, int column,
-                       const char *format, int width)
+/* A figure with that many digits, or a dash if it is not known. */
+static void print_real(FILE *out, sqlite3_stmt *row, int column, int digits,
+                       int width)
 {
-    char text[32] = "-";
-    if (sqlite3_column_type(row, column) != SQLITE_NULL)
-        (void)sqlite3_snprintf(sizeof text, text, format,
-                               sqlite3_column_double(row, column));
-    (void)fprintf(out, "%*s", width, text);
+    if (sqlite3_column_type(row, column) == SQLITE_NULL)
+        (void)fprintf(out, " %*s", width, "-");
+    else
+        (void)fprintf(out, " %*.*g", width, digits,
+                      sqlite3_column_double(row, column));
 }
 
 enum { NAME_WIDTH = 20 };
@@ -107,10 +108,10 @@ static void print_sae(FILE *out, sqlite3_stmt *row)
                  sqlite3_column_double(row, ACTIVATIONS));
     (void)fprintf(out, "%5d  ", sqlite3_column_int(row, LAYER));
     print_text(out, text_of(row, NAME), NAME_WIDTH);
-    print_real(out, row, FVU, "%.4f", 9);
-    print_real(out, row, L0, "%.1f", 9);
+    print_real(out, row, FVU, 4, 8);
+    print_real(out, row, L0, 4, 8);
     (void)fprintf(out, " %8lld", (long long)sqlite3_column_int64(row, DEAD));
-    print_real(out, row, MEDIAN, "%.2g", 11);
+    print_real(out, row, MEDIAN, 2, 10);
     (void)fprintf(out, " %9lld %12s\n",
                   (long long)sqlite3_column_int64(row, FEATURES), activations);
 }

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The corners of encoding that a round trip rarely visits: ties, rounding at
+ * the ends of a scale, tables that grow.
+ */
+#include <math.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "encode/examples.h"
+#include "encode/levels.h"
+#include "encode/token_counts.h"
+#include "encode/windows.h"
+
+static struct err e;
+
+/* The bound of schema.sql, at random values and at both ends, for maxima from
+ * the smallest subnormal to the largest float. */
+static void test_levels(void **state)
+{
+    (void)state;
+    struct rng r = rng_at(1, RNG_TEST, 0);
+    const float maxima[] = {1e-45F, 1e-38F, 0.1F, 1, 254.9F, 3e38F};
+    for (size_t i = 0; i < sizeof maxima / sizeof *maxima; i++) {
+        double scale = levels_scale(maxima[i]);
+        assert_int_equal(levels_of(maxima[i], scale), 255);
+        for (int n = 0; n < 20000; n++) {
+            float v = maxima[i] * rng_float(&r);
+            if (v <= 0)
+                continue;
+            uint8_t level = levels_of(v, scale);
+            double off = fabs((level - 0.5) * scale - (double)v);
+            assert_true(level >= 1 && off <= 0.5 * scale * (1 + 1e-12));
+        }
+    }
+    assert_int_equal(levels_of(1e-45F, levels_scale(1)), 1);
+    assert_int_equal(levels_bin(1), 0);
+    assert_int_equal(levels_bin(5), 0);
+    assert_int_equal(levels_bin(6), 1);
+    assert_int_equal(levels_bin(255), 50);
+}
+
+/* The list does not depend on the order of offers, ties included. */
+static void test_best_is_a_total_order(void **state)
+{
+    (void)state;
+    enum { OFFERS = 200, LIMIT = 9 };
+    struct best first = {0};
+    for (uint32_t round = 0; round < 20; round++) {
+        struct best b;
+        uint64_t order[OFFERS];
+        struct rng r = rng_at(round, RNG_TEST, 0);
+        rng_permutation(&r, order, OFFERS);
+        assert_int_equal(best_init(&b, 2, LIMIT, &e), 0);
+        for (int i = 0; i < OFFERS; i++) {
+            uint32_t id = (uint32_t)order[i];
+            best_offer(&b, 1,
+                       (struct best_entry){id, (float)(id % 40),
+                                           (float)(id % 80 / 40)});
+        }
+        size_t n;
+        (void)best_list(&b, 0, &n);
+        assert_int_equal(n, 0);
+        const struct best_entry *list = best_list(&b, 1, &n);
+        assert_int_equal(n, LIMIT);
+        assert_int_equal(list[0].id, 79);
+        assert_int_equal(list[1].id, 159);
+        assert_int_equal(list[2].id, 39);
+        if (round == 0) {
+            first = b;
+        } else {
+            size_t ignored;
+            assert_memory_equal(list, best_list(&first, 1, &ignored),
+                                LIMIT * sizeof *list);
+            best_free(&b);
+        }
+    }
+    best_free(&first);
+}
+
+/* Context 0 is a context like others; the first of equals stays. */
+static void test_one_example_of_a_context(void **state)
+{
+    (void)state;
+    struct examples x;
+    assert_int_equal(examples_init(&x, 1, 5, &e), 0);
+    const struct {
+        uint32_t context;
+        struct best_entry entry;
+    } offers[] = {{0, {3, 1, 1}},
+                  {0, {4, 2, 2}},
+                  {0, {5, 2, 2}},
+                  {1, {9, 2, 2}},
+                  {2, {12, 0.5F, 1}}};
+    for (size_t i = 0; i < 5; i++)
+        examples_offer(&x, 0, offers[i].context, offers[i].entry);
+    examples_finish(&x);
+    size_t n;
+    const struct best_entry *list = best_list(&x.best, 0, &n);
+    assert_int_equal(n, 3);
+    assert_int_equal(list[0].id, 4);
+    assert_int_equal(list[1].id, 9);
+    assert_int_equal(list[2].id, 12);
+    examples_free(&x);
+}
+
+/* Far more pairs than a table begins with. */
+static void test_token_counts_grow(void **state)
+{
+    (void)state;
+    enum { FEATURES = 50, STRINGS = 400, ADDS = 60000 };
+    static uint32_t count[FEATURES][STRINGS];
+    struct token_counts t;
+    struct team team = {2};
+    struct rng r = rng_at(5, RNG_TEST, 0);
+    assert_int_equal(token_counts_init(&t, 2, &e), 0);
+    for (int i = 0; i < ADDS; i++) {
+        uint32_t f = (uint32_t)rng_below(&r, FEATURES);
+        uint32_t id = (uint32_t)rng_below(&r, STRINGS);
+        count[f][id]++;
+        assert_int_equal(token_counts_add(&t, f % 2, f, id, (float)(f + id)),
+                         0);
+    }
+    token_counts_finish(&t, &team);
+    uint64_t strings[FEATURES];
+    token_counts_strings(&t, strings, FEATURES);
+    struct token_count *pairs;
+    size_t n, at = 0;
+    assert_int_equal(
+        token_counts_select(&t, &pairs, &n, FEATURES, STRINGS, STRINGS, &e), 0);
+    for (uint32_t id = 0; id < STRINGS; id++)
+        for (uint32_t f = 0; f < FEATURES; f++) {
+            if (count[f][id] == 0)
+                continue;
+            strings[f]--;
+            assert_true(at < n);
+            assert_int_equal(pairs[at].vocab, id);
+            assert_int_equal(pairs[at].feature, f);
+            assert_int_equal(pairs[at].count, count[f][id]);
+            assert_true(pairs[at].max == (float)(f + id));
+            assert_true(pairs[at].sum == (double)count[f][id] * (f + id));
+            at++;
+        }
+    assert_int_equal(at, n);
+    for (int f = 0; f < FEATURES; f++)
+        assert_int_equal(strings[f], 0);
+    free(pairs);
+    token_counts_free(&t);
+}
+
+/* Windows end with their context and join where they overlap. */
+static void test_windows(void **state)
+{
+    (void)state;
+    int64_t start[] = {0, 10, 100};
+    struct sample s = {.contexts = 2, .start = start};
+    struct best top;
+    struct windows w;
+    assert_int_equal(best_init(&top, 1, 4, &e), 0);
+    const uint32_t examples[] = {60, 8, 20, 23};
+    for (int i = 0; i < 4; i++)
+        best_offer(&top, 0, (struct best_entry){examples[i], 1, 1});
+    assert_int_equal(windows_init(&w, &top, 1, &s, 5, &e), 0);
+    for (uint32_t t = 0; t < 100; t++) {
+        bool in =
+            (t >= 3 && t < 10) || (t >= 15 && t <= 28) || (t >= 55 && t <= 65);
+        assert_int_equal(windows_contain(&w, 0, t), in);
+    }
+    windows_free(&w);
+    best_free(&top);
+}
+
+/* Empty contexts belong to no row. */
+static void test_context_of_a_row(void **state)
+{
+    (void)state;
+    int64_t start[] = {0, 4, 4, 4, 9};
+    const struct sample s = {.contexts = 4, .start = start};
+    for (uint64_t row = 0; row < 9; row++)
+        assert_int_equal(sample_context(&s, row), row < 4 ? 0 : 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_best_is_a_total_order),
+        cmocka_unit_test(test_one_example_of_a_context),
+        cmocka_unit_test(test_token_counts_grow),
+        cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_context_of_a_row),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
