@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/output.h"
 #include "base/progress.h"
+#include "base/utf8.h"
 #include "capture/contexts.h"
 #include "capture/gpt2.h"
 #include "dump/writer.h"
@@ -52,6 +53,7 @@ static int load_model(struct capture *c, const char *folder, struct err *e)
     char *whole = realpath(folder, NULL);
     output_base_name(c->name, sizeof c->name, whole != NULL ? whole : folder);
     free(whole);
+    utf8_repair(c->name); /* a manifest is JSON */
     return 0;
 }
 
@@ -237,7 +239,7 @@ static int write_wave(struct run *r)
     return 0;
 }
 
-/* Item 0 is the writing: it is the longest, so it begins first. */
+/* The writing is item 0: taken first, it never runs alone at the end. */
 static void work(void *ctx, size_t item, int thread)
 {
     struct run *r = ctx;

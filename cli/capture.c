@@ -6,6 +6,7 @@
 
 #include "base/format.h"
 #include "base/output.h"
+#include "base/utf8.h"
 #include "cli/cli.h"
 
 static struct capture_options options;
@@ -13,15 +14,18 @@ static struct capture_options options;
 static int fill_report(json_t *report, const struct capture_plan *p,
                        double seconds, double rate, struct err *e)
 {
+    char output[OUTPUT_PATH_MAX];
+    (void)snprintf(output, sizeof output, "%s", options.output);
+    utf8_repair(output); /* a path may be any bytes, JSON may not */
     int bad = json_object_update_new(
         report,
         json_pack("{s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:s, s:I, s:f, s:f}",
-                  "output", options.output, "tokens", (json_int_t)p->tokens,
-                  "contexts", (json_int_t)p->contexts, "first_layer",
-                  p->first_layer, "layers", p->layers, "heads", p->heads,
-                  "d_head", p->d_head, "dtype", dtype_name(p->dtype),
-                  "output_bytes", (json_int_t)p->output_bytes, "seconds",
-                  seconds, "tokens_per_second", rate));
+                  "output", output, "tokens", (json_int_t)p->tokens, "contexts",
+                  (json_int_t)p->contexts, "first_layer", p->first_layer,
+                  "layers", p->layers, "heads", p->heads, "d_head", p->d_head,
+                  "dtype", dtype_name(p->dtype), "output_bytes",
+                  (json_int_t)p->output_bytes, "seconds", seconds,
+                  "tokens_per_second", rate));
     return bad != 0 ? err_memory(e, "the report", 0) : 0;
 }
 
