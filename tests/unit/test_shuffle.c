@@ -170,6 +170,26 @@ static void borders_are_exact(void **state)
     dump_close(&d);
 }
 
+/* The order of blocks is drawn anew too, not only that within reservoirs. */
+static void blocks_move_from_epoch_to_epoch(void **state)
+{
+    (void)state;
+    enum { BLOCKS = 16, ROWS = BLOCKS * SHUFFLE_BLOCK_ROWS };
+    static uint64_t seen[2 * ROWS];
+    struct dump *d = open_rows(ROWS);
+    struct row_set rows = all_rows(d);
+    struct shuffle *s = open_shuffle(d, &rows, 5, memory_for(1));
+    size_t moved = 0;
+    take(seen, s, 2 * ROWS, 1000);
+    for (size_t i = 0; i < ROWS; i += SHUFFLE_BLOCK_ROWS)
+        moved +=
+            seen[i] / SHUFFLE_BLOCK_ROWS != seen[ROWS + i] / SHUFFLE_BLOCK_ROWS;
+    assert_true(moved > BLOCKS / 2);
+    shuffle_close(&s);
+    row_set_free(&rows);
+    dump_close(&d);
+}
+
 static void order_does_not_depend_on_the_pieces(void **state)
 {
     (void)state;
@@ -278,6 +298,7 @@ int main(void)
         cmocka_unit_test(epochs_are_permutations),
         cmocka_unit_test(seeking_equals_reading),
         cmocka_unit_test(borders_are_exact),
+        cmocka_unit_test(blocks_move_from_epoch_to_epoch),
         cmocka_unit_test(order_does_not_depend_on_the_pieces),
         cmocka_unit_test(a_large_reservoir_mixes_all),
         cmocka_unit_test(only_rows_of_the_set_come),
