@@ -99,13 +99,14 @@ static int measure(struct finish_figures *figures, const struct sae *s,
         if (code == 0)
             code = metrics_add(&q, s, team, x, &codes, e);
     }
-    *figures = (struct finish_figures){
-        .fvu = metrics_fvu(&q),
-        .l0 = metrics_l0(&q),
-        .threshold = s->threshold != NULL ? (double)s->threshold[0] : 0,
-        .never = (double)metrics_dead(&q) / (double)s->m,
-        .rows = in->sample_rows,
-    };
+    if (code == 0)
+        *figures = (struct finish_figures){
+            .fvu = metrics_fvu(&q),
+            .l0 = metrics_l0(&q),
+            .threshold = s->threshold != NULL ? (double)s->threshold[0] : 0,
+            .never = (double)metrics_dead(&q) / (double)s->m,
+            .rows = in->sample_rows,
+        };
     codes_free(&codes);
     metrics_free(&q);
     return code;

@@ -1,7 +1,7 @@
 # Bad input of every kind: exit status 2, one line that says what is wrong,
 # nothing printed, written or left behind.
 . "$SOURCE/tests/common.sh"
-rm -rf ./*
+find . -mindepth 1 -delete
 make_dump
 make_saes
 

@@ -1,7 +1,7 @@
 # What every command shares: help, version, exit statuses, --json, streams.
 . "$SOURCE/tests/common.sh"
 need jq
-rm -rf ./*
+find . -mindepth 1 -delete
 
 # -- help and version
 headscope --version | grep -qE '^headscope [0-9]+\.[0-9]+\.[0-9]+$'

@@ -1,7 +1,7 @@
 # Ctrl-C and SIGTERM in the middle of the work: the status says so, and no half
 # output stays under its name.
 . "$SOURCE/tests/common.sh"
-rm -rf ./*
+find . -mindepth 1 -delete
 make_dump
 cat "$MODEL/corpus.txt" >long.txt
 

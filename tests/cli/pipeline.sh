@@ -3,7 +3,7 @@
 . "$SOURCE/tests/common.sh"
 need jq
 need sqlite3
-rm -rf ./*
+find . -mindepth 1 -delete
 
 # -- the whole way, each step's --json one object
 head -c 20000 "$MODEL/corpus.txt" >tiny.txt

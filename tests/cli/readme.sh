@@ -8,7 +8,7 @@
 . "$SOURCE/tests/common.sh"
 need sqlite3
 [ -f "$SOURCE/README.md" ] || skip "there is no README.md yet"
-rm -rf ./*
+find . -mindepth 1 -delete
 ln -s "$SOURCE/examples" examples
 mkdir bin demo
 ln -s "$HEADSCOPE" bin/headscope

@@ -2,7 +2,7 @@
 # line that names the file, and no half output.
 . "$SOURCE/tests/common.sh"
 if mountpoint -q disk 2>/dev/null; then umount disk; fi
-rm -rf ./*
+find . -mindepth 1 -delete
 make_dump
 make_saes
 

@@ -1,0 +1,44 @@
+# Whichever allocation fails, headscope ends with an error, not with a crash,
+# and leaves no half output.
+. "$SOURCE/tests/common.sh"
+if nm "$HEADSCOPE" 2>/dev/null | grep -qE '__(a|t)san_init'; then
+  skip "sanitizers have their own malloc"
+fi
+find . -mindepth 1 -delete
+${CC:-cc} -shared -fPIC -O1 -Wall -Werror -o fail_alloc.so "$SOURCE/tests/fault/fail_alloc.c" ||
+  skip "cannot build the library that fails allocations"
+head -c 2000 "$MODEL/corpus.txt" >tiny.txt
+headscope capture "$MODEL" --text tiny.txt -o tiny.dump --layers 0 \
+  --context 64 -q >out.log
+headscope train tiny.dump --layer 0 -o layer0.sae --features 64 -k 4 \
+  --tokens 2k --batch 256 -q >out.log
+
+# each ARGUMENT...: fails the allocations 1 to 40, then ever sparser ones, until
+# there is none of that number.
+each() {
+  local n=0 status failures=0
+  while :; do
+    n=$((n < 40 ? n + 1 : n + n / 8))
+    rm -rf x.* .x.*
+    status=0
+    FAIL_AT=$n LD_PRELOAD=$PWD/fail_alloc.so "$HEADSCOPE" "$@" -q --threads 1 \
+      >out.log 2>err.log </dev/null || status=$?
+    case $status in
+      0) [ $n -le 40 ] || break ;;
+      2 | 3)
+        failures=$((failures + 1))
+        [ "$(wc -l <err.log)" = 1 ] || fail "allocation $n: $(cat err.log)"
+        [ -z "$(find . -name 'x.*' -o -name '.x.*')" ] ||
+          fail "allocation $n of $1 left $(ls -A)"
+        ;;
+      *) fail "allocation $n of headscope $*: status $status $(cat err.log)" ;;
+    esac
+  done
+  [ $failures -gt 30 ] || fail "only $failures allocations of $1 failed"
+  printf '%s: %d failures\n' "$1" $failures
+}
+
+each info tiny.dump layer0.sae
+each train tiny.dump -m 64 -k 4 --tokens 1k --batch 256 -o x.sae
+each encode tiny.dump layer0.sae -o x.db
+each capture "$MODEL" --text tiny.txt --layers 0 --context 64 -o x.dump
