@@ -12,12 +12,16 @@
  * JSON allows the spaces that fill up. */
 enum { HEADER_ALIGNMENT = 8 };
 
+/* NULL without memory. */
 static json_t *entry_json(const struct safetensors_entry *entry, uint64_t begin,
                           uint64_t end)
 {
     json_t *shape = json_array();
     for (int i = 0; i < entry->rank; i++)
-        (void)json_array_append_new(shape, json_integer(entry->shape[i]));
+        if (json_array_append_new(shape, json_integer(entry->shape[i])) != 0) {
+            json_decref(shape);
+            return NULL;
+        }
     return json_pack("{s:s, s:o, s:[I, I]}", "dtype",
                      safetensors_type_name(entry->dtype), "shape", shape,
                      "data_offsets", (json_int_t)begin, (json_int_t)end);

@@ -192,16 +192,21 @@ int vocab_read_tokenizer(struct vocab *v, const char *folder, struct err *e)
 
 /* ---- writing ---- */
 
-/* JSON strings hold UTF-8; a NUL inside one is more than our reader takes. */
+/* JSON strings hold UTF-8; a NUL inside one is more than our reader takes.
+ * NULL without memory. */
 static json_t *token_json(const char *text, size_t length)
 {
     if (utf8_valid_prefix(text, length) == length &&
         memchr(text, '\0', length) == NULL)
         return json_stringn(text, length);
     json_t *bytes = json_array();
-    for (size_t i = 0; i < length; i++)
-        (void)json_array_append_new(bytes,
-                                    json_integer((unsigned char)text[i]));
+    for (size_t i = 0; i < length; i++) {
+        json_t *byte = json_integer((unsigned char)text[i]);
+        if (json_array_append_new(bytes, byte) != 0) {
+            json_decref(bytes);
+            return NULL;
+        }
+    }
     return bytes;
 }
 
