@@ -258,8 +258,9 @@ CREATE TABLE token_feature (
 CREATE INDEX token_feature_by_feature ON token_feature (sae, feature);
 
 -- Views. Each is meant to be asked with WHERE on a sae or layer and a feature,
--- a head or a token string, and comes in a useful order. CROSS JOIN tells SQLite
--- to join in the order written: from the few SAEs to the many rows, by key.
+-- a head or a token string, and comes in a useful order. CROSS JOIN tells
+-- SQLite to join in the order written: from the few SAEs to the many rows, by
+-- key.
 
 -- The strongest tokens of a feature, with the text around them.
 --   SELECT before, text, value FROM top_tokens_of_feature
