@@ -37,15 +37,32 @@ static void product(const struct encoder *enc, float *tile, const float *x,
                 (int)enc->d, 1.0f, tile, (int)count);
 }
 
+/* Hits are few: pieces of a row without one are passed over by a comparison
+ * that vectorises. */
+enum { PIECE = 16 };
+
+static bool any_above(const float *h, float floor)
+{
+    int any = 0;
+    for (size_t j = 0; j < PIECE; j++)
+        any |= h[j] > floor;
+    return any != 0;
+}
+
 /* Hits of one row of a tile; there is room for all. */
 static size_t above_in_row(struct hit *out, const float *h, size_t count,
                            uint32_t row, size_t first, const float *bound,
                            float floor)
 {
     size_t n = 0;
-    for (size_t j = 0; j < count; j++)
-        if (h[j] > floor && (bound == NULL || h[j] > bound[first + j]))
-            out[n++] = (struct hit){h[j], row, (uint32_t)(first + j)};
+    for (size_t from = 0; from < count; from += PIECE) {
+        size_t to = min_size(from + PIECE, count);
+        if (to - from == PIECE && !any_above(h + from, floor))
+            continue;
+        for (size_t j = from; j < to; j++)
+            if (h[j] > floor && (bound == NULL || h[j] > bound[first + j]))
+                out[n++] = (struct hit){h[j], row, (uint32_t)(first + j)};
+    }
     return n;
 }
 
@@ -98,18 +115,27 @@ struct best {
     float floor;
 };
 
+static void best_add(struct best *b, struct hit hit, size_t k, size_t capacity)
+{
+    b->item[b->n++] = hit;
+    if (b->n == capacity) {
+        hits_select(b->item, b->n, k);
+        b->n = k;
+        b->floor = b->item[k - 1].value;
+    }
+}
+
 static void best_add_row(struct best *b, const float *h, size_t count,
                          uint32_t row, size_t first, size_t k, size_t capacity)
 {
-    for (size_t j = 0; j < count; j++) {
-        if (!(h[j] > b->floor))
+    for (size_t from = 0; from < count; from += PIECE) {
+        size_t to = min_size(from + PIECE, count);
+        if (to - from == PIECE && !any_above(h + from, b->floor))
             continue;
-        b->item[b->n++] = (struct hit){h[j], row, (uint32_t)(first + j)};
-        if (b->n == capacity) {
-            hits_select(b->item, b->n, k);
-            b->n = k;
-            b->floor = b->item[k - 1].value;
-        }
+        for (size_t j = from; j < to; j++)
+            if (h[j] > b->floor)
+                best_add(b, (struct hit){h[j], row, (uint32_t)(first + j)}, k,
+                         capacity);
     }
 }
 

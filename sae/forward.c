@@ -196,6 +196,15 @@ static int run_batch_topk(struct forward *f, struct pass *p, size_t k,
     return gather(f, p->n, want, &last, out, e);
 }
 
+/* No h at or below this passes any threshold: max(0, min threshold). */
+static float lowest_positive(const float *threshold, size_t m)
+{
+    float lowest = threshold[0];
+    for (size_t i = 1; i < m; i++)
+        lowest = threshold[i] < lowest ? threshold[i] : lowest;
+    return lowest > 0 ? lowest : 0;
+}
+
 int forward_run(struct forward *f, const struct encoder *enc,
                 const struct selection *rule, const float *x, size_t n,
                 struct codes *out, struct err *e)
@@ -212,6 +221,7 @@ int forward_run(struct forward *f, const struct encoder *enc,
         break;
     case RULE_THRESHOLD:
         p.bound = rule->threshold;
+        p.floor = lowest_positive(rule->threshold, enc->m);
         break;
     case RULE_POSITIVE:
         break;
