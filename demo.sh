@@ -86,16 +86,21 @@ cd "$SOURCE/demo"
 say "Capturing attention outputs"
 step tiny.dump "$model" -- capture "$model" --text "$model/corpus.txt"
 
+# Small SAEs that a small text can train within the demo's time: half the
+# default features and active features, and a higher rate in smaller batches
+# than the defaults, which suit hundreds of millions of tokens.
+training=(--features 2048 --k 16 --batch 1024 --rate 1e-3 --tokens 1M)
 layers=$("$headscope" info tiny.dump | awk '$1 == "layers" { print $2 }')
 saes=()
 for ((layer = 0; layer < layers; layer++)); do
   say "Training an SAE on layer $layer"
-  step "layer$layer.sae" tiny.dump -- train tiny.dump --layer "$layer"
+  step "layer$layer.sae" tiny.dump -- train tiny.dump --layer "$layer" \
+    "${training[@]}"
   saes+=("layer$layer.sae")
 done
 
 say "Encoding into demo/demo.db"
-step demo.db tiny.dump "${saes[@]}" -- encode tiny.dump "${saes[@]}"
+step demo.db tiny.dump "${saes[@]}" -- encode tiny.dump "${saes[@]}" --rows 100k
 
 say "Summary"
 "$headscope" info demo.db
