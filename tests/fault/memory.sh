@@ -13,6 +13,7 @@ headscope capture "$MODEL" --text tiny.txt -o tiny.dump --layers 0 \
 headscope train tiny.dump --layer 0 -o layer0.sae --features 64 -k 4 \
   --tokens 2k --batch 256 -q >out.log
 
+# LD_PRELOAD cannot name a path with a space, so the name is relative.
 # each ARGUMENT...: fails the allocations 1 to 40, then ever sparser ones, until
 # there is none of that number.
 each() {
@@ -21,7 +22,7 @@ each() {
     n=$((n < 40 ? n + 1 : n + n / 8))
     rm -rf x.* .x.*
     status=0
-    FAIL_AT=$n LD_PRELOAD=$PWD/fail_alloc.so "$HEADSCOPE" "$@" -q --threads 1 \
+    FAIL_AT=$n LD_PRELOAD=./fail_alloc.so "$HEADSCOPE" "$@" -q --threads 1 \
       >out.log 2>err.log </dev/null || status=$?
     case $status in
       0) [ $n -le 40 ] || break ;;
