@@ -38,11 +38,18 @@ static bool is_better(const struct best_entry *a, const struct best_entry *b)
 void best_offer(struct best *b, size_t slot, struct best_entry entry)
 {
     struct best_entry *list = b->entries + slot * b->limit;
-    size_t at = b->n[slot];
-    if (at < b->limit)
-        b->n[slot]++;
-    else if (at == 0 || !is_better(&entry, &list[--at]))
+    size_t n = b->n[slot], at = 0;
+    if (n == b->limit && (n == 0 || !is_better(&entry, &list[n - 1])))
         return;
+    while (at < n && list[at].key != entry.key)
+        at++;
+    /* Either it takes the place of its like, or of the last, or a new one. */
+    if (at < n && !is_better(&entry, &list[at]))
+        return;
+    if (at == n && n < b->limit)
+        b->n[slot]++;
+    else if (at == n)
+        at--;
     for (; at > 0 && is_better(&entry, &list[at - 1]); at--)
         list[at] = list[at - 1];
     list[at] = entry;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * Many short lists ("slots"), each keeping the best few of what it is offered:
- * by score, then by tie, both falling, then by id, rising. That order is
- * total as long as an id is offered once, so a list does not depend on the
- * order of the offers. Offers to different slots may come from different
- * threads.
+ * by score, then by tie, both falling, then by id, rising; of entries with the
+ * same key only the best. That order is total as long as an id is offered
+ * once, so a list does not depend on the order of the offers. Offers to
+ * different slots may come from different threads.
  */
 #ifndef ENCODE_BEST_H
 #define ENCODE_BEST_H
@@ -15,7 +15,7 @@
 #include "base/arena.h"
 
 struct best_entry {
-    uint32_t id;
+    uint32_t id, key;
     float score, tie;
 };
 

@@ -23,6 +23,8 @@ int chunk_init(struct chunk *c, const struct dump *dump, int layer,
         code =
             arena_get(a, &c->context, CHUNK_ROWS, sizeof *c->context, what, e);
     if (code == 0)
+        code = arena_get(a, &c->text, CHUNK_ROWS, sizeof *c->text, what, e);
+    if (code == 0)
         code = arena_get(a, &c->head_code, CHUNK_ROWS * (size_t)heads,
                          sizeof *c->head_code, what, e);
     if (code == 0)
@@ -74,6 +76,29 @@ static void set_contexts(struct chunk *c)
         while (c->first + r >= (uint64_t)c->sample->start[context + 1])
             context++;
         c->context[r] = (uint32_t)context;
+    }
+}
+
+/* FNV-1a over token ids. Equal texts have equal hashes; that different ones
+ * do, once in four billion, costs an example. */
+static uint32_t text_hash(const int32_t *tokens, uint64_t from, uint64_t to)
+{
+    uint32_t hash = UINT32_C(2166136261);
+    for (uint64_t i = from; i <= to; i++)
+        hash = (hash ^ (uint32_t)tokens[i]) * UINT32_C(16777619);
+    return hash;
+}
+
+static void set_texts(struct chunk *c)
+{
+    const int32_t *tokens = dump_tokens(c->dump);
+    for (size_t r = 0; r < c->n; r++) {
+        uint64_t row = c->first + r;
+        uint64_t from = (uint64_t)c->sample->start[c->context[r]];
+        if (row - from > CHUNK_TEXT_TOKENS)
+            from = row - CHUNK_TEXT_TOKENS;
+        c->text[r] =
+            tokens == NULL ? (uint32_t)row : text_hash(tokens, from, row);
     }
 }
 
@@ -138,6 +163,7 @@ int chunk_encode(struct chunk *c, uint64_t first, size_t n, struct err *e)
     TRY(sae_encode(c->sae, c->team, c->x, n, &c->codes, e));
     TRY(have_room(c, c->codes.start[n], e));
     set_contexts(c);
+    set_texts(c);
     team_run(c->team, attribute_rows, c,
              (n + ATTRIBUTE_ROWS - 1) / ATTRIBUTE_ROWS);
     order_by_feature(c);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The tokens that show best what a slot (a feature, or a feature and a head)
- * responds to. A context gives at most one of them, its strongest: a text that
- * repeats a phrase would else fill the list with it.
+ * responds to. A context gives at most one of them, its strongest, and of
+ * entries with the same key (the same text before them) there is one: phrases
+ * that come again and again would else fill the list.
  *
  * Offers to a slot come in token order; slots may be filled from different
  * threads.

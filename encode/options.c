@@ -27,7 +27,8 @@ const struct option encode_option_table[ENCODE_OPTION_COUNT] = {
      .min = 1,
      .max = 1000,
      .value = "N",
-     .help = "top tokens to keep per feature, at most one from a context"},
+     .help = "top tokens to keep per feature, at most one from a context and "
+             "none twice with the same text before it"},
     {.name = "head-examples",
      .type = OPTION_COUNT,
      .offset = FIELD(head_examples),

@@ -54,14 +54,16 @@ struct counting {
     atomic_bool no_memory;
 };
 
+/* `example` is the activation; a head's differs in its score. */
 static void offer_to_heads(struct scan *s, uint32_t feature, uint32_t context,
-                           uint32_t token, float value, const float *dfa)
+                           struct best_entry example, const float *dfa)
 {
-    for (int h = 0; h < s->heads; h++)
+    size_t slot = (size_t)feature * (size_t)s->heads;
+    for (int h = 0; h < s->heads; h++) {
+        example.score = dfa[h];
         if (dfa[h] > 0)
-            examples_offer(&s->by_head,
-                           (size_t)feature * (size_t)s->heads + (size_t)h,
-                           context, (struct best_entry){token, dfa[h], value});
+            examples_offer(&s->by_head, slot + (size_t)h, context, example);
+    }
 }
 
 /* One activation: entry i of the chunk's codes. Returns ERR_MEMORY or 0. */
@@ -72,12 +74,13 @@ static int count(const struct counting *job, size_t part, uint32_t feature,
     const struct chunk *c = &s->chunk;
     const float *dfa = c->dfa + i * (size_t)s->heads;
     float value = c->codes.value[i];
-    uint32_t context = c->context[c->row[i]];
-    uint32_t token = (uint32_t)(c->first + c->row[i]);
+    uint32_t row = c->row[i], context = c->context[row];
+    uint32_t token = (uint32_t)(c->first + row);
+    struct best_entry example = {
+        .id = token, .key = c->text[row], .score = value, .tie = value};
     statistics_add(&s->statistics, feature, value, c->sample->in[context], dfa);
-    examples_offer(&s->top, feature, context,
-                   (struct best_entry){token, value, value});
-    offer_to_heads(s, feature, context, token, value, dfa);
+    examples_offer(&s->top, feature, context, example);
+    offer_to_heads(s, feature, context, example, dfa);
     if (job->tokens == NULL)
         return 0;
     return token_counts_add(&s->strings, part, feature,

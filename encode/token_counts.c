@@ -151,8 +151,10 @@ static int mark(const struct token_counts *t, bool *keep, size_t slots,
             const struct token_count *c = &t->parts[p].pairs[i];
             float count = (float)c->count;
             best_offer(&best, of_feature ? c->feature : c->vocab,
-                       (struct best_entry){id, by_count ? count : c->max,
-                                           by_count ? c->max : count});
+                       (struct best_entry){.id = id,
+                                           .key = id, /* all differ */
+                                           .score = by_count ? count : c->max,
+                                           .tie = by_count ? c->max : count});
         }
     for (size_t slot = 0; slot < slots; slot++) {
         size_t n;

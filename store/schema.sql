@@ -202,7 +202,8 @@ CREATE TABLE head_code (
 ) STRICT, WITHOUT ROWID;
 
 -- Tokens that show what a feature responds to, with the exact activation.
--- Kind 'top': the strongest, rank 1 first, at most one from a context.
+-- Kind 'top': the strongest, rank 1 first; at most one from a context, and none
+-- that repeats a stronger one with the 8 tokens before it.
 CREATE TABLE example (
     sae INTEGER NOT NULL,
     feature INTEGER NOT NULL,
@@ -226,7 +227,7 @@ CREATE TABLE example_activation (
 ) STRICT, WITHOUT ROWID;
 
 -- The tokens at which a feature gets most through one head, by that head's
--- DFA (> 0), at most one from a context.
+-- DFA (> 0); without duplicates, as above.
 CREATE TABLE head_example (
     sae INTEGER NOT NULL,
     feature INTEGER NOT NULL,

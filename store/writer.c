@@ -31,8 +31,9 @@ static const char settings_sql[] = "PRAGMA page_size = 16384;"
                                    "PRAGMA temp_store = MEMORY;"
                                    "PRAGMA cache_size = -131072;";
 
-/* Statistics for SQLite's planner, from a part of each index. */
-static const char analyze_sql[] = "PRAGMA analysis_limit = 1000; ANALYZE;";
+/* Statistics for SQLite's planner, from the first rows of each index: enough
+ * of them to see that an SAE has far more rows than a feature or a token. */
+static const char analyze_sql[] = "PRAGMA analysis_limit = 100000; ANALYZE;";
 
 static int execute(struct store_writer *w, const char *sql, struct err *e)
 {

@@ -62,7 +62,7 @@ static void test_best_is_a_total_order(void **state)
         for (int i = 0; i < OFFERS; i++) {
             uint32_t id = (uint32_t)order[i];
             best_offer(&b, 1,
-                       (struct best_entry){id, (float)(id % 40),
+                       (struct best_entry){id, id, (float)(id % 40),
                                            (float)(id % 80 / 40)});
         }
         size_t n;
@@ -85,6 +85,27 @@ static void test_best_is_a_total_order(void **state)
     best_free(&first);
 }
 
+/* Of a key only the best stays, whatever came first, and a key that was pushed
+ * out can come back stronger. */
+static void test_best_of_a_key(void **state)
+{
+    (void)state;
+    struct best b;
+    assert_int_equal(best_init(&b, 1, 3, &e), 0);
+    const struct best_entry offers[] = {
+        {0, 7, 5, 0}, {1, 7, 4, 0},  {2, 7, 6, 0}, {3, 8, 1, 0},
+        {4, 9, 2, 0}, {5, 10, 3, 0}, {6, 8, 4, 0}, {7, 8, 4, 0}};
+    for (size_t i = 0; i < sizeof offers / sizeof *offers; i++)
+        best_offer(&b, 0, offers[i]);
+    size_t n;
+    const struct best_entry *list = best_list(&b, 0, &n);
+    assert_int_equal(n, 3);
+    assert_int_equal(list[0].id, 2);
+    assert_int_equal(list[1].id, 6);
+    assert_int_equal(list[2].id, 5);
+    best_free(&b);
+}
+
 /* Context 0 is a context like others; the first of equals stays. */
 static void test_one_example_of_a_context(void **state)
 {
@@ -94,11 +115,11 @@ static void test_one_example_of_a_context(void **state)
     const struct {
         uint32_t context;
         struct best_entry entry;
-    } offers[] = {{0, {3, 1, 1}},
-                  {0, {4, 2, 2}},
-                  {0, {5, 2, 2}},
-                  {1, {9, 2, 2}},
-                  {2, {12, 0.5F, 1}}};
+    } offers[] = {{0, {3, 3, 1, 1}},
+                  {0, {4, 4, 2, 2}},
+                  {0, {5, 5, 2, 2}},
+                  {1, {9, 9, 2, 2}},
+                  {2, {12, 12, 0.5F, 1}}};
     for (size_t i = 0; i < 5; i++)
         examples_offer(&x, 0, offers[i].context, offers[i].entry);
     examples_finish(&x);
@@ -166,7 +187,8 @@ static void test_windows(void **state)
     assert_int_equal(best_init(&top, 1, 4, &e), 0);
     const uint32_t examples[] = {60, 8, 20, 23};
     for (int i = 0; i < 4; i++)
-        best_offer(&top, 0, (struct best_entry){examples[i], 1, 1});
+        best_offer(&top, 0,
+                   (struct best_entry){examples[i], examples[i], 1, 1});
     assert_int_equal(windows_init(&w, &top, 1, &s, 5, &e), 0);
     for (uint32_t t = 0; t < 100; t++) {
         bool in =
@@ -192,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_levels),
         cmocka_unit_test(test_best_is_a_total_order),
+        cmocka_unit_test(test_best_of_a_key),
         cmocka_unit_test(test_one_example_of_a_context),
         cmocka_unit_test(test_token_counts_grow),
         cmocka_unit_test(test_windows),
