@@ -50,6 +50,17 @@ static const struct {
 };
 enum { PLANTED_STRINGS = sizeof planted_strings / sizeof *planted_strings };
 
+/* Every third context repeats the one before it, but for its first token: texts
+ * that are equal as far as some tokens back, and no further. */
+static inline void planted_repeat(void)
+{
+    struct planted *p = &planted;
+    for (int64_t c = 2; c < p->n_contexts; c += 3)
+        for (int64_t i = p->contexts[c] + 1, from = p->contexts[c - 1] + 1;
+             i < p->contexts[c + 1] && from < p->contexts[c]; i++, from++)
+            p->tokens[i] = p->tokens[from];
+}
+
 /* Contexts of 1 to 60 tokens, strings of falling frequency; a string pushes z
  * into its own direction, so that features and strings belong together. */
 static inline void planted_fill(void)
@@ -67,6 +78,7 @@ static inline void planted_fill(void)
         uint64_t a = rng_below(&r, VOCAB), b = rng_below(&r, VOCAB);
         p->tokens[i] = (int32_t)(a < b ? a : b);
     }
+    planted_repeat();
     for (int layer = 0; layer < LAYERS; layer++)
         for (int i = 0; i < TOKENS * D; i++) {
             struct rng own = rng_at((uint64_t)p->tokens[i / D], RNG_TEST,
