@@ -61,7 +61,7 @@ step() {
   )
   if ! $fresh && [ -e "$output" ] && [ -f "$stamp" ] &&
     [ "$key" = "$(cat "$stamp")" ]; then
-    printf 'up to date: demo/%s\n' "$output"
+    printf 'up to date: demo/%s\n' "$output" >&2
     return 0
   fi
   rm -f "$stamp"
@@ -99,8 +99,10 @@ for ((layer = 0; layer < layers; layer++)); do
   saes+=("layer$layer.sae")
 done
 
+# Its summary comes below, also where nothing had to be encoded.
 say "Encoding into demo/demo.db"
-step demo.db tiny.dump "${saes[@]}" -- encode tiny.dump "${saes[@]}" --rows 100k
+step demo.db tiny.dump "${saes[@]}" -- encode tiny.dump "${saes[@]}" \
+  --rows 100k >/dev/null
 
 say "Summary"
 "$headscope" info demo.db
