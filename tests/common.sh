@@ -19,6 +19,11 @@ need() {
   command -v "$1" >/dev/null || skip "$1 is not installed"
 }
 
+# built_with asan|tsan: whether headscope runs under that sanitizer.
+built_with() {
+  grep -qa "__$1_init" "$HEADSCOPE"
+}
+
 # Tracked files that match the patterns, one a line, from the repository root.
 tracked() {
   git -c safe.directory='*' -C "$SOURCE" ls-files -- "$@"
