@@ -51,7 +51,7 @@ int err_memory(struct err *e, const char *what, unsigned long long bytes);
 int err_prefix(struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The exit status of DESIGN 3 for a code: 0, 1, 2, 3. */
+/* The exit status for a code: 0, 1, 2, 3. */
 int err_exit_status(int code);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The stage: a model folder and a text become a dump of z (DESIGN 4). Contexts
- * are packed into groups of about a thousand tokens; the thread team runs
- * groups, each thread with a workspace of its own, while the groups before them
- * are written in order. What a group is does not depend on the number of
+ * The stage: a model folder and a text become a dump of z (docs/formats.md).
+ * Contexts are packed into groups of about a thousand tokens; the thread team
+ * runs groups, each thread with a workspace of its own, while the groups before
+ * them are written in order. What a group is does not depend on the number of
  * threads, so the dump is the same for any.
  *
  * Call order: open, then measure or run, close.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * headscope COMMAND ...: finds the command, reads its options, runs it, and
- * turns its error into one line on stderr and an exit status (DESIGN 3).
+ * turns its error into one line on stderr and an exit status (docs/design.md).
  */
 #include <errno.h>
 #include <fcntl.h>

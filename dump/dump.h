@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reading activations: a dump folder (DESIGN 4: manifest.json, tokens.npy,
- * contexts.npy, vocab.json, layerLL-SSSSS.safetensors) or bare .npy and
- * .safetensors arrays in a named layout. Both become the same thing: for every
- * layer a matrix (tokens, heads × d_head), head-major within a row, plus
+ * Reading activations: a dump folder (docs/formats.md: manifest.json,
+ * tokens.npy, contexts.npy, vocab.json, layerLL-SSSSS.safetensors) or bare .npy
+ * and .safetensors arrays in a named layout. Both become the same thing: for
+ * every layer a matrix (tokens, heads × d_head), head-major within a row, plus
  * tokens, contexts and vocabulary where they are known.
  *
  * An open dump is constant: any number of threads may read it.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Writing a dump folder (DESIGN 4), atomically: it appears under its name at
- * commit. Rows of each layer come in order; layers may alternate. One thread.
+ * Writing a dump folder (docs/formats.md), atomically: it appears under its
+ * name at commit. Rows of each layer come in order; layers may alternate. One
+ * thread.
  *
  * Call order: open, tokens, vocab, rows..., commit; abort at any point.
  */

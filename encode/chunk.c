@@ -102,9 +102,9 @@ static void set_texts(struct chunk *c)
     }
 }
 
-/* The codes of a row's heads (DESIGN 2): of concatenated heads the feature
- * with the head's largest positive DFA, of a single head its strongest. Of
- * equals the first. */
+/* The codes of a row's heads (docs/design.md): of concatenated heads the
+ * feature with the head's largest positive DFA, of a single head its strongest.
+ * Of equals the first. */
 static void find_head_codes(struct chunk *c, size_t r)
 {
     for (int h = 0; h < c->heads; h++) {

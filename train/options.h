@@ -36,8 +36,9 @@ struct train_config {
     double rate;
 };
 
-/* Applies the defaults of DESIGN 6 to an input of width d with `rows` training
- * rows, and refuses what cannot work (k > m, more warm-up than steps). */
+/* Applies the defaults of docs/design.md to an input of width d with `rows`
+ * training rows, and refuses what cannot work (k > m, more warm-up than steps).
+ */
 int train_configure(struct train_config *c, const struct train_options *o,
                     size_t d, uint64_t rows, struct err *e);
 

@@ -13,7 +13,7 @@
  * share evenly. */
 enum { BLOCK_ROWS = 64, CHUNK_FEATURES = 64 };
 
-/* Adam as in Kingma & Ba, the defaults of DESIGN 6. */
+/* Adam as in Kingma & Ba, the defaults of docs/design.md. */
 static const double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
 
 static size_t ceil_div(size_t a, size_t b)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One training step (DESIGN 5). With rows x (n, d), the selected codes f and
+ * One training step (docs/design.md). With rows x (n, d), the selected codes f
+ * and
  *
  *     h = (x − b_dec)·W_encᵀ + b_enc,  x̂ = b_dec + Σ_i f_i·W_dec[i],  e = x̂ − x
  *     L = (1/n) Σ_rows ‖e‖²

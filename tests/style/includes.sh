@@ -1,4 +1,4 @@
-# A folder includes only what the pipeline puts before it (DESIGN 3), and each
+# A folder includes only what the pipeline puts before it (docs/design.md), and each
 # outside library has its place.
 . "$SOURCE/tests/common.sh"
 cd "$SOURCE"
