@@ -12,7 +12,8 @@ declare -A may=(
   [train]="base kernels dump sae"
   [store]="base"
   [encode]="base kernels dump sae store"
-  [cli]="base kernels dump sae capture train store encode"
+  [viewer]="base store"
+  [cli]="base kernels dump sae capture train store encode viewer"
 )
 declare -A only_in=(
   [sqlite3.h]="store"
