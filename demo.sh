@@ -87,9 +87,11 @@ say "Capturing attention outputs"
 step tiny.dump "$model" -- capture "$model" --text "$model/corpus.txt"
 
 # Small SAEs that a small text can train within the demo's time: half the
-# default features and active features, and a higher rate in smaller batches
-# than the defaults, which suit hundreds of millions of tokens.
-training=(--features 2048 --k 16 --batch 1024 --rate 1e-3 --tokens 1M)
+# default features and active features, a higher rate in smaller batches and a
+# shorter wait for dead features than the defaults, which suit hundreds of
+# millions of tokens.
+training=(--features 2048 --k 16 --batch 1024 --rate 1e-3 --tokens 1M
+  --dead-tokens 100k)
 layers=$("$headscope" info tiny.dump | awk '$1 == "layers" { print $2 }')
 saes=()
 for ((layer = 0; layer < layers; layer++)); do

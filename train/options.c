@@ -30,6 +30,13 @@ const struct option train_option_table[TRAIN_OPTION_COUNT] = {
      "last part of the steps, over which the rate falls to zero"},
     {"anneal", 0, OPTION_REAL, FIELD(anneal), "0.1", 0, 1, NULL, "SHARE",
      "first part of the steps, over which k falls from 4k to k"},
+    {"aux", 0, OPTION_REAL, FIELD(aux), "0.03125", 0, 10, NULL, "ALPHA",
+     "Weight of AuxK, by which dead features learn from what the others leave "
+     "over; 0: off"},
+    {"dead-tokens", 0, OPTION_COUNT, FIELD(dead_tokens), "0", 0, 1e15, NULL,
+     "N",
+     "A feature that was silent for so many tokens is dead; 0: 3 % of the "
+     "run, at least 500k, at most 10M"},
     {"held-out", 0, OPTION_REAL, FIELD(held_out), "0.05", 0.0001, 0.9, NULL,
      "SHARE",
      "part of the contexts that is kept out of training, for "
@@ -85,7 +92,9 @@ int train_configure(struct train_config *c, const struct train_options *o,
         o->warmup > 0 ? (uint64_t)o->warmup : clamp(c->steps / 20, 1, 1000);
     c->decay_from = c->steps - (uint64_t)((double)c->steps * o->decay);
     c->anneal_until = (uint64_t)((double)c->steps * o->anneal);
-    c->dead_tokens = clamp(tokens / 100 * 3, 500000, 10000000);
+    c->dead_tokens = o->dead_tokens > 0
+                         ? (uint64_t)o->dead_tokens
+                         : clamp(tokens / 100 * 3, 500000, 10000000);
     c->rate = o->rate > 0 ? o->rate : 2e-4 / sqrt((double)c->m / 16384.0);
     return check(c, e);
 }

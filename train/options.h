@@ -21,10 +21,12 @@ struct train_options {
     int64_t warmup; /* steps */
     double decay;   /* share of the steps, at the end */
     double anneal;  /* share of the steps, at the start */
+    double aux;     /* α of AuxK */
+    int64_t dead_tokens;
     double held_out;
     int64_t memory; /* bytes of the shuffle's reservoir */
 };
-enum { TRAIN_OPTION_COUNT = 11 }; /* a constant, for static option groups */
+enum { TRAIN_OPTION_COUNT = 13 }; /* a constant, for static option groups */
 extern const struct option train_option_table[TRAIN_OPTION_COUNT];
 
 /* The same, resolved. */

@@ -30,6 +30,7 @@ int step_init(struct step *s, struct parameters *p, const struct team *team,
     size_t chunks = ceil_div(m, CHUNK_FEATURES);
     struct arena *a = &s->arena;
     TRY(forward_init(&s->forward, team, e));
+    TRY(auxk_init(&s->auxk, p, batch, a, e));
     TRY(arena_get(a, &s->centred, batch * d, sizeof(float), "batch", e));
     TRY(arena_get(a, &s->residual, batch * d, sizeof(float), "batch", e));
     TRY(arena_get(a, &s->row_loss, batch, sizeof(double), "batch", e));
@@ -47,6 +48,7 @@ void step_free(struct step *s)
 {
     if (s->forward.team != NULL)
         forward_free(&s->forward);
+    auxk_free(&s->auxk);
     codes_free(&s->codes);
     free(s->g);
     free(s->pairs);
@@ -103,7 +105,7 @@ static void decode_rows(void *ctx, size_t block, int thread)
     }
 }
 
-static int have_pairs(struct step *s, struct err *e)
+static int have_g(struct step *s, struct err *e)
 {
     size_t need = s->codes.start[s->codes.n];
     if (need > s->g_capacity || s->g == NULL) {
@@ -127,7 +129,7 @@ int step_forward(struct step *s, const float *x, size_t n,
     size_t blocks = ceil_div(n, BLOCK_ROWS), d = s->p->d;
     team_run(s->team, centre_rows, &b, blocks);
     TRY(forward_run(&s->forward, &enc, &rule, s->centred, n, &s->codes, e));
-    TRY(have_pairs(s, e));
+    TRY(have_g(s, e));
     team_run(s->team, decode_rows, &b, blocks);
     double loss = 0;
     for (size_t r = 0; r < n; r++)
@@ -144,35 +146,71 @@ int step_forward(struct step *s, const float *x, size_t n,
 
 /* ---- feature order ---- */
 
+static int have_pairs(struct step *s, size_t n, struct err *e)
+{
+    if (n <= s->pairs_capacity)
+        return 0;
+    free(s->pairs);
+    s->pairs_capacity = n + n / 4;
+    s->pairs = malloc(s->pairs_capacity * sizeof *s->pairs);
+    if (s->pairs == NULL) {
+        s->pairs_capacity = 0;
+        return err_memory(e, "codes", n * sizeof *s->pairs);
+    }
+    return 0;
+}
+
+/* A code list as the counting sort goes through it: feature i of the list is
+ * names[i] (NULL: i itself), its rows count from first_row. */
+struct list {
+    const struct codes *codes;
+    const float *g;
+    const uint32_t *names;
+    size_t first_row;
+};
+
+static void count_pairs(size_t *count, const struct list *l)
+{
+    for (size_t i = 0; i < l->codes->start[l->codes->n]; i++) {
+        uint32_t f = l->codes->feature[i];
+        count[l->names != NULL ? l->names[f] : f]++;
+    }
+}
+
+static void place_pairs(struct pair *pairs, size_t *at, const struct list *l)
+{
+    const struct codes *c = l->codes;
+    for (size_t r = 0; r < c->n; r++)
+        for (size_t i = c->start[r]; i < c->start[r + 1]; i++) {
+            uint32_t f = c->feature[i];
+            if (l->names != NULL)
+                f = l->names[f];
+            pairs[at[f]++] = (struct pair){(uint32_t)(l->first_row + r),
+                                           c->value[i], l->g[i]};
+        }
+}
+
 int step_transpose(struct step *s, struct err *e)
 {
-    const struct codes *c = &s->codes;
-    size_t n = c->start[c->n], m = s->p->m;
-    if (n > s->pairs_capacity) {
-        free(s->pairs);
-        s->pairs_capacity = n + n / 4;
-        s->pairs = malloc(s->pairs_capacity * sizeof *s->pairs);
-        if (s->pairs == NULL) {
-            s->pairs_capacity = 0;
-            return err_memory(e, "codes", n * sizeof *s->pairs);
-        }
-    }
-    /* A counting sort: pair_start[i + 1] first counts feature i, then is where
-     * its next pair goes, and so ends as where feature i + 1 begins. */
-    size_t *at = s->pair_start + 1;
+    size_t m = s->p->m, n_lists = s->auxk.n > 0 ? 2 : 1;
+    const struct list lists[2] = {
+        {&s->codes, s->g, NULL, 0},
+        {&s->auxk.codes, s->auxk.g, s->auxk.dead, s->codes.n},
+    };
+    /* pair_start[i + 1] first counts feature i, then is where its next pair
+     * goes, and so ends as where feature i + 1 begins. */
+    size_t *at = s->pair_start + 1, sum = 0;
     memset(s->pair_start, 0, (m + 1) * sizeof *s->pair_start);
-    for (size_t i = 0; i < n; i++)
-        at[c->feature[i]]++;
-    size_t sum = 0;
+    for (size_t l = 0; l < n_lists; l++)
+        count_pairs(at, &lists[l]);
     for (size_t i = 0; i < m; i++) {
         size_t count = at[i];
         at[i] = sum;
         sum += count;
     }
-    for (size_t r = 0; r < c->n; r++)
-        for (size_t i = c->start[r]; i < c->start[r + 1]; i++)
-            s->pairs[at[c->feature[i]]++] =
-                (struct pair){(uint32_t)r, c->value[i], s->g[i]};
+    TRY(have_pairs(s, sum, e));
+    for (size_t l = 0; l < n_lists; l++)
+        place_pairs(s->pairs, at, &lists[l]);
     return 0;
 }
 
@@ -187,8 +225,15 @@ float step_feature_gradient(const struct step *s, size_t i, float *dec,
     memset(enc, 0, d * sizeof *enc);
     for (size_t j = s->pair_start[i]; j < s->pair_start[i + 1]; j++) {
         const struct pair *pair = &s->pairs[j];
-        vector_add_scaled(dec, pair->f, s->residual + pair->row * d, d);
-        vector_add_scaled(enc, pair->g, s->centred + pair->row * d, d);
+        const float *gradient = s->residual + pair->row * d;
+        const float *input = s->centred + pair->row * d;
+        if (pair->row >= s->codes.n) {
+            size_t row = pair->row - s->codes.n;
+            gradient = s->auxk.gradient + row * d;
+            input = s->centred + (s->auxk.first + row) * d;
+        }
+        vector_add_scaled(dec, pair->f, gradient, d);
+        vector_add_scaled(enc, pair->g, input, d);
         b_enc += pair->g;
     }
     return b_enc;
@@ -211,8 +256,11 @@ static void update_feature(const struct update *u, size_t i, float *scratch,
     float *dec = scratch, *enc = scratch + d;
     float *w_dec = p->w_dec.w + at;
     float b_enc = step_feature_gradient(s, i, dec, enc);
-    bool active = s->pair_start[i] != s->pair_start[i + 1];
-    if (active) {
+    size_t first = s->pair_start[i];
+    bool any = first != s->pair_start[i + 1];
+    /* AuxK's pairs come last and do not make a feature alive. */
+    bool active = any && s->pairs[first].row < s->codes.n;
+    if (any) {
         vector_add_scaled(dec, -vector_dot(dec, w_dec, d), w_dec, d);
         vector_add_scaled(bias, -b_enc, p->w_enc.w + at, d);
         *norm += vector_square_double(dec, d) + vector_square_double(enc, d) +
@@ -250,7 +298,7 @@ void step_update(struct step *s, const struct step_plan *plan)
     double limit = sqrt((double)d);
     struct update u = {
         .s = s,
-        .adam = adam_at(beta1, beta2, epsilon, plan->rate, plan->t),
+        .adam = adam_at(beta1, beta2, epsilon, plan->rate, (double)plan->t),
         .clip = s->norm > limit ? (float)(limit / s->norm) : 1,
     };
     team_run(s->team, update_chunk, &u, chunks);
@@ -265,11 +313,27 @@ void step_update(struct step *s, const struct step_plan *plan)
                 d);
 }
 
+int step_aux(struct step *s, const struct step_plan *plan, struct err *e)
+{
+    const struct auxk_input in = {
+        .forward = &s->forward,
+        .centred = s->centred,
+        .gradient = s->residual,
+        .n = s->codes.n,
+        .t = plan->t,
+        .silent = s->silent,
+        .dead_tokens = plan->dead_tokens,
+        .alpha = plan->aux,
+    };
+    return auxk_run(&s->auxk, s->p, &in, e);
+}
+
 int step_run(struct step *s, const float *x, size_t n,
              const struct step_plan *plan, struct step_result *out,
              struct err *e)
 {
     TRY(step_forward(s, x, n, plan, out, e));
+    TRY(step_aux(s, plan, e));
     TRY(step_transpose(s, e));
     step_update(s, plan);
     return 0;

@@ -20,15 +20,18 @@
  * once: no gradient matrix, no atomics, the same bits for any number of
  * threads. Decoder rows are renormalised after the update, so every snapshot
  * has unit rows. Gradients are clipped to global norm √d by the norm of the
- * step before, because this step's is known only at its end.
+ * step before, because this step's is known only at its end. Dead features get
+ * the gradients of AuxK on top (train/auxk.h).
  */
 #ifndef TRAIN_STEP_H
 #define TRAIN_STEP_H
 
 #include "sae/forward.h"
+#include "train/auxk.h"
 #include "train/parameters.h"
 
-/* An active pair seen from its feature. */
+/* An active pair seen from its feature. Rows from n on are those of AuxK: row
+ * n + i is its i-th. */
 struct pair {
     uint32_t row;
     float f; /* activation */
@@ -40,6 +43,7 @@ struct step {
     const struct team *team;
     size_t batch; /* most rows of a step */
     struct forward forward;
+    struct auxk auxk;
     struct codes codes;
     float *centred;   /* (n, d) x − b_dec */
     float *residual;  /* (n, d) G */
@@ -66,11 +70,13 @@ struct step_plan {
     enum rule rule; /* RULE_TOPK or RULE_BATCH_TOPK */
     size_t k;
     double rate; /* learning rate */
-    double t;    /* number of the step, the first being 1 */
+    uint64_t t;  /* number of the step, the first being 1 */
+    double aux;  /* α of AuxK; 0: off */
+    uint64_t dead_tokens;
 };
 
 struct step_result {
-    double loss; /* L before the update */
+    double loss; /* L before the update, without AuxK */
     double l0;   /* active features a row */
 };
 
@@ -90,7 +96,9 @@ int step_run(struct step *s, const float *x, size_t n,
 int step_forward(struct step *s, const float *x, size_t n,
                  const struct step_plan *plan, struct step_result *out,
                  struct err *e);
-/* Brings the code list into feature order. */
+/* Finds dead features and leaves their part in s->auxk. */
+int step_aux(struct step *s, const struct step_plan *plan, struct err *e);
+/* Brings both code lists into feature order. */
 int step_transpose(struct step *s, struct err *e);
 /* Gradients of feature i, not projected: dec (d), enc (d); returns that of
  * b_enc[i]. */

@@ -51,7 +51,9 @@ static struct step_plan plan_at(const struct run *r, uint64_t t)
         .rule = r->config.rule,
         .k = train_k_at(&r->config, t),
         .rate = train_rate_at(&r->config, t),
-        .t = (double)t,
+        .t = t,
+        .aux = r->job->options->aux,
+        .dead_tokens = r->config.dead_tokens,
     };
 }
 

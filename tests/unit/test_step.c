@@ -19,6 +19,9 @@
 
 enum { D = 7, M = 12, N = 9, K = 3 };
 
+/* AuxK takes an eighth of the rows: of 9, step 7 takes the last two. */
+enum { AUX_STEP = 7, AUX_FIRST = 7 };
+
 /* Parameters in double, in the order in which they are perturbed. */
 struct exact {
     double w_enc[M][D], w_dec[M][D], b_enc[M], b_dec[D];
@@ -99,13 +102,46 @@ static double loss_of(const struct exact *q, const float *x,
     return loss / N;
 }
 
-static double difference(struct exact *q, double *at, const struct fixture *t)
+/* AuxK's loss as train/auxk.h defines it, with what the main codes leave over
+ * taken from the step and held constant. */
+static double aux_loss_of(const struct exact *q, const struct fixture *t,
+                          double alpha)
+{
+    const struct auxk *a = &t->step.auxk;
+    double left[N][D], mean[D] = {0}, variance = 0, loss = 0;
+    for (size_t r = 0; r < a->n; r++)
+        for (size_t j = 0; j < D; j++) {
+            const float *g = t->step.residual + (AUX_FIRST + r) * D;
+            left[r][j] = -(double)g[j] * N / 2;
+            mean[j] += left[r][j] / (double)a->n;
+        }
+    for (size_t r = 0; r < a->n; r++) {
+        double error[D];
+        for (size_t j = 0; j < D; j++) {
+            error[j] = -left[r][j];
+            variance += pow(left[r][j] - mean[j], 2);
+        }
+        for (size_t c = a->codes.start[r]; c < a->codes.start[r + 1]; c++) {
+            size_t i = a->dead[a->codes.feature[c]];
+            double f = pre_activation(q, t->x + (AUX_FIRST + r) * D, i);
+            for (size_t j = 0; j < D; j++)
+                error[j] += f * q->w_dec[i][j];
+        }
+        for (size_t j = 0; j < D; j++)
+            loss += error[j] * error[j];
+    }
+    double share = a->n_dead < 3.5 ? (double)a->n_dead / 3.5 : 1;
+    return a->n == 0 ? 0 : alpha * D * share * loss / variance;
+}
+
+static double difference(struct exact *q, double *at, const struct fixture *t,
+                         double aux)
 {
     const double h = 1e-4, kept = *at;
     *at = kept + h;
-    double above = loss_of(q, t->x, &t->step.codes);
+    double above = loss_of(q, t->x, &t->step.codes) + aux_loss_of(q, t, aux);
     *at = kept - h;
-    double below = loss_of(q, t->x, &t->step.codes);
+    double below = loss_of(q, t->x, &t->step.codes) + aux_loss_of(q, t, aux);
     *at = kept;
     return (above - below) / (2 * h);
 }
@@ -116,29 +152,41 @@ static void assert_near(double got, double want, double tolerance)
         fail_msg("got %.9g, want %.9g", got, want);
 }
 
-static void check_gradients(enum rule rule)
+static void check_gradients(enum rule rule, double aux)
 {
     struct fixture t;
     struct err e;
     struct step_result result;
-    struct step_plan plan = {rule, K, 1e-3, 1};
+    struct step_plan plan = {.rule = rule, .k = K, .rate = 1e-3, .t = AUX_STEP};
+    plan.aux = aux;
+    plan.dead_tokens = 1000;
     setup(&t, 1);
     assert_int_equal(step_forward(&t.step, t.x, N, &plan, &result, &e), 0);
+    /* Half of the features play dead. */
+    for (size_t i = 0; aux > 0 && i < M; i += 2)
+        t.step.silent[i] = 1000;
+    assert_int_equal(step_aux(&t.step, &plan, &e), 0);
     assert_int_equal(step_transpose(&t.step, &e), 0);
     assert_int_equal(t.step.codes.start[N], N * K);
     struct exact q;
     take_exact(&q, &t.p);
+    if (aux > 0) {
+        assert_int_equal(t.step.auxk.n_dead, M / 2);
+        assert_int_equal(t.step.auxk.n, 2);
+        assert_true(t.step.auxk.codes.start[2] > 2);
+        assert_near(t.step.auxk.loss, aux_loss_of(&q, &t, aux), 1e-5);
+    }
     assert_near(result.loss, loss_of(&q, t.x, &t.step.codes), 1e-5);
     double norm = 0, want_bias[D];
     for (size_t i = 0; i < M; i++) {
         float dec[D], enc[D];
         float b_enc = step_feature_gradient(&t.step, i, dec, enc);
         double along = 0, square = 0;
-        assert_near((double)b_enc, difference(&q, &q.b_enc[i], &t), 1e-4);
+        assert_near((double)b_enc, difference(&q, &q.b_enc[i], &t, aux), 1e-4);
         for (size_t j = 0; j < D; j++) {
-            assert_near((double)dec[j], difference(&q, &q.w_dec[i][j], &t),
+            assert_near((double)dec[j], difference(&q, &q.w_dec[i][j], &t, aux),
                         1e-4);
-            assert_near((double)enc[j], difference(&q, &q.w_enc[i][j], &t),
+            assert_near((double)enc[j], difference(&q, &q.w_enc[i][j], &t, aux),
                         1e-4);
             along += (double)dec[j] * q.w_dec[i][j];
             square += (double)dec[j] * (double)dec[j] +
@@ -147,7 +195,7 @@ static void check_gradients(enum rule rule)
         norm += square - along * along + (double)b_enc * (double)b_enc;
     }
     for (size_t j = 0; j < D; j++) {
-        want_bias[j] = difference(&q, &q.b_dec[j], &t);
+        want_bias[j] = difference(&q, &q.b_dec[j], &t, aux);
         norm += want_bias[j] * want_bias[j];
     }
     step_update(&t.step, &plan);
@@ -160,13 +208,50 @@ static void check_gradients(enum rule rule)
 static void test_gradients_topk(void **state)
 {
     (void)state;
-    check_gradients(RULE_TOPK);
+    check_gradients(RULE_TOPK, 0);
 }
 
 static void test_gradients_batch_topk(void **state)
 {
     (void)state;
-    check_gradients(RULE_BATCH_TOPK);
+    check_gradients(RULE_BATCH_TOPK, 0);
+}
+
+static void test_gradients_auxk(void **state)
+{
+    (void)state;
+    check_gradients(RULE_TOPK, 0.7);
+}
+
+/* Dead features get a gradient only when AuxK is on and they are dead long
+ * enough, and getting one does not make them alive. */
+static void test_auxk_reaches_the_dead_only(void **state)
+{
+    (void)state;
+    static const struct {
+        double aux;
+        uint64_t dead_tokens;
+        bool moves;
+    } rows[] = {{0.1, 500, true}, {0, 500, false}, {0.1, 501, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct fixture t;
+        struct err e;
+        struct step_result result;
+        struct step_plan plan = {.rule = RULE_TOPK,
+                                 .k = 1,
+                                 .rate = 1e-3,
+                                 .t = AUX_STEP,
+                                 .aux = rows[i].aux,
+                                 .dead_tokens = rows[i].dead_tokens};
+        setup(&t, 1);
+        t.p.b_enc.w[5] = 100; /* always chosen, so 4 never is */
+        t.p.b_enc.w[4] = 1;
+        t.step.silent[4] = 500;
+        assert_int_equal(step_run(&t.step, t.x, N, &plan, &result, &e), 0);
+        assert_int_equal(t.p.b_enc.w[4] != 1, rows[i].moves);
+        assert_int_equal(t.step.silent[4], 500 + N);
+        teardown(&t);
+    }
 }
 
 /* ---- whole steps ---- */
@@ -268,7 +353,8 @@ static void check_steps(enum rule rule)
     take_exact(&reference.w, &t.p);
     bool clipped = false;
     for (int i = 1; i <= 10; i++) {
-        struct step_plan plan = {rule, K, 3e-3, i};
+        struct step_plan plan = {
+            .rule = rule, .k = K, .rate = 3e-3, .t = (uint64_t)i};
         struct step_result result;
         clipped |= t.step.norm > sqrt(D);
         assert_int_equal(step_run(&t.step, t.x, N, &plan, &result, &e), 0);
@@ -317,7 +403,12 @@ static void run_wide(float *w_enc, float *w_dec, int threads)
     assert_int_equal(step_init(&s, &p, &team, WIDE_N, &e), 0);
     parameters_draw(&p, 11, &team);
     for (int i = 1; i <= 8; i++) {
-        struct step_plan plan = {RULE_BATCH_TOPK, 9, 1e-3, i};
+        struct step_plan plan = {.rule = RULE_BATCH_TOPK,
+                                 .k = 9,
+                                 .rate = 1e-3,
+                                 .t = (uint64_t)i,
+                                 .aux = 0.1,
+                                 .dead_tokens = WIDE_N};
         struct step_result result;
         fill(x, WIDE_N * WIDE_D, 1, (uint32_t)(100 + i));
         assert_int_equal(step_run(&s, x, WIDE_N, &plan, &result, &e), 0);
@@ -349,7 +440,7 @@ static void test_silent_counts_tokens(void **state)
     struct fixture t;
     struct err e;
     struct step_result result;
-    struct step_plan plan = {RULE_TOPK, 1, 1e-6, 1};
+    struct step_plan plan = {.rule = RULE_TOPK, .k = 1, .rate = 1e-6, .t = 1};
     setup(&t, 1);
     t.p.b_enc.w[4] = -100;
     t.p.b_enc.w[5] = 100;
@@ -365,6 +456,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients_topk),
         cmocka_unit_test(test_gradients_batch_topk),
+        cmocka_unit_test(test_gradients_auxk),
+        cmocka_unit_test(test_auxk_reaches_the_dead_only),
         cmocka_unit_test(test_steps_topk),
         cmocka_unit_test(test_steps_batch_topk),
         cmocka_unit_test(test_same_bits_for_any_threads),

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include "train/auxk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/vector.h"
+
+enum {
+    PARTS = 8,      /* a step takes one part of its rows */
+    BLOCK_ROWS = 16 /* of one item of parallel work */
+};
+
+int auxk_init(struct auxk *a, const struct parameters *p, size_t batch,
+              struct arena *arena, struct err *e)
+{
+    *a = (struct auxk){.most = (batch + PARTS - 1) / PARTS};
+    TRY(arena_get(arena, &a->dead, p->m, sizeof *a->dead, "AuxK", e));
+    return arena_get(arena, &a->gradient, a->most * p->d, sizeof(float), "AuxK",
+                     e);
+}
+
+void auxk_free(struct auxk *a)
+{
+    codes_free(&a->codes);
+    free(a->g);
+    arena_free(&a->room);
+    *a = (struct auxk){0};
+}
+
+/* Lists the dead features and copies their encoder side by side. */
+static int gather(struct auxk *a, const struct parameters *p,
+                  const struct auxk_input *in, struct err *e)
+{
+    a->n_dead = 0;
+    for (size_t i = 0; i < p->m; i++)
+        if (in->silent[i] >= in->dead_tokens)
+            a->dead[a->n_dead++] = (uint32_t)i;
+    if (a->n_dead > a->capacity) {
+        size_t capacity = a->n_dead + a->n_dead / 2;
+        arena_free(&a->room);
+        a->capacity = 0;
+        TRY(arena_get(&a->room, &a->w, capacity * p->d, sizeof(float), "AuxK",
+                      e));
+        TRY(arena_get(&a->room, &a->b, capacity, sizeof(float), "AuxK", e));
+        a->capacity = capacity;
+    }
+    for (size_t i = 0; i < a->n_dead; i++) {
+        memcpy(a->w + i * p->d, p->w_enc.w + a->dead[i] * p->d,
+               p->d * sizeof(float));
+        a->b[i] = p->b_enc.w[a->dead[i]];
+    }
+    return 0;
+}
+
+static int have_g(struct auxk *a, struct err *e)
+{
+    size_t need = a->codes.start[a->codes.n];
+    if (need <= a->g_capacity && a->g != NULL)
+        return 0;
+    free(a->g);
+    a->g_capacity = need + need / 4 + 1;
+    a->g = malloc(a->g_capacity * sizeof *a->g);
+    if (a->g == NULL)
+        return err_memory(e, "AuxK", a->g_capacity * sizeof *a->g);
+    return 0;
+}
+
+/* Σ‖r − mean r‖² over S. `left` holds −r. */
+static int variance(double *out, const float *left, size_t n, size_t d,
+                    struct err *e)
+{
+    double *sum = calloc(d, sizeof *sum);
+    if (sum == NULL)
+        return err_memory(e, "AuxK", d * sizeof *sum);
+    double square = 0, mean_square = 0;
+    for (size_t r = 0; r < n; r++) {
+        square += vector_square_double(left + r * d, d);
+        for (size_t j = 0; j < d; j++)
+            sum[j] += (double)left[r * d + j];
+    }
+    for (size_t j = 0; j < d; j++)
+        mean_square += sum[j] * sum[j];
+    free(sum);
+    *out = square - mean_square / (double)n;
+    return 0;
+}
+
+/* ---- the loss and its gradients, row by row ---- */
+
+struct rows {
+    struct auxk *a;
+    const struct parameters *p;
+    float weight;  /* 2·α·d·s / Σ‖r − mean r‖² */
+    double *error; /* (n) ‖r̂ − r‖² */
+};
+
+/* On entry the row of gradient is −r. */
+static void explain_row(const struct rows *job, size_t r)
+{
+    const struct auxk *a = job->a;
+    size_t d = job->p->d;
+    float *row = a->gradient + r * d;
+    const struct codes *c = &a->codes;
+    for (size_t i = c->start[r]; i < c->start[r + 1]; i++)
+        vector_add_scaled(row, c->value[i],
+                          job->p->w_dec.w + a->dead[c->feature[i]] * d, d);
+    job->error[r] = vector_square_double(row, d);
+    vector_scale(row, job->weight, d);
+    for (size_t i = c->start[r]; i < c->start[r + 1]; i++)
+        a->g[i] =
+            vector_dot(row, job->p->w_dec.w + a->dead[c->feature[i]] * d, d);
+}
+
+static void explain_rows(void *ctx, size_t block, int thread)
+{
+    (void)thread;
+    const struct rows *job = ctx;
+    size_t first = block * BLOCK_ROWS;
+    for (size_t r = first; r < job->a->n && r < first + BLOCK_ROWS; r++)
+        explain_row(job, r);
+}
+
+static int explain(struct auxk *a, const struct parameters *p,
+                   const struct auxk_input *in, double left, struct err *e)
+{
+    double half = (double)p->d / 2;
+    double share = (double)a->n_dead < half ? (double)a->n_dead / half : 1;
+    double weight = in->alpha * (double)p->d * share / left;
+    struct rows job = {a, p, (float)(2 * weight), NULL};
+    job.error = malloc(a->n * sizeof *job.error);
+    if (job.error == NULL)
+        return err_memory(e, "AuxK", a->n * sizeof *job.error);
+    team_run(in->forward->team, explain_rows, &job,
+             (a->n + BLOCK_ROWS - 1) / BLOCK_ROWS);
+    a->loss = 0;
+    for (size_t r = 0; r < a->n; r++)
+        a->loss += weight * job.error[r];
+    free(job.error);
+    return 0;
+}
+
+int auxk_run(struct auxk *a, const struct parameters *p,
+             const struct auxk_input *in, struct err *e)
+{
+    size_t d = p->d, part = (size_t)(in->t % PARTS);
+    a->n = 0;
+    a->loss = 0;
+    if (in->alpha == 0)
+        return 0;
+    TRY(gather(a, p, in, e));
+    size_t first = in->n * part / PARTS;
+    size_t n = in->n * (part + 1) / PARTS - first;
+    if (a->n_dead == 0 || n == 0)
+        return 0;
+    memcpy(a->gradient, in->gradient + first * d, n * d * sizeof(float));
+    vector_scale(a->gradient, (float)in->n / 2, n * d);
+    double left;
+    TRY(variance(&left, a->gradient, n, d, e));
+    if (!(left > 0))
+        return 0;
+    struct encoder enc = {a->w, a->b, d, a->n_dead};
+    size_t k = d / 2 > 0 ? d / 2 : 1;
+    struct selection rule = {.rule = RULE_TOPK,
+                             .k = a->n_dead < k ? a->n_dead : k};
+    TRY(forward_run(in->forward, &enc, &rule, in->centred + first * d, n,
+                    &a->codes, e));
+    TRY(have_g(a, e));
+    a->first = first;
+    a->n = n;
+    return explain(a, p, in, left, e);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * AuxK (Gao et al. 2024): dead features learn to explain what the others leave
+ * over. With r = x − x̂, held constant, the rows S, and a the k_aux largest
+ * positive pre-activations of a row among the dead features,
+ *
+ *     r̂ = Σ_i a_i·W_dec[i]                      without b_dec
+ *     L_aux = α·d·s · Σ_S ‖r̂ − r‖² / Σ_S ‖r − mean r‖²
+ *
+ * k_aux = min(number of dead features, d/2), s = min(1, dead / (d/2)), so that
+ * a few dead features do not get the whole weight, and d brings the loss to the
+ * scale of the main one, which is d·FVU. Gradients go to W_dec, W_enc, b_enc
+ * and, through x − b_dec, to b_dec.
+ *
+ * With d/2 features a row this would cost more than the step itself: S is an
+ * eighth of the batch, another eighth each step. Rows are in random order, so
+ * the loss is that of the full form in expectation.
+ */
+#ifndef TRAIN_AUXK_H
+#define TRAIN_AUXK_H
+
+#include "base/arena.h"
+#include "sae/forward.h"
+#include "train/parameters.h"
+
+struct auxk {
+    size_t most;    /* rows of a step at most */
+    uint32_t *dead; /* (n_dead) feature numbers, ascending */
+    size_t n_dead;
+    float *w, *b;      /* (n_dead, d), (n_dead): their encoder, gathered */
+    size_t capacity;   /* dead features there is room for */
+    struct arena room; /* owns w and b */
+    /* Of the last step: */
+    size_t first, n; /* S = rows [first, first + n) of the batch; n 0: none */
+    struct codes codes; /* features as indices into dead */
+    float *gradient;    /* (n, d) ∂L_aux/∂r̂ */
+    float *g;           /* ∂L_aux/∂a of each entry of codes */
+    size_t g_capacity;
+    double loss; /* L_aux */
+};
+
+int auxk_init(struct auxk *a, const struct parameters *p, size_t batch,
+              struct arena *arena, struct err *e);
+void auxk_free(struct auxk *a);
+
+/* What a step gives to it. */
+struct auxk_input {
+    struct forward *forward;
+    const float *centred;  /* (n, d) x − b_dec */
+    const float *gradient; /* (n, d) (2/n)·(x̂ − x), the main loss's */
+    size_t n;
+    uint64_t t;             /* number of the step: which eighth */
+    const uint64_t *silent; /* (m) tokens since last active */
+    uint64_t dead_tokens;   /* silent for so long is dead */
+    double alpha;           /* 0: off */
+};
+
+/* Finds the dead features and leaves codes, gradient and g. Without dead
+ * features, or without anything left over, n is 0. */
+int auxk_run(struct auxk *a, const struct parameters *p,
+             const struct auxk_input *in, struct err *e);
+
+#endif
