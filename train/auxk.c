@@ -155,7 +155,7 @@ int auxk_run(struct auxk *a, const struct parameters *p,
         return 0;
     memcpy(a->gradient, in->gradient + first * d, n * d * sizeof(float));
     vector_scale(a->gradient, (float)in->n / 2, n * d);
-    double left;
+    double left = 0;
     TRY(variance(&left, a->gradient, n, d, e));
     if (!(left > 0))
         return 0;
