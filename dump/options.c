@@ -13,7 +13,7 @@ const struct option dump_option_table[DUMP_OPTION_COUNT] = {
                 "contexts,positions,heads,d_head|tokens,layers,heads,d_head",
      .value = "AXES",
      .help =
-         "The axes of bare .npy or .safetensors arrays; a dump folder needs "
+         "the axes of bare .npy or .safetensors arrays; a dump folder needs "
          "none"},
     {.name = "heads",
      .type = OPTION_COUNT,
@@ -21,7 +21,7 @@ const struct option dump_option_table[DUMP_OPTION_COUNT] = {
      .fallback = "0",
      .max = DUMP_HEADS_MAX,
      .value = "N",
-     .help = "Heads side by side in a row of layout tokens,d; 0 takes the row "
+     .help = "heads side by side in a row of layout tokens,d; 0 takes the row "
              "as one head"},
     {.name = "first-layer",
      .type = OPTION_COUNT,
@@ -29,34 +29,34 @@ const struct option dump_option_table[DUMP_OPTION_COUNT] = {
      .fallback = "0",
      .max = DUMP_LAYERS_MAX - 1,
      .value = "L",
-     .help = "Number of the layer, or of the first one, in bare arrays"},
+     .help = "number of the layer, or of the first one, in bare arrays"},
     {.name = "tensor",
      .type = OPTION_TEXT,
      .offset = offsetof(struct dump_options, tensor),
      .value = "NAME",
-     .help = "Tensor to read from .safetensors files; needed where there are "
+     .help = "tensor to read from .safetensors files; needed where there are "
              "several and none is called z"},
     {.name = "token-ids",
      .type = OPTION_TEXT,
      .offset = offsetof(struct dump_options, token_ids),
      .value = "FILE",
-     .help = "Token ids of bare arrays as .npy: one axis, or two (contexts, "
+     .help = "token ids of bare arrays as .npy: one axis, or two (contexts, "
              "positions), which gives the contexts"},
     {.name = "tokenizer",
      .type = OPTION_TEXT,
      .offset = offsetof(struct dump_options, tokenizer),
      .value = "FOLDER",
-     .help = "Folder of a Hugging Face tokenizer whose vocab.json names the "
+     .help = "folder of a Hugging Face tokenizer whose vocab.json names the "
              "tokens"},
     {.name = "vocab",
      .type = OPTION_TEXT,
      .offset = offsetof(struct dump_options, vocab),
      .value = "FILE",
-     .help = "A vocab.json that names the tokens: an array of strings, or "
+     .help = "a vocab.json that names the tokens: an array of strings, or "
              "GPT-2's"},
     {.name = "model",
      .type = OPTION_TEXT,
      .offset = offsetof(struct dump_options, model),
      .value = "NAME",
-     .help = "Name of the model, recorded in place of the manifest's"},
+     .help = "name of the model, recorded in place of the manifest's"},
 };

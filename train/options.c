@@ -31,11 +31,11 @@ const struct option train_option_table[TRAIN_OPTION_COUNT] = {
     {"anneal", 0, OPTION_REAL, FIELD(anneal), "0.1", 0, 1, NULL, "SHARE",
      "first part of the steps, over which k falls from 4k to k"},
     {"aux", 0, OPTION_REAL, FIELD(aux), "0.03125", 0, 10, NULL, "ALPHA",
-     "Weight of AuxK, by which dead features learn from what the others leave "
+     "weight of AuxK, by which dead features learn from what the others leave "
      "over; 0: off"},
     {"dead-tokens", 0, OPTION_COUNT, FIELD(dead_tokens), "0", 0, 1e15, NULL,
      "N",
-     "A feature that was silent for so many tokens is dead; 0: 3 % of the "
+     "a feature that was silent for so many tokens is dead; 0: 3 % of the "
      "run, at least 500k, at most 10M"},
     {"held-out", 0, OPTION_REAL, FIELD(held_out), "0.05", 0.0001, 0.9, NULL,
      "SHARE",
