@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+//
+// Asking the server (docs/api.md). Answers do not change while it runs, so the
+// latest are kept: going back is instant.
+
+const KEEP = 200;
+const kept = new Map();
+
+/** Why no answer came: a title for the reader and the reason. */
+export class Failure extends Error {
+  constructor(title, message, status = 0) {
+    super(message);
+    this.title = title;
+    this.status = status;
+  }
+}
+
+/** The address of a question; parameters that are null are left out. */
+export function address(name, params = {}) {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(params))
+    if (value != null) query.set(key, value);
+  const text = query.toString();
+  return 'api/' + name + (text && '?' + text);
+}
+
+async function ask(url, signal) {
+  let reply, answer;
+  try {
+    reply = await fetch(url, { signal });
+    answer = await reply.json();
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw reply
+      ? new Failure('The server sent no readable answer.', error.message)
+      : new Failure('The server does not answer.',
+        'Is “headscope view” still running?');
+  }
+  if (!reply.ok) {
+    throw new Failure(
+      reply.status === 404 ? 'There is no such thing here.'
+        : reply.status === 400 ? 'The address asks for something impossible.'
+          : 'The server could not answer.',
+      answer.error ?? String(reply.status), reply.status);
+  }
+  return answer;
+}
+
+/** The answer to a question, from memory where it was asked before. */
+export async function get(name, params, signal) {
+  const url = address(name, params);
+  const answer = kept.get(url) ?? await ask(url, signal);
+  kept.delete(url);
+  kept.set(url, answer);
+  if (kept.size > KEEP) kept.delete(kept.keys().next().value);
+  return answer;
+}

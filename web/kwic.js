@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+//
+// Tokens and the lines that show them in context. A token is hostile text: it
+// goes in as text nodes, isolated from the text around it, with what cannot be
+// seen written out, and cut where it is long; the whole is in the title.
+import { h, amount } from './dom.js';
+
+// Control, format and line-separating characters, but for the two joiners
+// that emoji and Indic and Arabic words are spelled with.
+const UNSEEN = /[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]--[\u200c\u200d]]/v;
+const NAMED = { '\n': '↵', '\t': '→', '\r': '␍' };
+
+const code = ch =>
+  '\\u' + (ch.codePointAt(0) > 0xffff ? `{${ch.codePointAt(0).toString(16)}}`
+    : ch.codePointAt(0).toString(16).padStart(4, '0'));
+
+/** The visible form of a string. escapes: spaces too. */
+export function visible(text, escapes = false) {
+  const joined = /^[\u200c\u200d]*$/.test(text);
+  return Array.from(text, ch =>
+    NAMED[ch] ?? (UNSEEN.test(ch) || (joined && ch !== ' ') ? code(ch)
+      : ch === ' ' && escapes ? '·' : ch)).join('');
+}
+
+/** Shade of a part of the maximum: weak values stay visible. */
+export const shade = part =>
+  part > 0 ? (.12 + .88 * Math.min(1, part)).toFixed(3) : 0;
+
+/** A token as the API sends it (a string, an object, null) as an object. */
+export const asString = t =>
+  t == null ? { text: '□', unknown: true }
+    : typeof t === 'string' ? { text: t } : t;
+
+/** The whole visible form of a token, for titles. */
+function whole({ text, cut }) {
+  return visible(text) + (cut ? `… (${cut.toLocaleString('en')} bytes)` : '');
+}
+
+/**
+ * One token as an element. value and max: its activation and the feature's
+ * largest; peak: boxed; limit: characters shown; escapes: spaces as dots;
+ * info: rows for the tooltip.
+ */
+export function tok(token, o = {}) {
+  const { value = 0, max = 0, peak, limit = 40, escapes, info } = o;
+  const { text, cut, escaped } = asString(token);
+  // Twice the limit holds as many characters, whatever their length.
+  const shown = Array.from(visible(text.slice(0, 2 * limit), escapes));
+  const long = cut || shown.length > limit || text.length > 2 * limit;
+  const el = h('span.tok' + (escaped ? '.raw' : ''), {
+    '--a': value > 0 ? shade(value / max) : null,
+    title: long ? whole({ text, cut }) : null,
+  }, long ? shown.slice(0, limit).join('') + '…' : shown.join('') || '∅');
+  if (value > 0 && value >= max / 2) el.classList.add('s');
+  if (peak) el.classList.add('p');
+  if (info) el.info = { ...info, token, value };
+  return el;
+}
+
+const spaced = text => text.length > 1 && text[0] === ' ' && text[1] !== ' ';
+
+/** The same token without the space in front. */
+function trimmed(token) {
+  const t = asString(token);
+  return spaced(t.text) ? { ...t, text: t.text.slice(1) } : t;
+}
+
+/**
+ * A token by itself, as in lists: the space in front is left out unless it is
+ * to be a dot, and spaces alone are dots.
+ */
+export function word(token, o = {}) {
+  const blank = asString(token).text.trim() === '';
+  return tok(o.escapes ? token : trimmed(token),
+             { limit: 24, escapes: blank, ...o });
+}
+
+/** A token in a line: the space in front is drawn before it, unshaded. */
+function run(token, o, first) {
+  const t = asString(token);
+  if (o.escapes || !spaced(t.text)) return [tok(t, o)];
+  return [first ? null : ' ', tok(trimmed(t), o)];
+}
+
+/**
+ * One example: its value, the left context, the peak and the right context on
+ * a fixed axis, where it stands. tokens: {token, value, info}; at: the peak.
+ */
+export function kwic(o) {
+  const { tokens, at, value, max, where, window, escapes } = o;
+  const one = (t, more) => run(t.token, { ...t, max, escapes, ...more });
+  const peak = tokens[at], text = asString(peak.token).text;
+  return h('div.k', { role: 'listitem' },
+    h('span.v', {}, amount(value)),
+    h('span.l', {}, h('span', {},
+      tokens.slice(Math.max(0, at - window), at).map(t => one(t)),
+      spaced(text) && !escapes ? ' ' : null)),
+    h('span.t', {},
+      run(peak.token, { ...peak, max, escapes, peak: true }, true),
+      tokens.slice(at + 1, at + window + 1).map(t => one(t))),
+    h('span.m', {}, where));
+}
+
+/** What the shades and boxes mean; top: the text at the full shade. */
+export const legend = top =>
+  h('span.legend', {}, '0', h('span.ramp.r-act'), top,
+    h('span.tok.s', { '--a': shade(.5) }, '≥ half'),
+    h('span.tok.p', { '--a': 1 }, 'peak'));
+
+let box;
+/** Shows the tooltip of a token, or none. */
+export function tip(el) {
+  box?.remove();
+  box = null;
+  if (!el?.info) return;
+  const { token, value, rows = [] } = el.info, t = asString(token);
+  const row = (name, ...what) => [h('dt', {}, name), h('dd', {}, ...what)];
+  box = h('div.tip', { role: 'tooltip' }, h('dl', {},
+    row('token', t.unknown ? 'not in the database'
+      : [h('bdi.mono', {}, `“${visible(t.text, true)}${t.cut ? '…' : ''}”`),
+         t.escaped && h('span.dim', {}, ' bytes that are no text'),
+         t.cut && h('span.dim', {}, ` ${t.cut.toLocaleString('en')} bytes`)]),
+    row('activation', value > 0 ? amount(value) : 'silent'),
+    rows.map(([name, what]) => row(name, what))));
+  document.body.append(box);
+  const at = el.getBoundingClientRect();
+  const width = box.offsetWidth, height = box.offsetHeight;
+  const left = Math.max(8, Math.min(innerWidth - width - 8, at.left));
+  const below = at.bottom + height + 12 <= innerHeight;
+  box.style.left = left + 'px';
+  box.style.top = (below ? at.bottom + 8 : at.top - height - 8) + 'px';
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+//
+// Starts the page: the frame, which view is shown, keys, theme.
+import { h, $, fill, failed, count } from './dom.js';
+import { tip } from './kwic.js';
+import { get } from './api.js';
+import { state, watch, visit, go, link } from './state.js';
+import { setNames, allSaes } from './names.js';
+import { Search } from './search.js';
+import { FeaturesPage } from './features.js';
+import { HeadsPage } from './heads.js';
+import { TokensPage } from './token.js';
+
+const PAGES = { features: FeaturesPage, heads: HeadsPage, tokens: TokensPage };
+const THEMES = ['auto', 'light', 'dark'];
+const CHORD = 800; // ms within which the second key of a pair must come
+const KEYS = [
+  ['Anywhere', [['/', 'jump box'], ['g f', 'features'], ['g h', 'heads'],
+    ['g t', 'tokens'], ['t', 'theme'], ['y', 'copy the address'],
+    ['?', 'these keys'], ['Esc', 'unlock, close']]],
+  ['Lists', [['j k', 'next, previous'], ['f', 'filter'],
+    ['s', 'sort by the next'], ['[ ]', 'layer']]],
+  ['Feature', [['1 2', 'strongest, through a head'], ['h', 'next head'],
+    ['w', 'window'], ['b', 'BOS'], ['v', 'show escapes']]],
+  ['Head', [['h l', 'head before, after'], ['k j', 'layer before, after'],
+    ['← → ↑ ↓', 'move in the grid'], ['↵', 'open']]],
+];
+
+let about, page, shown, search;
+
+const pageName = () => Object.hasOwn(PAGES, state.page ?? '') ? state.page
+  : 'features';
+
+/** Shows what the address says. */
+function update() {
+  const name = pageName(), main = $('#main');
+  tip(null);
+  setTheme(theme());
+  for (const a of document.querySelectorAll('.nav a'))
+    a.setAttribute('href', link({ page: a.dataset.page }));
+  if (name !== shown) {
+    page = new PAGES[name](main, about);
+    shown = name;
+    for (const a of document.querySelectorAll('.nav a')) {
+      if (a.dataset.page === name) a.setAttribute('aria-current', 'page');
+      else a.removeAttribute('aria-current');
+    }
+  }
+  page.update();
+  document.title = `${page.title()} · headscope`;
+}
+
+async function start() {
+  try {
+    about = await get('about');
+  } catch (error) {
+    return fill($('#main'), failed(error, start));
+  }
+  setNames(about);
+  const { name } = about.database;
+  const file = $('#file');
+  file.textContent = name;
+  file.title = `${name}: ${allSaes().length} SAEs, ` +
+    `${count(about.features)} features, ` +
+    `${about.dumps.map(d => count(d.tokens)).join(' + ')} tokens`;
+  search ??= new Search();
+  watch(update);
+  return update();
+}
+
+// ---- theme -----------------------------------------------------------------
+const theme = () => THEMES.find(t => t === (state.theme ?? stored())) ?? 'auto';
+
+/** The reader's choice; a browser may refuse to keep one. */
+function stored(choice) {
+  try {
+    if (choice) localStorage.setItem('theme', choice);
+    return localStorage.getItem('theme');
+  } catch {
+    return null;
+  }
+}
+
+function setTheme(name) {
+  const root = document.documentElement, button = $('#theme');
+  if (name === 'auto') delete root.dataset.theme;
+  else root.dataset.theme = name;
+  button.title = `Theme: ${name} (t)`;
+  button.setAttribute('aria-label', `Theme: ${name}`);
+}
+
+function nextTheme() {
+  const next = THEMES[(THEMES.indexOf(theme()) + 1) % THEMES.length];
+  stored(next);
+  if (state.theme) go({ theme: null });
+  setTheme(next);
+}
+
+// ---- keys ------------------------------------------------------------------
+function showKeys(on) {
+  document.documentElement.classList.toggle('show-keys', on);
+  $('#help').setAttribute('aria-expanded', String(on));
+  $('.keys')?.remove();
+  if (!on) return;
+  document.body.append(h('section.keys', { 'aria-label': 'Keys' },
+    h('div.cap', {}, h('h2', {}, 'Keys'),
+      h('span.note', {}, 'also shown on the controls; Esc closes')),
+    h('div', {}, KEYS.map(([name, keys]) => h('div', {}, h('h3', {}, name),
+      h('dl', {}, keys.map(([key, what]) => [
+        h('dt', {}, key.split(' ').map(k => [h('kbd', {}, k), ' '])),
+        h('dd', {}, what)])))))));
+}
+
+const keysShown = () => !!$('.keys');
+
+let pending = 0;
+const CHORDS = { f: null, h: 'heads', t: 'tokens' };
+
+function pressed(e) {
+  if (e.ctrlKey || e.metaKey || e.altKey) return;
+  if (e.target.matches?.('input, select')) {
+    if (e.key === 'Escape') e.target.blur();
+    return;
+  }
+  const chord = Date.now() - pending < CHORD && Object.hasOwn(CHORDS, e.key);
+  pending = e.key === 'g' ? Date.now() : 0;
+  if (chord) visit(link({ page: CHORDS[e.key] }));
+  else if (e.key === '?') showKeys(!keysShown());
+  else if (e.key === 'Escape' && keysShown()) showKeys(false);
+  else if (e.key === '/') $('#q').focus();
+  else if (e.key === 't') nextTheme();
+  else if (e.key === 'y') navigator.clipboard?.writeText(location.href);
+  else if (!page?.key(e.key)) return;
+  e.preventDefault();
+}
+
+addEventListener('keydown', pressed);
+addEventListener('pointerover', e => tip(e.target.closest?.('.tok')));
+$('#theme').addEventListener('click', nextTheme);
+$('#help').addEventListener('click', () => showKeys(!keysShown()));
+setTheme(theme());
+start();
