@@ -19,6 +19,7 @@ static const struct command *const commands[] = {
     &command_capture,
     &command_train,
     &command_encode,
+    &command_view,
     &command_info,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

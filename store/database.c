@@ -108,3 +108,26 @@ int store_open_read(struct sqlite3 **db, const char *path, struct err *e)
     }
     return code;
 }
+
+json_t *store_row_object(struct sqlite3_stmt *row)
+{
+    json_t *object = json_object();
+    for (int c = 0; c < sqlite3_column_count(row); c++) {
+        json_t *value = NULL;
+        if (sqlite3_column_type(row, c) == SQLITE_INTEGER)
+            value = json_integer(sqlite3_column_int64(row, c));
+        else if (sqlite3_column_type(row, c) == SQLITE_FLOAT)
+            value = json_real(sqlite3_column_double(row, c));
+        else if (sqlite3_column_type(row, c) == SQLITE_TEXT)
+            value = json_stringn((const char *)sqlite3_column_text(row, c),
+                                 (size_t)sqlite3_column_bytes(row, c));
+        if (value == NULL)
+            value = json_null();
+        if (json_object_set_new(object, sqlite3_column_name(row, c), value) !=
+            0) {
+            json_decref(object);
+            return NULL;
+        }
+    }
+    return object;
+}

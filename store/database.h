@@ -7,6 +7,8 @@
 #ifndef STORE_DATABASE_H
 #define STORE_DATABASE_H
 
+#include <jansson.h>
+
 #include "base/err.h"
 
 enum {
@@ -25,6 +27,11 @@ int store_open_read(struct sqlite3 **db, const char *path, struct err *e);
 /* Prepares one statement. */
 int store_prepare(struct sqlite3_stmt **stmt, struct sqlite3 *db,
                   const char *path, const char *sql, struct err *e);
+
+/* The statement's row as an object, by the names of its columns. What JSON
+ * cannot hold (blobs, text that is no UTF-8, infinities) is null. NULL without
+ * memory. */
+json_t *store_row_object(struct sqlite3_stmt *row);
 
 /* The error that the last call on `db` (or NULL) left, as ours: a full or
  * unwritable disk and a file that is no database are ERR_INPUT. `doing` is

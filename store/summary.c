@@ -43,25 +43,6 @@ static void print_text(FILE *out, const char *text, int width)
     (void)fprintf(out, "%*s", width > 0 ? width : 0, "");
 }
 
-/* A row as an object, by the names of its columns. */
-static json_t *row_json(sqlite3_stmt *row)
-{
-    json_t *object = json_object();
-    for (int c = 0; c < sqlite3_column_count(row); c++) {
-        json_t *value = json_null();
-        if (sqlite3_column_type(row, c) == SQLITE_INTEGER)
-            value = json_integer(sqlite3_column_int64(row, c));
-        else if (sqlite3_column_type(row, c) == SQLITE_FLOAT)
-            value = json_real(sqlite3_column_double(row, c));
-        else if (sqlite3_column_type(row, c) == SQLITE_TEXT)
-            value = json_string(text_of(row, c));
-        /* Text that is no UTF-8 has no place in JSON. */
-        (void)json_object_set_new(object, sqlite3_column_name(row, c),
-                                  value != NULL ? value : json_null());
-    }
-    return object;
-}
-
 static void print_dump(FILE *out, sqlite3_stmt *row)
 {
     char tokens[32], contexts[32], sample[32];
@@ -128,7 +109,7 @@ static int each_row(sqlite3 *db, const char *path, const char *sql, FILE *out,
         if (out != NULL)
             print(out, row);
         if (list != NULL)
-            (void)json_array_append_new(list, row_json(row));
+            (void)json_array_append_new(list, store_row_object(row));
     }
     int code = stepped == SQLITE_DONE ? 0 : store_error(db, "read", path, e);
     (void)sqlite3_finalize(row);

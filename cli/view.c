@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * headscope view: a database as a page in the browser. A server has no end of
+ * its own: Ctrl-C or SIGTERM is how its work is done, with exit status 0.
+ */
+#include "cli/cli.h"
+
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "viewer/server.h"
+
+struct view_options {
+    int64_t port;
+    bool open;
+    const char *allow_host, *web;
+};
+static struct view_options options;
+
+static const struct option view_option_table[] = {
+    {.name = "port",
+     .type = OPTION_COUNT,
+     .offset = offsetof(struct view_options, port),
+     .fallback = "8765",
+     .max = 65535,
+     .value = "N",
+     .help = "port on 127.0.0.1; 0 takes any that is free"},
+    {.name = "open",
+     .type = OPTION_FLAG,
+     .offset = offsetof(struct view_options, open),
+     .help = "open the page in the browser (xdg-open)"},
+    {.name = "allow-host",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct view_options, allow_host),
+     .value = "NAME,...",
+     .help = "names other than localhost under which a browser may ask, as a "
+             "proxy in front of it gives them"},
+    {.name = "web",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct view_options, web),
+     .value = "DIR",
+     .help = "serve the page's files from a folder instead of those in the "
+             "program, to change them while it runs"},
+};
+
+extern char **environ;
+
+static void open_browser(const char *url)
+{
+    char command[] = "xdg-open";
+    char address[64];
+    (void)snprintf(address, sizeof address, "%s", url);
+    char *const argv[] = {command, address, NULL};
+    pid_t pid;
+    /* Nobody waits for it; the system clears it away. */
+    (void)signal(SIGCHLD, SIG_IGN);
+    if (posix_spawnp(&pid, command, NULL, NULL, argv, environ) != 0)
+        log_line(LOG_RESULT, "cannot start xdg-open; the page is at %s", url);
+}
+
+static int run(const struct common_options *common, const char *const *args,
+               size_t n_args, json_t *report, struct err *e)
+{
+    (void)n_args;
+    const struct server_options wanted = {
+        .database = args[0],
+        .port = (int)options.port,
+        .web = options.web,
+        .allow_hosts = options.allow_host,
+        .version = HEADSCOPE_VERSION,
+    };
+    struct server *server;
+    TRY(server_open(&server, &wanted, e));
+    const char *url = server_url(server);
+    int code = 0;
+    if (json_object_set_new(report, "url", json_string(url)) != 0)
+        code = err_memory(e, "the report", sizeof(void *));
+    if (code == 0 && !common->dry_run) {
+        /* One line that scripts can read, at once. */
+        (void)fprintf(common->json ? stderr : stdout, "%s\n", url);
+        (void)fflush(stdout);
+        log_line(LOG_PROGRESS, "%s; Ctrl-C ends it", args[0]);
+        if (options.open)
+            open_browser(url);
+        server_run(server);
+    }
+    server_close(&server);
+    return code;
+}
+
+const struct command command_view = {
+    .usage = {.command = "view",
+              .summary = "Show a database as a page in the browser.",
+              .arguments = "FILE.db",
+              .details =
+                  "Serves the page and its JSON API (docs/api.md) on 127.0.0.1 "
+                  "until Ctrl-C or SIGTERM, which end it with exit status 0. "
+                  "Its address is printed on stdout, with --json on stderr. "
+                  "Nothing is written; no request leaves this computer. From "
+                  "elsewhere: ssh -L 8765:127.0.0.1:8765 HOST, and open "
+                  "http://localhost:8765/ there. --dry-run only checks that "
+                  "the database can be served."},
+    .args_min = 1,
+    .args_max = 1,
+    .groups = {{"Options", view_option_table,
+                sizeof view_option_table / sizeof *view_option_table,
+                &options}},
+    .n_groups = 1,
+    .run = run,
+};

@@ -1,0 +1,21 @@
+# Writes a header OUT with the files FILES (names below FOLDER, with ':' between
+# them) as arrays and a table `embedded_files` of their paths, ended by NULL.
+# Run with cmake -P.
+string(REPLACE ":" ";" names "${FILES}")
+set(arrays "")
+set(rows "")
+set(i 0)
+foreach(name ${names})
+  file(READ ${FOLDER}/${name} hex HEX)
+  string(LENGTH "${hex}" digits)
+  math(EXPR size "${digits} / 2")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(REGEX REPLACE "(0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,)"
+    "\\1\n" bytes "${bytes}")
+  string(APPEND arrays
+    "static const unsigned char file_${i}[] = {\n${bytes}0x00};\n")
+  string(APPEND rows "    {\"/${name}\", file_${i}, ${size}},\n")
+  math(EXPR i "${i} + 1")
+endforeach()
+file(WRITE ${OUT} "${arrays}static const struct embedded embedded_files[] = {
+${rows}    {0, 0, 0}};\n")

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/query.h"
+
+#include <assert.h>
+#include <math.h>
+
+#include <sqlite3.h>
+
+#include "store/database.h"
+
+/* The CROSS JOINs go from the few examples to their tokens, by key. */
+#define JOIN_PLACE                                                             \
+    " CROSS JOIN token AS t ON t.id = e.token"                                 \
+    " CROSS JOIN context AS c ON c.id = t.context"
+#define EXAMPLE_COLUMNS(contribution)                                          \
+    "SELECT e.feature, e.rank, e.token, e.value, " contribution ","            \
+    " t.context, t.position, c.first_token, c.tokens, t.vocab FROM "
+#define VOCAB_COLUMNS "SELECT id, text, bytes IS NOT NULL, count FROM vocab "
+
+static const char *const sql[QUERY_N] = {
+    [QUERY_DUMPS] =
+        "SELECT id, name, model, first_layer, layers, heads, d_head, d_model,"
+        " dtype, bos, fold_value_biases, tokens, contexts, context_source,"
+        " has_tokens, has_strings, sample_contexts, sample_tokens"
+        " FROM dump ORDER BY id",
+    [QUERY_SAES] =
+        "SELECT id, dump, name, layer, hook, architecture, d_in, d_sae, heads,"
+        " fingerprint, held_out_fvu, held_out_l0, held_out_dead, tokens, fvu,"
+        " l0, dead, activations FROM sae ORDER BY layer, id",
+    [QUERY_SAE_FACTS] = "SELECT id, layer, name, heads, d_sae, tokens FROM sae"
+                        " ORDER BY layer, id",
+    [QUERY_CATALOG] =
+        "SELECT feature, fires, density, max, mean, top_head, top_share"
+        " FROM feature WHERE sae = ? ORDER BY feature",
+    [QUERY_FEATURE] =
+        "SELECT f.feature, s.d_sae, s.tokens, f.fires, f.density, f.max,"
+        " f.mean, f.scale, f.strings AS n_strings, f.top_head, f.top_share"
+        " FROM feature AS f CROSS JOIN sae AS s ON s.id = f.sae"
+        " WHERE f.sae = ? AND f.feature = ?",
+    [QUERY_FEATURE_HEADS] =
+        "SELECT head, weight_share, data_share FROM feature_head"
+        " WHERE sae = ? AND feature = ? ORDER BY head",
+    [QUERY_HISTOGRAM] = "SELECT bin, count FROM histogram"
+                        " WHERE sae = ? AND feature = ? ORDER BY bin",
+    [QUERY_EXAMPLES] = EXAMPLE_COLUMNS(
+        "NULL") "example AS e" JOIN_PLACE
+                " WHERE e.sae = ? AND e.feature = ? AND e.kind = 'top'"
+                " ORDER BY e.rank LIMIT ?",
+    [QUERY_HEAD_EXAMPLES] = EXAMPLE_COLUMNS(
+        "e.contribution") "head_example AS e" JOIN_PLACE
+                          " WHERE e.sae = ? AND e.feature = ? AND e.head = ?"
+                          " ORDER BY e.rank LIMIT ?",
+    [QUERY_BEST_OF_HEAD] = EXAMPLE_COLUMNS(
+        "e.contribution") "head_example AS e INDEXED BY "
+                          "head_example_best" JOIN_PLACE
+                          " WHERE e.sae = ? AND e.head = ? AND e.rank = 1"
+                          " ORDER BY e.contribution DESC LIMIT ?",
+    [QUERY_EXAMPLE_VOCAB] =
+        "SELECT t.vocab, e.value, NULL FROM example AS e"
+        " CROSS JOIN token AS t ON t.id = e.token"
+        " WHERE e.sae = ? AND e.feature = ? AND e.kind = 'top'"
+        " AND t.vocab IS NOT NULL ORDER BY e.rank LIMIT ?",
+    [QUERY_HEAD_VOCAB] =
+        "SELECT t.vocab, e.value, e.contribution FROM head_example AS e"
+        " CROSS JOIN token AS t ON t.id = e.token"
+        " WHERE e.sae = ? AND e.feature = ? AND e.head = ?"
+        " AND t.vocab IS NOT NULL ORDER BY e.rank LIMIT ?",
+    [QUERY_WINDOW] = "SELECT t.id, v.text, v.bytes IS NOT NULL FROM token AS t"
+                     " LEFT JOIN vocab AS v ON v.id = t.vocab"
+                     " WHERE t.id BETWEEN ? AND ? ORDER BY t.id",
+    [QUERY_LEVELS] = "SELECT token, level FROM example_activation"
+                     " WHERE sae = ? AND feature = ? AND token BETWEEN ? AND ?",
+    [QUERY_STRINGS] =
+        "SELECT vocab, count, max, mean FROM token_feature"
+        " INDEXED BY token_feature_by_feature WHERE sae = ? AND feature = ?",
+    [QUERY_STRING_FEATURES] =
+        "SELECT feature, count, max, mean FROM token_feature"
+        " WHERE sae = ? AND vocab = ? ORDER BY feature",
+    [QUERY_SHARES_OF_HEAD] = "SELECT feature, data_share FROM feature_head"
+                             " INDEXED BY feature_head_by_share"
+                             " WHERE sae = ? AND head = ? AND data_share >= ?"
+                             " ORDER BY data_share DESC",
+    [QUERY_VOCAB] = VOCAB_COLUMNS "WHERE id = ?",
+    [QUERY_VOCAB_BY_TEXT] = VOCAB_COLUMNS "WHERE text = ? ORDER BY count DESC",
+    /* U+10FFFF comes after every other character. */
+    [QUERY_VOCAB_BY_START] =
+        VOCAB_COLUMNS "WHERE text >= ?1 AND text < ?1 || char(1114111)"
+                      " ORDER BY count DESC, id LIMIT ?2",
+};
+
+int queries_prepare(struct queries *all, struct sqlite3 *db, const char *path,
+                    struct err *e)
+{
+    *all = (struct queries){.db = db, .path = path};
+    for (int i = 0; i < QUERY_N; i++)
+        TRY(store_prepare(&all->stmt[i], db, path, sql[i], e));
+    return 0;
+}
+
+void queries_finalize(struct queries *all)
+{
+    for (int i = 0; i < QUERY_N; i++)
+        (void)sqlite3_finalize(all->stmt[i]);
+    *all = (struct queries){0};
+}
+
+struct query query_begin(const struct queries *all, enum query_name name)
+{
+    assert(!sqlite3_stmt_busy(all->stmt[name]));
+    return (struct query){.all = all, .stmt = all->stmt[name]};
+}
+
+static void note(struct query *q, int result)
+{
+    if (q->result == SQLITE_OK)
+        q->result = result;
+}
+
+void query_bind(struct query *q, int64_t value)
+{
+    note(q, sqlite3_bind_int64(q->stmt, ++q->bound, value));
+}
+
+void query_bind_real(struct query *q, double value)
+{
+    note(q, sqlite3_bind_double(q->stmt, ++q->bound, value));
+}
+
+void query_bind_text(struct query *q, const char *text, size_t length)
+{
+    note(q, sqlite3_bind_text64(q->stmt, ++q->bound, text, length,
+                                SQLITE_STATIC, SQLITE_UTF8));
+}
+
+bool query_next(struct query *q)
+{
+    if (q->result != SQLITE_OK && q->result != SQLITE_ROW)
+        return false;
+    q->result = sqlite3_step(q->stmt);
+    return q->result == SQLITE_ROW;
+}
+
+int query_end(struct query *q, struct err *e)
+{
+    assert(q->bound == sqlite3_bind_parameter_count(q->stmt));
+    int code = 0;
+    if (q->result == SQLITE_INTERRUPT)
+        code = err_set(e, ERR_SYSTEM, "reading %s took too long", q->all->path);
+    else if (q->result != SQLITE_OK && q->result != SQLITE_ROW &&
+             q->result != SQLITE_DONE)
+        code = store_error(q->all->db, "read", q->all->path, e);
+    (void)sqlite3_reset(q->stmt);
+    (void)sqlite3_clear_bindings(q->stmt);
+    return code;
+}
+
+bool query_is_null(const struct query *q, int column)
+{
+    return sqlite3_column_type(q->stmt, column) == SQLITE_NULL;
+}
+
+int64_t query_int(const struct query *q, int column)
+{
+    return sqlite3_column_int64(q->stmt, column);
+}
+
+double query_real(const struct query *q, int column)
+{
+    return query_is_null(q, column) ? (double)NAN
+                                    : sqlite3_column_double(q->stmt, column);
+}
+
+const char *query_text(const struct query *q, int column, size_t *length)
+{
+    const unsigned char *text = sqlite3_column_text(q->stmt, column);
+    *length = (size_t)sqlite3_column_bytes(q->stmt, column);
+    return text == NULL ? "" : (const char *)text;
+}
+
+json_t *query_object(const struct query *q)
+{
+    return store_row_object(q->stmt);
+}

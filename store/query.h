@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The questions that the viewer asks, one prepared SELECT each, and a cursor
+ * over its rows:
+ *
+ *     struct query q = query_begin(queries, QUERY_LEVELS);
+ *     query_bind(&q, sae);
+ *     query_bind(&q, feature);
+ *     ...
+ *     while (query_next(&q))
+ *         use(query_int(&q, LEVELS_TOKEN), query_int(&q, LEVELS_LEVEL));
+ *     return query_end(&q, e);
+ *
+ * Parameters are bound in their order; failures surface in query_end, which
+ * must be called. A query that is under way cannot be begun again. Each reads
+ * along an index: none costs more than the rows that it gives, but where its
+ * comment says so.
+ */
+#ifndef STORE_QUERY_H
+#define STORE_QUERY_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum query_name {
+    QUERY_DUMPS,           /* (): columns by name */
+    QUERY_SAES,            /* (): columns by name, by layer and id */
+    QUERY_SAE_FACTS,       /* (): enum sae_facts_column, in the same order */
+    QUERY_CATALOG,         /* (sae): enum catalog_column, by feature */
+    QUERY_FEATURE,         /* (sae, feature): columns by name */
+    QUERY_FEATURE_HEADS,   /* (sae, feature): enum feature_heads_column */
+    QUERY_HISTOGRAM,       /* (sae, feature): bin, count */
+    QUERY_EXAMPLES,        /* (sae, feature, limit): enum example_column */
+    QUERY_HEAD_EXAMPLES,   /* (sae, feature, head, limit): the same */
+    QUERY_BEST_OF_HEAD,    /* (sae, head, limit): the same; one a feature */
+    QUERY_EXAMPLE_VOCAB,   /* (sae, feature, limit): enum vocab_use_column */
+    QUERY_HEAD_VOCAB,      /* (sae, feature, head, limit): the same */
+    QUERY_WINDOW,          /* (first, last token): enum window_column */
+    QUERY_LEVELS,          /* (sae, feature, first, last): token, level */
+    QUERY_STRINGS,         /* (sae, feature): enum strings_column */
+    QUERY_STRING_FEATURES, /* (sae, vocab): enum string_features_column */
+    QUERY_SHARES_OF_HEAD,  /* (sae, head, at least): feature, data_share */
+    QUERY_VOCAB,           /* (id): enum vocab_column */
+    QUERY_VOCAB_BY_TEXT,   /* (text): the same */
+    QUERY_VOCAB_BY_START,  /* (text, limit): the same, the frequent first;
+                              reads all that begin so */
+    QUERY_N
+};
+
+enum sae_facts_column {
+    SAE_FACTS_ID,
+    SAE_FACTS_LAYER,
+    SAE_FACTS_NAME,
+    SAE_FACTS_HEADS,
+    SAE_FACTS_D_SAE,
+    SAE_FACTS_TOKENS,
+};
+enum catalog_column {
+    CATALOG_FEATURE,
+    CATALOG_FIRES,
+    CATALOG_DENSITY,
+    CATALOG_MAX,
+    CATALOG_MEAN,
+    CATALOG_TOP_HEAD,
+    CATALOG_TOP_SHARE,
+};
+enum feature_heads_column {
+    FEATURE_HEADS_HEAD,
+    FEATURE_HEADS_WEIGHT,
+    FEATURE_HEADS_DATA,
+};
+enum example_column {
+    EXAMPLE_FEATURE,
+    EXAMPLE_RANK,
+    EXAMPLE_TOKEN,
+    EXAMPLE_VALUE,
+    EXAMPLE_CONTRIBUTION, /* NULL: not one of a head */
+    EXAMPLE_CONTEXT,
+    EXAMPLE_POSITION,
+    EXAMPLE_FIRST,  /* of the context: token id */
+    EXAMPLE_TOKENS, /* of the context */
+    EXAMPLE_VOCAB,
+};
+enum vocab_use_column {
+    VOCAB_USE_VOCAB, /* never NULL */
+    VOCAB_USE_VALUE,
+    VOCAB_USE_CONTRIBUTION, /* NULL: not one of a head */
+};
+enum window_column {
+    WINDOW_TOKEN,
+    WINDOW_TEXT, /* NULL: not known */
+    WINDOW_ESCAPED,
+};
+enum levels_column {
+    LEVELS_TOKEN,
+    LEVELS_LEVEL,
+};
+enum histogram_column {
+    HISTOGRAM_BIN,
+    HISTOGRAM_COUNT,
+};
+enum strings_column {
+    STRINGS_VOCAB,
+    STRINGS_COUNT,
+    STRINGS_MAX,
+    STRINGS_MEAN,
+};
+enum string_features_column {
+    STRING_FEATURES_FEATURE,
+    STRING_FEATURES_COUNT,
+    STRING_FEATURES_MAX,
+    STRING_FEATURES_MEAN,
+};
+enum shares_of_head_column {
+    SHARES_OF_HEAD_FEATURE,
+    SHARES_OF_HEAD_SHARE,
+};
+enum vocab_column {
+    VOCAB_ID,
+    VOCAB_TEXT,
+    VOCAB_ESCAPED,
+    VOCAB_COUNT,
+};
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+struct queries {
+    struct sqlite3 *db;
+    const char *path; /* for messages */
+    struct sqlite3_stmt *stmt[QUERY_N];
+};
+
+/* Keeps db and path. Finalize after a failure too. */
+int queries_prepare(struct queries *all, struct sqlite3 *db, const char *path,
+                    struct err *e);
+void queries_finalize(struct queries *all);
+
+struct query {
+    const struct queries *all;
+    struct sqlite3_stmt *stmt;
+    int bound;  /* parameters so far */
+    int result; /* what SQLite said last */
+};
+
+struct query query_begin(const struct queries *all, enum query_name name);
+void query_bind(struct query *q, int64_t value);
+void query_bind_real(struct query *q, double value);
+/* Borrowed until query_end. */
+void query_bind_text(struct query *q, const char *text, size_t length);
+
+/* Goes to the next row, if there is one. */
+bool query_next(struct query *q);
+int query_end(struct query *q, struct err *e);
+
+/* Columns of the row. NULL is 0 or NaN; a text is valid until query_next and
+ * may hold anything, as the file may come from anyone. */
+bool query_is_null(const struct query *q, int column);
+int64_t query_int(const struct query *q, int column);
+double query_real(const struct query *q, int column);
+const char *query_text(const struct query *q, int column, size_t *length);
+
+/* The row as an object, by the names of its columns; text that is no UTF-8 is
+ * null. NULL without memory. */
+json_t *query_object(const struct query *q);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The JSON API (docs/api.md): from a target below /api/ to the text of an
+ * answer. Knows nothing of sockets. Any number of threads.
+ */
+#ifndef VIEWER_API_H
+#define VIEWER_API_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "viewer/call.h"
+#include "viewer/target.h"
+
+struct api_answer {
+    int status;
+    char *text; /* JSON; the caller's free. NULL: no memory even for an error */
+    size_t length;
+};
+
+/* Whether a path belongs to the API. */
+bool api_owns(const char *path);
+
+void api_answer(struct api_answer *out, const struct call_site *site,
+                struct target *target);
+
+/* {"error": message} with a status. */
+void api_error(struct api_answer *out, int status, const char *message);
+
+/* The endpoints: each fills `out`, reads its parameters first and refuses
+ * others. */
+int api_about(json_t *out, struct call *c);
+int api_features(json_t *out, struct call *c);
+int api_feature(json_t *out, struct call *c);
+int api_heads(json_t *out, struct call *c);
+int api_head(json_t *out, struct call *c);
+int api_token(json_t *out, struct call *c);
+int api_search(json_t *out, struct call *c);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "viewer/api.h"
+
+#include <string.h>
+
+#include "viewer/list.h"
+#include "viewer/shape.h"
+#include "viewer/strings.h"
+
+static const char sorts[] = "density|max|share|index|token";
+static const char orders[] = "desc|asc";
+
+static int get_head(struct list_wanted *w, struct call *c)
+{
+    int64_t head;
+    struct target *t = c->target;
+    TRY(call_asked(c, target_int(&head, t, "head", 0, INT32_MAX, -1, c->e)));
+    TRY(call_asked(c,
+                   target_real(&w->min_share, t, "min_share", 0, 1, 0, c->e)));
+    w->head = (int)head;
+    w->by_head_share = target_has(t, "min_share");
+    if (w->by_head_share && head < 0)
+        return call_refuse(c, 400, "min_share is a share of a head; give head");
+    return 0;
+}
+
+static int get_sort(struct list_wanted *w, struct call *c)
+{
+    int sort, order;
+    int usual = w->by_vocab ? LIST_BY_TOKEN : LIST_BY_DENSITY;
+    TRY(call_asked(
+        c, target_choice(&sort, c->target, "sort", sorts, usual, c->e)));
+    TRY(call_asked(c, target_choice(&order, c->target, "order", orders,
+                                    sort == LIST_BY_INDEX, c->e)));
+    if (sort == LIST_BY_TOKEN && !w->by_vocab)
+        return call_refuse(c, 400, "to sort by token, give token or vocab");
+    w->sort = (enum list_sort)sort;
+    w->descending = order == 0;
+    return 0;
+}
+
+static int get_wanted(struct list_wanted *w, struct call *c)
+{
+    int dead;
+    struct target *t = c->target;
+    *w = (struct list_wanted){0};
+    TRY(call_get_saes(&w->sae_from, &w->sae_to, c));
+    TRY(get_head(w, c));
+    w->by_vocab = target_has(t, "token") || target_has(t, "vocab");
+    TRY(call_asked(
+        c, target_real(&w->min_density, t, "min_density", 0, 1, 0, c->e)));
+    TRY(call_asked(
+        c, target_real(&w->max_density, t, "max_density", 0, 1, 1, c->e)));
+    TRY(call_asked(c, target_choice(&dead, t, "dead", "0|1", 1, c->e)));
+    w->dead = dead == 1;
+    TRY(get_sort(w, c));
+    return call_get_page(&w->offset, &w->limit, c);
+}
+
+int api_features(json_t *out, struct call *c)
+{
+    struct list_wanted wanted;
+    struct strings strings = {0};
+    TRY(get_wanted(&wanted, c));
+    if (wanted.by_vocab)
+        TRY(strings_get(&strings, c, "token", true));
+    TRY(call_asked(c, target_finish(c->target, c->e)));
+    if (wanted.by_vocab)
+        TRY(strings_put(c, out, &strings, false));
+    wanted.n_vocabs = strings.n;
+    memcpy(wanted.vocabs, strings.ids, sizeof wanted.vocabs);
+    return shape_rows(c, out, &wanted);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#include "viewer/api.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "viewer/list.h"
+#include "viewer/shape.h"
+#include "viewer/strings.h"
+
+/* ---- heads that lead the features ---- */
+
+struct led {
+    size_t sae;
+    int head;
+    int64_t features;
+    double max;
+};
+
+static int by_features(const void *left, const void *right)
+{
+    const struct led *a = left, *b = right;
+    if (a->features != b->features)
+        return a->features > b->features ? -1 : 1;
+    if (a->max != b->max)
+        return a->max > b->max ? -1 : 1;
+    if (a->sae != b->sae)
+        return a->sae < b->sae ? -1 : 1;
+    return (a->head > b->head) - (a->head < b->head);
+}
+
+/* Counts into heads [SAE, largest number of heads]. */
+static void count_led(struct led *heads, size_t width, const struct list *list)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        const struct catalog_feature *f = list->items[i].feature;
+        if (f->top_head < 0)
+            continue;
+        struct led *h = &heads[(size_t)f->sae * width + (size_t)f->top_head];
+        h->sae = (size_t)f->sae;
+        h->head = f->top_head;
+        h->features++;
+        h->max = fmax(h->max, list->items[i].max);
+    }
+}
+
+static int put_heads(struct call *c, json_t *out, const struct list *list)
+{
+    size_t n_saes, width = (size_t)catalog_heads(c->site->catalog);
+    (void)catalog_saes(c->site->catalog, &n_saes);
+    struct led *heads = calloc(n_saes * width + 1, sizeof *heads);
+    if (heads == NULL)
+        return err_memory(c->e, "heads of a token", width * sizeof *heads);
+    count_led(heads, width, list);
+    qsort(heads, n_saes * width, sizeof *heads, by_features);
+    json_t *array = call_put_array(c, out, "heads");
+    for (size_t i = 0; i < n_saes * width && heads[i].features > 0; i++) {
+        char name[SHAPE_NAME];
+        const struct catalog_sae *s = call_sae(c, heads[i].sae);
+        json_t *object = call_add_object(c, array);
+        shape_head_name(name, s->layer, heads[i].head);
+        call_put_int(c, object, "sae", s->id);
+        call_put_int(c, object, "layer", s->layer);
+        call_put_int(c, object, "head", heads[i].head);
+        call_put_text(c, object, "name", name);
+        call_put_int(c, object, "features", heads[i].features);
+        call_put_real(c, object, "max", heads[i].max);
+    }
+    free(heads);
+    return 0;
+}
+
+/* ---- features ---- */
+
+static int put_row(struct call *c, json_t *row, const struct list_item *item,
+                   int64_t occurrences)
+{
+    const struct catalog_feature *f = item->feature;
+    const struct catalog_sae *s = call_sae(c, (size_t)f->sae);
+    call_put_int(c, row, "sae", s->id);
+    call_put_int(c, row, "layer", s->layer);
+    call_put_int(c, row, "feature", f->feature);
+    call_put_real(c, row, "density", f->density);
+    call_put(c, row, "top_head",
+             f->top_head < 0 ? json_null() : json_integer(f->top_head));
+    call_put_real(c, row, "top_share", f->top_share);
+    call_put_int(c, row, "count", item->count);
+    call_put_real(c, row, "share",
+                  occurrences > 0 ? (double)item->count / (double)occurrences
+                                  : (double)NAN);
+    call_put_real(c, row, "max", item->max);
+    call_put_real(c, row, "mean", item->mean);
+    return shape_top_tokens(c, row, s->id, f->feature, -1);
+}
+
+static int64_t sum_of_counts(const json_t *strings)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < json_array_size(strings); i++)
+        sum += json_integer_value(
+            json_object_get(json_array_get(strings, i), "count"));
+    return sum;
+}
+
+static int put_rows(struct call *c, json_t *out, const struct list *list,
+                    size_t offset, size_t limit)
+{
+    int64_t occurrences = sum_of_counts(json_object_get(out, "strings"));
+    call_put_int(c, out, "total", (int64_t)list->total);
+    call_put_int(c, out, "offset", (int64_t)offset);
+    call_put_int(c, out, "limit", (int64_t)limit);
+    json_t *rows = call_put_array(c, out, "rows");
+    for (size_t i = offset; i < list->n && i - offset < limit; i++)
+        TRY(put_row(c, call_add_object(c, rows), &list->items[i], occurrences));
+    return 0;
+}
+
+int api_token(json_t *out, struct call *c)
+{
+    static const char sorts[] = "max|count|share";
+    struct list_wanted wanted = {
+        .head = -1, .by_vocab = true, .max_density = 1, .descending = true};
+    struct strings strings;
+    size_t offset, limit;
+    int sort;
+    TRY(call_get_saes(&wanted.sae_from, &wanted.sae_to, c));
+    TRY(call_asked(c, target_choice(&sort, c->target, "sort", sorts, 0, c->e)));
+    TRY(call_get_page(&offset, &limit, c));
+    TRY(strings_get(&strings, c, "text", false));
+    TRY(call_asked(c, target_finish(c->target, c->e)));
+    if (strings.n == 0)
+        return call_refuse(c, 404, "no token has exactly this text");
+    TRY(strings_put(c, out, &strings, true));
+    wanted.sort = sort == 0 ? LIST_BY_TOKEN : LIST_BY_COUNT;
+    wanted.limit = SIZE_MAX;
+    wanted.n_vocabs = strings.n;
+    memcpy(wanted.vocabs, strings.ids, sizeof wanted.vocabs);
+    struct list list;
+    TRY(list_make(&list, &wanted, c->site->catalog, c->queries, c->e));
+    int code = put_heads(c, out, &list);
+    if (code == 0)
+        code = put_rows(c, out, &list, offset, limit);
+    list_free(&list);
+    return code;
+}

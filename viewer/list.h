@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A page of the list of features: filtered, sorted, cut. Without `vocabs` and
+ * `by_head_share` it walks an order that is kept in memory; with them it sorts
+ * those features only.
+ */
+#ifndef VIEWER_LIST_H
+#define VIEWER_LIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "store/catalog.h"
+#include "store/query.h"
+
+enum list_sort {
+    LIST_BY_DENSITY,
+    LIST_BY_MAX,
+    LIST_BY_SHARE,
+    LIST_BY_INDEX,
+    LIST_BY_TOKEN, /* the maximum on the strings; this and the next need
+                      by_vocab */
+    LIST_BY_COUNT, /* how often on the strings */
+};
+
+enum { LIST_VOCABS_MAX = 16 };
+
+struct list_wanted {
+    size_t sae_from, sae_to; /* of the catalog's SAEs, the end not included */
+    int head;                /* -1: any */
+    bool by_head_share;      /* not the top head, but a head with min_share */
+    double min_share;
+    bool by_vocab; /* only features of these strings */
+    int64_t vocabs[LIST_VOCABS_MAX];
+    size_t n_vocabs;
+    double min_density, max_density;
+    bool dead; /* also features that are never active */
+    enum list_sort sort;
+    bool descending;
+    size_t offset, limit; /* SIZE_MAX: all that there are */
+};
+
+struct list_item {
+    const struct catalog_feature *feature;
+    double share; /* of the top head, or of `head` with by_head_share */
+    /* With by_vocab, on these strings: */
+    int64_t count;
+    double max, mean;
+};
+
+struct list {
+    struct list_item *items;
+    size_t n;
+    size_t total; /* of all pages */
+};
+
+int list_make(struct list *out, const struct list_wanted *wanted,
+              struct catalog *catalog, const struct queries *queries,
+              struct err *e);
+void list_free(struct list *list);
+
+#endif

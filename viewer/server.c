@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+#include "viewer/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <microhttpd.h>
+
+#include "base/interrupt.h"
+#include "base/output.h"
+#include "viewer/answer.h"
+#include "viewer/clients.h"
+
+enum {
+    READERS = 4,             /* connections to the database */
+    BACKLOG = 64,            /* waiting to be accepted */
+    HEAD_SECONDS = 10,       /* for a request to arrive */
+    ANSWER_SECONDS = 60,     /* for an answer to leave, also over ssh */
+    IDLE_SECONDS = 10,       /* without any byte */
+    LOOK_MILLISECONDS = 200, /* between looks at clients and signals */
+    MEMORY = 32 << 10,       /* of a connection: line, headers, both ways */
+};
+
+struct server {
+    struct answer_site site;
+    struct clients clients;
+    struct MHD_Daemon *daemon;
+    char name[OUTPUT_PATH_MAX];
+    char url[48];
+};
+
+/* A request from its first line to its last byte. */
+struct request {
+    struct client *client; /* of its connection; NULL without memory */
+    bool begun;            /* libmicrohttpd has shown its head */
+    char raw[];            /* its target, not decoded */
+};
+
+/* ---- callbacks of libmicrohttpd ---- */
+
+static void on_connection(void *context, struct MHD_Connection *connection,
+                          void **of_connection,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct server *s = context;
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        clients_remove(&s->clients, *of_connection);
+        *of_connection = NULL;
+        return;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    *of_connection = clients_add(&s->clients, info->connect_fd);
+}
+
+/* The request line is here. */
+static void *on_target(void *context, const char *raw,
+                       struct MHD_Connection *connection)
+{
+    (void)context;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    size_t size = strlen(raw) + 1;
+    struct request *r = calloc(1, sizeof *r + size);
+    if (r == NULL)
+        return NULL;
+    r->client = info == NULL ? NULL : info->socket_context;
+    memcpy(r->raw, raw, size);
+    return r;
+}
+
+/* Called with the head, then with pieces of a body, then without any. A body
+ * is of no use here and thrown away. */
+static enum MHD_Result on_request(void *context,
+                                  struct MHD_Connection *connection,
+                                  const char *url, const char *method,
+                                  const char *http, const char *body,
+                                  size_t *body_size, void **of_request)
+{
+    struct server *s = context;
+    struct request *r = *of_request;
+    (void)url;
+    (void)http;
+    (void)body;
+    if (r == NULL)
+        return MHD_NO;
+    bool reads = strcmp(method, MHD_HTTP_METHOD_GET) == 0 ||
+                 strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+    if (!r->begun && reads) {
+        r->begun = true;
+        return MHD_YES;
+    }
+    if (*body_size != 0) {
+        *body_size = 0;
+        return MHD_YES;
+    }
+    clients_answering(&s->clients, r->client);
+    return (enum MHD_Result)answer_queue(connection, &s->site, method, r->raw);
+}
+
+static void on_completed(void *context, struct MHD_Connection *connection,
+                         void **of_request, enum MHD_RequestTerminationCode how)
+{
+    struct server *s = context;
+    struct request *r = *of_request;
+    (void)connection;
+    (void)how;
+    if (r != NULL)
+        clients_waiting(&s->clients, r->client);
+    free(r);
+    *of_request = NULL;
+}
+
+/* Targets are decoded by viewer/target.h, from their raw form. */
+static size_t leave_as_it_is(void *context, struct MHD_Connection *connection,
+                             char *text)
+{
+    (void)context;
+    (void)connection;
+    return strlen(text);
+}
+
+/* ---- listening ---- */
+
+static int bind_port(int fd, int port, struct err *e)
+{
+    int yes = 1;
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
+        listen(fd, BACKLOG) == 0)
+        return 0;
+    if (errno == EADDRINUSE)
+        return err_set(e, ERR_INPUT,
+                       "port %d is in use; --port N takes another, --port 0 "
+                       "any that is free",
+                       port);
+    return err_errno(e, "cannot listen on 127.0.0.1:%d", port);
+}
+
+static int listen_on(int *out, int port, struct err *e)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return err_errno(e, "cannot make a socket");
+    int code = bind_port(fd, port, e);
+    if (code == 0)
+        *out = fd;
+    else
+        (void)close(fd);
+    return code;
+}
+
+static void set_url(struct server *s, int fd)
+{
+    struct sockaddr_in address = {0};
+    socklen_t size = sizeof address;
+    (void)getsockname(fd, (struct sockaddr *)&address, &size);
+    (void)snprintf(s->url, sizeof s->url, "http://127.0.0.1:%d/",
+                   ntohs(address.sin_port));
+}
+
+static int start(struct server *s, int port, struct err *e)
+{
+    int fd = -1;
+    TRY(listen_on(&fd, port, e));
+    set_url(s, fd);
+    s->daemon = MHD_start_daemon(
+        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL_INTERNAL_THREAD, 0, NULL,
+        NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)SERVER_CONNECTIONS,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+        MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_UNESCAPE_CALLBACK,
+        leave_as_it_is, s, MHD_OPTION_END);
+    if (s->daemon != NULL)
+        return 0;
+    (void)close(fd);
+    return err_set(e, ERR_SYSTEM, "cannot start the server");
+}
+
+/* ---- all of it ---- */
+
+static int open_catalog(struct server *s, struct err *e)
+{
+    struct pool_reader *reader;
+    TRY(pool_take(&reader, s->site.api.pool, e));
+    int code = catalog_open(&s->site.api.catalog, &reader->queries, e);
+    pool_give(s->site.api.pool, reader);
+    return code;
+}
+
+static int open_all(struct server *s, const struct server_options *options,
+                    struct err *e)
+{
+    TRY(pool_open(&s->site.api.pool, options->database, READERS, e));
+    TRY(open_catalog(s, e));
+    TRY(assets_open(&s->site.assets, options->web, e));
+    return start(s, options->port, e);
+}
+
+int server_open(struct server **out, const struct server_options *options,
+                struct err *e)
+{
+    struct server *s = calloc(1, sizeof *s);
+    *out = s;
+    if (s == NULL)
+        return err_memory(e, "the server", sizeof *s);
+    output_base_name(s->name, sizeof s->name, options->database);
+    s->site.api.name = s->name;
+    s->site.api.version = options->version;
+    s->site.allowed_hosts = options->allow_hosts;
+    s->site.assets.folder = -1;
+    clients_init(&s->clients, HEAD_SECONDS, ANSWER_SECONDS);
+    int code = open_all(s, options, e);
+    if (code != 0)
+        server_close(out);
+    return code;
+}
+
+const char *server_url(const struct server *s)
+{
+    return s->url;
+}
+
+void server_run(struct server *s)
+{
+    while (!interrupt_requested()) {
+        (void)poll(NULL, 0, LOOK_MILLISECONDS);
+        clients_shut_late(&s->clients);
+    }
+}
+
+void server_close(struct server **server)
+{
+    struct server *s = *server;
+    if (s == NULL)
+        return;
+    if (s->site.api.pool != NULL)
+        pool_interrupt(s->site.api.pool);
+    if (s->daemon != NULL)
+        MHD_stop_daemon(s->daemon);
+    assets_close(&s->site.assets);
+    catalog_close(&s->site.api.catalog);
+    pool_close(&s->site.api.pool);
+    clients_destroy(&s->clients);
+    free(s);
+    *server = NULL;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The server of the page: on 127.0.0.1 only, for one database, which it never
+ * changes. A thread per connection, at most SERVER_CONNECTIONS of them; what is
+ * beyond waits in the system's queue or is closed.
+ *
+ * Call order: open, run, close. Signals: base/interrupt.h.
+ */
+#ifndef VIEWER_SERVER_H
+#define VIEWER_SERVER_H
+
+#include "base/err.h"
+
+enum { SERVER_CONNECTIONS = 64 };
+
+struct server_options {
+    const char *database;
+    int port;                /* 0: any that is free */
+    const char *web;         /* folder to serve the page from, or NULL */
+    const char *allow_hosts; /* more names for it, with commas, or NULL */
+    const char *version;     /* of the program */
+};
+
+struct server;
+
+/* Opens the database and the page, and listens; connections are taken from
+ * then on. Keeps the options' strings. */
+int server_open(struct server **out, const struct server_options *options,
+                struct err *e);
+
+/* "http://127.0.0.1:8765/" */
+const char *server_url(const struct server *s);
+
+/* Returns when Ctrl-C or SIGTERM came. */
+void server_run(struct server *s);
+
+/* Ends the connections, waits for their threads. Accepts NULL. */
+void server_close(struct server **s);
+
+#endif

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+#include "viewer/shape.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/utf8.h"
+
+/* Longer strings are cut in lists and windows, where a few hostile ones would
+ * otherwise make megabytes. */
+enum { TEXT_MAX = 256 };
+
+enum { TOP_TOKENS = 4, TOP_TOKENS_FROM = 12 };
+
+/* ---- token strings ---- */
+
+/* What is cut, and what is no UTF-8 because someone made the file by other
+ * means, ends at the last whole character. */
+static size_t shown_length(const char *text, size_t length, bool whole)
+{
+    bool cut = length > TEXT_MAX && !whole;
+    return utf8_valid_prefix(text, cut ? TEXT_MAX : length);
+}
+
+static void put_text(struct call *c, json_t *object, const char *text,
+                     size_t length, bool escaped, bool whole)
+{
+    size_t shown = shown_length(text, length, whole);
+    call_put(c, object, "text", json_stringn(text, shown));
+    if (escaped)
+        call_put(c, object, "escaped", json_true());
+    if (shown < length)
+        call_put_int(c, object, "cut", (int64_t)length);
+}
+
+static void add_token(struct call *c, json_t *array, const char *text,
+                      size_t length, bool escaped)
+{
+    if (escaped || shown_length(text, length, false) < length)
+        put_text(c, call_add_object(c, array), text, length, escaped, false);
+    else
+        call_add(c, array, json_stringn(text, length));
+}
+
+void shape_string(struct call *c, json_t *object, const struct query *row,
+                  bool whole)
+{
+    size_t length;
+    const char *text = query_text(row, VOCAB_TEXT, &length);
+    put_text(c, object, text, length, query_int(row, VOCAB_ESCAPED) != 0,
+             whole);
+    call_put_int(c, object, "vocab", query_int(row, VOCAB_ID));
+}
+
+int shape_string_by_id(int64_t *count, struct call *c, json_t *object,
+                       int64_t vocab, bool whole)
+{
+    struct query q = query_begin(c->queries, QUERY_VOCAB);
+    query_bind(&q, vocab);
+    *count = 0;
+    if (query_next(&q)) {
+        shape_string(c, object, &q, whole);
+        *count = query_int(&q, VOCAB_COUNT);
+    }
+    return query_end(&q, c->e);
+}
+
+static int add_token_by_id(struct call *c, json_t *array, int64_t vocab)
+{
+    struct query q = query_begin(c->queries, QUERY_VOCAB);
+    query_bind(&q, vocab);
+    if (query_next(&q)) {
+        size_t length;
+        const char *text = query_text(&q, VOCAB_TEXT, &length);
+        add_token(c, array, text, length, query_int(&q, VOCAB_ESCAPED) != 0);
+    }
+    return query_end(&q, c->e);
+}
+
+static bool is_among(int64_t value, const int64_t *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (values[i] == value)
+            return true;
+    return false;
+}
+
+int shape_top_tokens(struct call *c, json_t *object, int64_t sae,
+                     int64_t feature, int head)
+{
+    int64_t vocabs[TOP_TOKENS];
+    size_t n = 0;
+    struct query q = query_begin(c->queries, head < 0 ? QUERY_EXAMPLE_VOCAB
+                                                      : QUERY_HEAD_VOCAB);
+    query_bind(&q, sae);
+    query_bind(&q, feature);
+    if (head >= 0)
+        query_bind(&q, head);
+    query_bind(&q, TOP_TOKENS_FROM);
+    while (n < TOP_TOKENS && query_next(&q)) {
+        int64_t vocab = query_int(&q, VOCAB_USE_VOCAB);
+        if (!is_among(vocab, vocabs, n))
+            vocabs[n++] = vocab;
+    }
+    TRY(query_end(&q, c->e));
+    json_t *tokens = call_put_array(c, object, "tokens");
+    for (size_t i = 0; i < n; i++)
+        TRY(add_token_by_id(c, tokens, vocabs[i]));
+    return 0;
+}
+
+/* ---- rows of the list ---- */
+
+/* A number per head, to three decimals: what a strip of bars can show. */
+static int put_shares(struct call *c, json_t *row, int64_t sae, int64_t feature,
+                      int heads)
+{
+    json_t *shares = call_put_array(c, row, "shares");
+    struct query q = query_begin(c->queries, QUERY_FEATURE_HEADS);
+    query_bind(&q, sae);
+    query_bind(&q, feature);
+    while (json_array_size(shares) < (size_t)heads && query_next(&q)) {
+        double share = query_real(&q, FEATURE_HEADS_DATA);
+        call_add(c, shares, call_real(round(share * 1000) / 1000));
+    }
+    return query_end(&q, c->e);
+}
+
+int shape_row(struct call *c, json_t *row, const struct list_item *item,
+              int head)
+{
+    const struct catalog_feature *f = item->feature;
+    const struct catalog_sae *s = call_sae(c, (size_t)f->sae);
+    call_put_int(c, row, "sae", s->id);
+    call_put_int(c, row, "layer", s->layer);
+    call_put_int(c, row, "feature", f->feature);
+    call_put_int(c, row, "fires", f->fires);
+    call_put_real(c, row, "density", f->density);
+    call_put_real(c, row, "max", f->max);
+    call_put_real(c, row, "mean", f->mean);
+    call_put(c, row, "top_head",
+             f->top_head < 0 ? json_null() : json_integer(f->top_head));
+    call_put_real(c, row, "top_share", f->top_share);
+    call_put_real(c, row, "share", item->share);
+    TRY(put_shares(c, row, s->id, f->feature, s->heads));
+    return shape_top_tokens(c, row, s->id, f->feature, head);
+}
+
+static void put_on_token(struct call *c, json_t *row,
+                         const struct list_item *item)
+{
+    json_t *on = call_put_object(c, row, "on_token");
+    call_put_int(c, on, "count", item->count);
+    call_put_real(c, on, "max", item->max);
+    call_put_real(c, on, "mean", item->mean);
+}
+
+static int put_rows(struct call *c, json_t *rows, const struct list *list,
+                    const struct list_wanted *wanted)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        json_t *row = call_add_object(c, rows);
+        TRY(shape_row(c, row, &list->items[i],
+                      wanted->by_head_share ? wanted->head : -1));
+        if (wanted->by_vocab)
+            put_on_token(c, row, &list->items[i]);
+    }
+    return 0;
+}
+
+int shape_rows(struct call *c, json_t *out, const struct list_wanted *wanted)
+{
+    struct list list;
+    TRY(list_make(&list, wanted, c->site->catalog, c->queries, c->e));
+    call_put_int(c, out, "total", (int64_t)list.total);
+    call_put_int(c, out, "offset", (int64_t)wanted->offset);
+    call_put_int(c, out, "limit", (int64_t)wanted->limit);
+    int code = put_rows(c, call_put_array(c, out, "rows"), &list, wanted);
+    list_free(&list);
+    return code;
+}
+
+void shape_head_name(char out[SHAPE_NAME], int layer, int64_t head)
+{
+    (void)snprintf(out, SHAPE_NAME, "L%dH%lld", layer, (long long)head);
+}
+
+/* ---- windows ---- */
+
+/* A window as token ids: `first` to `last` around `token`. */
+struct window {
+    int64_t first, token, last;
+};
+
+/* False if the file says that the token is not in its context. Differences are
+ * taken only of numbers in range, whatever the file holds. */
+static bool find_window(struct window *w, const struct query *row,
+                        int64_t width)
+{
+    static const int64_t most = INT64_C(1) << 53;
+    int64_t first = query_int(row, EXAMPLE_FIRST);
+    int64_t tokens = query_int(row, EXAMPLE_TOKENS);
+    w->token = query_int(row, EXAMPLE_TOKEN);
+    if (first < 0 || tokens < 0 || w->token < first || w->token > most ||
+        tokens > most || w->token >= first + tokens)
+        return false;
+    int64_t end = first + tokens - 1;
+    w->first = w->token - first < width ? first : w->token - width;
+    w->last = end - w->token < width ? end : w->token + width;
+    return true;
+}
+
+static int put_tokens(struct call *c, json_t *object, const struct window *w)
+{
+    json_t *tokens = call_put_array(c, object, "tokens");
+    struct query q = query_begin(c->queries, QUERY_WINDOW);
+    query_bind(&q, w->first);
+    query_bind(&q, w->last);
+    while (query_next(&q)) {
+        size_t length;
+        const char *text = query_text(&q, WINDOW_TEXT, &length);
+        if (query_is_null(&q, WINDOW_TEXT))
+            call_add(c, tokens, json_null());
+        else
+            add_token(c, tokens, text, length,
+                      query_int(&q, WINDOW_ESCAPED) != 0);
+    }
+    return query_end(&q, c->e);
+}
+
+static int put_levels(struct call *c, json_t *object, const struct window *w,
+                      int64_t sae, int64_t feature)
+{
+    int levels[2 * SHAPE_WINDOW_MAX + 1] = {0};
+    struct query q = query_begin(c->queries, QUERY_LEVELS);
+    query_bind(&q, sae);
+    query_bind(&q, feature);
+    query_bind(&q, w->first);
+    query_bind(&q, w->last);
+    while (query_next(&q))
+        levels[query_int(&q, LEVELS_TOKEN) - w->first] =
+            (int)(query_int(&q, LEVELS_LEVEL) & 255);
+    TRY(query_end(&q, c->e));
+    json_t *array = call_put_array(c, object, "levels");
+    for (int64_t i = 0; i <= w->last - w->first; i++)
+        call_add(c, array, json_integer(levels[i]));
+    return 0;
+}
+
+int shape_example(struct call *c, json_t *object, const struct query *row,
+                  int64_t sae, int64_t window)
+{
+    struct window w;
+    if (!find_window(&w, row, window))
+        return call_refuse(c, 500,
+                           "the database is damaged: an example lies outside "
+                           "its context");
+    call_put_int(c, object, "rank", query_int(row, EXAMPLE_RANK));
+    if (!query_is_null(row, EXAMPLE_CONTRIBUTION))
+        call_put_real(c, object, "contribution",
+                      query_real(row, EXAMPLE_CONTRIBUTION));
+    call_put_real(c, object, "value", query_real(row, EXAMPLE_VALUE));
+    call_put_int(c, object, "token", w.token);
+    call_put_int(c, object, "context", query_int(row, EXAMPLE_CONTEXT));
+    call_put_int(c, object, "position", query_int(row, EXAMPLE_POSITION));
+    call_put_int(c, object, "peak", w.token - w.first);
+    TRY(put_tokens(c, object, &w));
+    return put_levels(c, object, &w, sae, query_int(row, EXAMPLE_FEATURE));
+}
+
+int shape_examples(struct call *c, json_t *array, struct query *q, int64_t sae,
+                   int64_t window)
+{
+    int code = 0;
+    while (code == 0 && query_next(q))
+        code = shape_example(c, call_add_object(c, array), q, sae, window);
+    int ended = query_end(q, c->e);
+    return code != 0 ? code : ended;
+}

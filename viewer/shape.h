@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The shapes that stand in several answers (docs/api.md): token strings, rows
+ * of the list, windows around an example.
+ */
+#ifndef VIEWER_SHAPE_H
+#define VIEWER_SHAPE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/catalog.h"
+#include "viewer/call.h"
+#include "viewer/list.h"
+
+enum {
+    SHAPE_WINDOW = 16,     /* tokens on either side, unless asked otherwise */
+    SHAPE_WINDOW_MAX = 32, /* as far as the database has levels */
+    SHAPE_NAME = 32,       /* room for "L2H3" and "2:117" */
+};
+
+/* Members "text", "vocab" and what applies, from a row of vocab_column. With
+ * `whole` a long text is not cut. */
+void shape_string(struct call *c, json_t *object, const struct query *row,
+                  bool whole);
+
+/* The same, looked up by id; nothing is put if there is none. *count is how
+ * often the string occurs. */
+int shape_string_by_id(int64_t *count, struct call *c, json_t *object,
+                       int64_t vocab, bool whole);
+
+/* Under "tokens", the different strings of a feature's strongest examples, at
+ * most four. head -1: all heads together. */
+int shape_top_tokens(struct call *c, json_t *object, int64_t sae,
+                     int64_t feature, int head);
+
+/* A row of /api/features. head: whose shares and tokens to show, or -1. */
+int shape_row(struct call *c, json_t *row, const struct list_item *item,
+              int head);
+
+/* Page of rows: members "total", "offset", "limit", "rows". */
+int shape_rows(struct call *c, json_t *out, const struct list_wanted *wanted);
+
+/* "L2H3" */
+void shape_head_name(char out[SHAPE_NAME], int layer, int64_t head);
+
+/* An example as `row` (example_column) has it, with its window of `window`
+ * tokens on either side and the feature's levels there. */
+int shape_example(struct call *c, json_t *object, const struct query *row,
+                  int64_t sae, int64_t window);
+
+/* All examples of a query that has been bound; ends it. */
+int shape_examples(struct call *c, json_t *array, struct query *q, int64_t sae,
+                   int64_t window);
+
+#endif
