@@ -1,0 +1,501 @@
+# SPDX-License-Identifier: MIT
+"""The API's answers against the database that they are made from."""
+import math
+import sqlite3
+import time
+import unittest
+from urllib.parse import quote
+
+from client import SOURCE, Server, planted
+from planted import HOSTILE, LONG, WORDS, plant
+
+
+class OnDatabase(unittest.TestCase):
+    """One server for the tests of a class; `sql` asks behind its back."""
+    name, shape = "api.db", {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(planted(cls.name, **cls.shape))
+        cls.api = staticmethod(cls.server.api)
+        cls.db = sqlite3.connect(cls.name)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.db.close()
+        assert cls.server.stop() == 0
+
+    def sql(self, query, *values):
+        return self.db.execute(query, values).fetchall()
+
+    def refused(self, status, target):
+        answer = self.server.ask("/api/" + target)
+        self.assertEqual(answer.status, status, (target, answer.body))
+        self.assertEqual(list(answer.json()), ["error"])
+
+    def pages(self, target, limit):
+        """All rows, page by page."""
+        rows, mark = [], "&" if "?" in target else "?"
+        while True:
+            page = self.api(f"{target}{mark}limit={limit}&offset={len(rows)}")
+            rows += page["rows"]
+            if not page["rows"]:
+                self.assertEqual(len(rows), page["total"])
+                return rows
+
+    def about_equal(self, a, b):
+        self.assertTrue(a == b or math.isclose(a, b, rel_tol=1e-5), (a, b))
+
+
+def ids(rows):
+    return [(row["sae"], row["feature"]) for row in rows]
+
+
+class Lists(OnDatabase):
+    shape = {"layers": 3}
+
+    def test_about(self):
+        about = self.api("about")
+        self.assertEqual(about["database"]["name"], "api.db")
+        self.assertEqual([s["layer"] for s in about["saes"]], [0, 1, 2])
+        self.assertEqual((about["features"], about["heads"]), (270, 4))
+        self.assertEqual(sum(about["density"]["counts"]), 270 - 3)
+        dump = dict(zip(*(lambda c: ([d[0] for d in c.description],
+                                     c.fetchone()))(
+            self.db.execute("SELECT * FROM dump"))))
+        for key, value in about["dumps"][0].items():
+            self.assertEqual(value, dump[key], key)
+
+    def test_every_order(self):
+        columns = {"density": "density", "max": "max", "share": "top_share"}
+        for sort, column in columns.items():
+            for order in "desc", "asc":
+                rows = self.pages(f"features?sort={sort}&order={order}", 37)
+                want = self.sql(f"SELECT {column} FROM feature ORDER BY max IS "
+                                f"NULL, {column} {order}")
+                for row, (value,) in zip(rows, want, strict=True):
+                    key = row["share" if sort == "share" else sort]
+                    self.about_equal(key, value)
+                self.assertEqual(len(set(ids(rows))), 270)
+        index = ids(self.pages("features?sort=index", 200))
+        self.assertEqual(index, self.sql(
+            "SELECT sae, feature FROM feature ORDER BY sae, feature"))
+        self.assertEqual(index[::-1], ids(self.pages(
+            "features?sort=index&order=desc", 50)))
+
+    def test_filters(self):
+        def same(target, where, *values):
+            self.assertEqual(
+                sorted(ids(self.pages("features?" + target, 100))),
+                self.sql("SELECT f.sae, f.feature FROM feature AS f WHERE "
+                         + where + " ORDER BY 1, 2", *values), target)
+
+        same("sae=2", "sae = 2")
+        same("layer=2", "sae = 3")
+        same("dead=0", "max IS NOT NULL")
+        same("head=3", "top_head = 3")
+        same("min_density=0.03&max_density=0.05", "density BETWEEN .03 AND .05")
+        share = ("EXISTS (SELECT 1 FROM feature_head AS h WHERE h.sae = f.sae "
+                 "AND h.feature = f.feature AND h.head = 1 "
+                 "AND h.data_share >= ?)")
+        for least in 0, .1, .3, .9, 1:
+            same(f"head=1&min_share={least}", share, least)
+            same(f"head=1&min_share={least}&sae=1&sort=share",
+                 share + " AND sae = 1", least)
+        string = ("feature IN (SELECT feature FROM token_feature AS t JOIN "
+                  "vocab AS v ON v.id = t.vocab WHERE t.sae = f.sae AND "
+                  "text = ?)")
+        same("token=%20Lily", string, " Lily")
+        same("token=Lily", string, " Lily")
+        same("token=Lily&layer=1&head=1", string + " AND sae = 2 AND "
+             "top_head = 1", " Lily")
+        same("token=Lily&head=1&min_share=0.3", string + " AND " + share,
+             " Lily", .3)
+        same("vocab=1&dead=0&sort=density", string, " Lily")
+        same("token=nothing", "0")
+        same("head=1000", "0")
+
+    def test_a_row(self):
+        row, = self.api("features?token=Lily&sae=2&sort=index&limit=1")["rows"]
+        density, most, top = self.sql(
+            "SELECT density, max, top_head FROM feature "
+            "WHERE sae = 2 AND feature = 1")[0]
+        self.assertEqual((row["sae"], row["layer"], row["feature"]), (2, 1, 1))
+        self.about_equal(row["density"], density)
+        self.about_equal(row["max"], most)
+        self.assertEqual(row["top_head"], top)
+        shares = [s for s, in self.sql(
+            "SELECT data_share FROM feature_head WHERE sae = 2 "
+            "AND feature = 1 ORDER BY head")]
+        self.assertEqual(row["shares"], [round(s, 3) for s in shares])
+        self.assertEqual(row["tokens"], [" Lily"])
+        self.about_equal(row["on_token"]["max"], most)
+        dead = self.api("features?sae=1&order=desc&offset=89")["rows"][0]
+        self.assertEqual((dead["max"], dead["shares"], dead["tokens"]),
+                         (None, [None] * 4, []))
+
+    def test_offsets_beyond_the_end(self):
+        for offset in 270, 9999999, 2**63 - 1:
+            for more in "", "&token=Lily", "&head=1&min_share=0":
+                page = self.api(f"features?offset={offset}{more}")
+                self.assertEqual(page["rows"], [])
+                self.assertGreater(page["total"], 0)
+
+    def test_heads(self):
+        grid = self.api("heads")
+        self.assertEqual([len(row["heads"]) for row in grid["rows"]], [4] * 3)
+        for row in grid["rows"]:
+            self.assertEqual(
+                [cell["features"] for cell in row["heads"]],
+                [n for n, in self.sql("SELECT features FROM head WHERE sae = ? "
+                                      "ORDER BY head", row["sae"])])
+            self.assertAlmostEqual(
+                sum(cell["activations"] for cell in row["heads"]), 1, 4)
+        names = {m["name"] for m in grid["measures"]}
+        self.assertLess(names, set(grid["rows"][0]["heads"][0]))
+
+    def test_head(self):
+        head = self.api("head?layer=1&head=2&window=3")
+        self.assertEqual((head["sae"], head["name"]), (2, "L1H2"))
+        same = self.api("features?sae=2&head=2&min_share=0&dead=0&sort=share")
+        self.assertEqual((head["rows"], head["total"]),
+                         (same["rows"], same["total"]))
+        best = self.sql("SELECT feature, contribution FROM head_example WHERE "
+                        "sae = 2 AND head = 2 AND rank = 1 "
+                        "ORDER BY contribution DESC")
+        self.assertEqual([x["feature"] for x in head["examples"]],
+                         [f for f, _ in best[:20]])
+        self.about_equal(head["strings"][0]["contribution"], best[0][1])
+        self.assertEqual(head["strings"][0]["feature"], best[0][0])
+        self.assertEqual(len({s["vocab"] for s in head["strings"]}),
+                         len(head["strings"]))
+
+    def test_search(self):
+        def found(text, **more):
+            target = "&".join([f"search?q={quote(text)}"]
+                              + [f"{k}={v}" for k, v in more.items()])
+            return self.api(target)
+
+        for text in ("L2H3", "l2h3", "2.3", "H2.3", "L2.3", "attn_L2_3",
+                     " L2H3 "):
+            first = found(text)["results"][0]
+            self.assertEqual((first["kind"], first["sae"], first["head"]),
+                             ("head", 3, 3), text)
+        for text in "2:17", "L2:17", "2/17", "L2F17", "l2f17":
+            first = found(text)["results"][0]
+            self.assertEqual((first["kind"], first["sae"], first["feature"]),
+                             ("feature", 3, 17), text)
+        for text in ("L9H3", "L2H4", "2:90", "2:999999999", "7:1"):
+            self.assertEqual(found(text)["results"], [])
+            self.assertIn("note", found(text))
+        for text in ("2:9999999999", "2:-1", "L2", "2.3.4", "L2H3x", "", "2."):
+            self.assertEqual(found(text).get("note"), None, text)
+            self.assertEqual(found(text)["results"], [], text)
+        for text in "Lily", " Lily", "Li", " Li":
+            self.assertEqual(found(text)["results"][0]["text"], " Lily")
+        self.assertEqual(len(found(" ", limit=3)["results"]), 3)
+        self.assertEqual(found("_")["results"], [])
+
+
+class Pages(OnDatabase):
+    def window(self, example, width):
+        """What a window must be, from the tables."""
+        first, tokens = self.sql("SELECT first_token, tokens FROM context "
+                                 "WHERE id = ?", example["context"])[0]
+        low = max(first, example["token"] - width)
+        high = min(first + tokens - 1, example["token"] + width)
+        return low, self.sql(
+            "SELECT v.text, (SELECT level FROM example_activation AS a WHERE "
+            "a.sae = 1 AND a.feature = ? AND a.token = t.id) FROM token AS t "
+            "JOIN vocab AS v ON v.id = t.vocab WHERE t.id BETWEEN ? AND ? "
+            "ORDER BY t.id", example["feature"], low, high)
+
+    def test_windows(self):
+        for feature in 0, 1, 5, 20:  # 0 fires at the start of contexts
+            for width in 0, 3, 16, 32:
+                page = self.api(f"feature?sae=1&feature={feature}"
+                                f"&window={width}")
+                want = self.sql("SELECT token, value FROM example WHERE sae = 1 "
+                                "AND feature = ? ORDER BY rank", feature)
+                self.assertEqual([x["token"] for x in page["examples"]],
+                                 [t for t, _ in want])
+                for example, (token, value) in zip(page["examples"], want):
+                    self.about_equal(example["value"], value)
+                    example["feature"] = feature
+                    low, rows = self.window(example, width)
+                    self.assertEqual(example["peak"], token - low)
+                    self.assertEqual(
+                        [plain(t) for t in example["tokens"]],
+                        [text[:256] for text, _ in rows])
+                    self.assertEqual(example["levels"],
+                                     [level or 0 for _, level in rows])
+                    self.assertGreater(example["levels"][example["peak"]], 0)
+
+    def test_figures(self):
+        page = self.api("feature?layer=1&feature=7")
+        row = self.sql("SELECT fires, density, max, mean, scale, strings, "
+                       "top_head, top_share FROM feature WHERE sae = 2 AND "
+                       "feature = 7")[0]
+        names = ("fires", "density", "max", "mean", "scale", "n_strings",
+                 "top_head", "top_share")
+        for name, value in zip(names, row):
+            self.about_equal(page[name], value)
+        self.assertEqual(sum(page["histogram"]["counts"]), page["fires"])
+        self.assertEqual(len(page["histogram"]["counts"]), 51)
+        self.assertEqual([h["name"] for h in page["heads"]],
+                         ["L1H0", "L1H1", "L1H2", "L1H3"])
+        for head, (weight, data) in zip(page["heads"], self.sql(
+                "SELECT weight_share, data_share FROM feature_head "
+                "WHERE sae = 2 AND feature = 7 ORDER BY head")):
+            self.about_equal(head["weight_share"], weight)
+            self.about_equal(head["data_share"], data)
+            self.assertEqual([t["text"] for t in head["tokens"]], [WORDS[7]])
+        string, = page["strings"]
+        self.assertEqual((string["text"], string["share"]), (WORDS[7], 1))
+
+    def test_examples_through_a_head(self):
+        page = self.api("feature?sae=1&feature=7&head=2")
+        want = self.sql("SELECT token, contribution FROM head_example WHERE "
+                        "sae = 1 AND feature = 7 AND head = 2 ORDER BY rank")
+        self.assertEqual([x["token"] for x in page["examples"]],
+                         [t for t, _ in want])
+        for example, (_, contribution) in zip(page["examples"], want):
+            self.about_equal(example["contribution"], contribution)
+
+    def test_hostile_strings(self):
+        for name, text in HOSTILE.items():
+            page = self.api(f"token?vocab={WORDS.index(text)}")
+            string, = page["strings"]
+            self.assertEqual(string["text"], text)
+            self.assertEqual(string.get("escaped", False),
+                             name in ("nul", "bytes"))
+            self.assertGreater(page["total"], 0)
+            if len(text) < 256:
+                again = self.api("token?text=" + quote(text, safe=""))
+                self.assertEqual(again, page)
+            feature = page["rows"][0]
+            token = self.api(f"feature?sae={feature['sae']}&feature="
+                             f"{feature['feature']}")["examples"][0]
+            self.assertEqual(plain(token["tokens"][token["peak"]]), text[:256])
+        cut = self.api("feature?sae=1&feature=%d" % WORDS.index(LONG))
+        self.assertEqual(cut["strings"][0]["cut"], len(LONG))
+
+    def test_dead_feature(self):
+        page = self.api("feature?sae=1&feature=89")
+        self.assertEqual([page[k] for k in ("max", "mean", "scale", "top_head",
+                                            "examples", "strings")],
+                         [None, None, None, None, [], []])
+        self.assertEqual(sum(page["histogram"]["counts"]), 0)
+        self.assertEqual([h["tokens"] for h in page["heads"]], [[]] * 4)
+
+    def test_token(self):
+        page = self.api("token?text=%20Lily&sort=count")
+        self.assertEqual(page["strings"][0]["vocab"], 1)
+        self.assertEqual(
+            sorted(ids(page["rows"])),
+            self.sql("SELECT sae, feature FROM token_feature WHERE vocab = 1 "
+                     "ORDER BY sae, feature"))
+        self.assertEqual(sum(h["features"] for h in page["heads"]),
+                         page["total"])
+        self.assertLessEqual(max(r["share"] for r in page["rows"]), 1)
+
+    def test_wrong_parameters(self):
+        for target in (
+                "about?x=1", "features?sae=x", "features?sae=", "features?sae",
+                "features?sae=1.5", "features?sae=+1", "features?sae=0x1",
+                "features?sae=%201", "features?sae=1&sae=1",
+                "features?sae=1&layer=1", "features?sae=9" + "9" * 30,
+                "features?limit=0", "features?limit=201", "features?offset=-1",
+                "features?sort=size", "features?sort=", "features?order=up",
+                "features?sort=token", "features?min_share=0.5",
+                "features?head=-1", "features?head=1&min_share=2",
+                "features?head=1&min_share=nan", "features?dead=2",
+                "features?min_density=1e999", "features?min_density=",
+                "features?min_density=-0.1", "features?token=a&vocab=1",
+                "features?Sort=max", "feature", "feature?sae=1",
+                "feature?feature=1", "feature?sae=1&feature=-1",
+                "feature?sae=1&feature=1&window=33", "head?sae=1",
+                "head?sae=1&head=1&offset=1", "token", "token?text=a&vocab=1",
+                "search", "search?q=a&limit=51", "search?q=%00",
+                "search?q=%C0%AF", "search?q=%ED%A0%80", "search?q=%FF",
+                "search?q=%F5%80%80%80", "search?q=%E2%82", "search?q=%",
+                "search?q=%1", "search?q=%zz", "search?q=a&%00=1",
+                "search?%71=a&q=a", "about?" + "&".join("a%d=" % i
+                                                        for i in range(99))):
+            self.refused(400, target)
+
+    def test_unknown(self):
+        for target in ("features?sae=99", "features?sae=-1",
+                       "features?sae=%d" % (2**63 - 1), "features?layer=5",
+                       "feature?sae=99&feature=1", "feature?sae=1&feature=90",
+                       "feature?sae=1&feature=2147483647",
+                       "feature?sae=1&feature=1&head=4", "head?sae=1&head=4",
+                       "token?vocab=999", "token?vocab=%d" % -2**63,
+                       "token?text=none", "token?text=", "nothing", "about/"):
+            self.refused(404, target)
+
+    def test_encodings_that_mean_the_same(self):
+        want = self.api("token?text=%20Lily")
+        for text in "+Lily", "%20%4c%69ly", " Lily".replace(" ", "%20"):
+            self.assertEqual(self.api("token?text=" + text), want)
+        self.assertEqual(self.api("token?vocab=1&&"), want)
+
+
+def plain(token):
+    return token if isinstance(token, str) else token["text"]
+
+
+class Tokenless(OnDatabase):
+    name, shape = "tokenless.db", {"has_tokens": False}
+
+    def test_all_pages(self):
+        page = self.api("feature?sae=1&feature=3&window=2")
+        self.assertEqual(page["strings"], [])
+        for example in page["examples"]:
+            self.assertEqual(set(example["tokens"]), {None})
+            self.assertEqual(len(example["levels"]), len(example["tokens"]))
+        self.assertEqual(self.api("features")["rows"][0]["tokens"], [])
+        self.assertEqual(self.api("features?token=a")["total"], 0)
+        self.assertEqual(self.api("head?sae=1&head=0")["strings"], [])
+        self.assertEqual(self.api("search?q=Lily")["results"], [])
+        self.assertEqual(len(self.api("heads")["rows"]), 2)
+        self.refused(404, "token?text=Lily")
+
+
+class Single(OnDatabase):
+    name, shape = "single.db", {"layers": 1, "features": 1, "heads": 1}
+
+    def test_all_pages(self):
+        for sort in "density", "max", "share", "index":
+            for order in "asc", "desc":
+                page = self.api(f"features?sort={sort}&order={order}")
+                self.assertEqual((page["total"], ids(page["rows"])),
+                                 (1, [(1, 0)]))
+        self.assertEqual(len(self.api("feature?sae=1&feature=0")["heads"]), 1)
+        self.assertEqual(self.api("head?sae=1&head=0")["total"], 1)
+        self.assertEqual(self.api("heads")["rows"][0]["heads"][0]["features"],
+                         1)
+        self.refused(404, "feature?sae=1&feature=1")
+
+
+class Silent(OnDatabase):
+    """Nothing ever fired."""
+    name = "silent.db"
+
+    @classmethod
+    def setUpClass(cls):
+        plant(cls.name, SOURCE, layers=1, features=20)
+        db = sqlite3.connect(cls.name)
+        with db:
+            for table in ("example", "example_activation", "head_example",
+                          "token_feature", "histogram", "activation",
+                          "activation_by_token", "head_code"):
+                db.execute(f"DELETE FROM {table}")
+            db.execute("UPDATE feature SET fires = 0, density = 0, max = NULL, "
+                       "mean = NULL, scale = NULL, strings = NULL, "
+                       "top_head = NULL, top_share = NULL")
+            db.execute("UPDATE feature_head SET data_share = NULL")
+        db.close()
+        super().setUpClass()
+
+    def test_all_pages(self):
+        for sort in "density", "max", "share", "index":
+            self.assertEqual(self.api(f"features?sort={sort}")["total"], 20)
+        self.assertEqual(self.api("features?dead=0")["total"], 0)
+        self.assertEqual(self.api("feature?sae=1&feature=3")["examples"], [])
+        self.assertEqual(self.api("head?sae=1&head=0")["rows"], [])
+        cell = self.api("heads")["rows"][0]["heads"][0]
+        self.assertEqual((cell["activations"], cell["mean_share"]), (0, None))
+        self.assertEqual(self.api("token?text=%20Lily")["rows"], [])
+
+
+class Large(OnDatabase):
+    name, shape = "large.db", {"layers": 1, "features": 100000, "heads": 2}
+
+    def test_pages_are_quick_wherever_they_are(self):
+        self.api("features?sort=share")  # the first makes the order
+        begun = time.monotonic()
+        for offset in range(0, 100000, 2500):
+            page = self.api(f"features?sort=share&offset={offset}")
+            self.assertEqual((page["total"], len(page["rows"])), (100000, 50))
+        self.assertLess((time.monotonic() - begun) / 40, .1)
+        self.assertEqual(self.api("features?sort=max&offset=99999")["rows"][0]
+                         ["max"], None)
+        self.assertEqual(self.api("head?sae=1&head=1")["total"], 99999)
+
+
+class Damaged(OnDatabase):
+    """What a file from anywhere may hold."""
+    name = "damaged.db"
+
+    @classmethod
+    def setUpClass(cls):
+        plant(cls.name, SOURCE, layers=2, features=20)
+        db = sqlite3.connect(cls.name)
+        with db:
+            db.execute("PRAGMA writable_schema = ON")
+            db.execute("PRAGMA ignore_check_constraints = ON")
+            db.execute("UPDATE context SET first_token = ?, tokens = ? "
+                       "WHERE id = 0", (2**63 - 1, 2**63 - 1))
+            db.execute("UPDATE context SET tokens = -5 WHERE id = 1")
+            db.execute("UPDATE context SET first_token = ? WHERE id = 2",
+                       (-2**63,))
+            db.execute("UPDATE feature SET max = 9e999, mean = -9e999, "
+                       "top_head = 1000000 WHERE feature = 3")
+            db.execute("UPDATE feature SET top_head = -7 WHERE feature = 4")
+            db.execute("UPDATE feature_head SET head = head + 1000000 "
+                       "WHERE feature = 5")
+            db.execute("UPDATE histogram SET bin = bin + 1000 "
+                       "WHERE feature = 6")
+            db.execute("UPDATE example_activation SET level = 100000 + level")
+            db.execute("UPDATE vocab SET text = CAST(x'ff41' AS TEXT) "
+                       "WHERE id = 1")
+            db.execute("UPDATE vocab SET text = CAST(x'410042' AS TEXT) "
+                       "WHERE id = 2")
+            db.execute("UPDATE sae SET heads = 2147483647 WHERE id = 2")
+            db.execute("UPDATE sae SET name = CAST(x'ff' AS TEXT) "
+                       "WHERE id = 1")
+        db.close()
+        super().setUpClass()
+
+    def test_answers_are_json_and_the_server_lives(self):
+        targets = ["about", "heads", "head?sae=1&head=1", "head?sae=2&head=9",
+                   "features?sort=max", "features?token=Lily", "token?vocab=1",
+                   "token?vocab=2", "search?q=A", "features?head=1&min_share=0"]
+        targets += [f"feature?sae=1&feature={f}&window=32" for f in range(20)]
+        for target in targets:
+            answer = self.server.ask("/api/" + target)
+            self.assertIn(answer.status, (200, 500), target)
+            answer.json()
+        self.assertEqual(self.api("features")["total"], 40)
+
+
+class Endless(OnDatabase):
+    """Tables that are views whose rows never end."""
+    name = "endless.db"
+
+    @classmethod
+    def setUpClass(cls):
+        plant(cls.name, SOURCE, layers=1, features=20)
+        db = sqlite3.connect(cls.name)
+        with db:
+            db.execute("DROP TABLE histogram")
+            db.execute("CREATE VIEW histogram AS WITH RECURSIVE n (sae, feature,"
+                       " bin, count) AS (SELECT 1, 1, 1, 1 UNION ALL SELECT 1, "
+                       "2, 1, count + 1 FROM n) SELECT * FROM n")
+        db.close()
+        super().setUpClass()
+
+    def test_a_stop_does_not_wait_for_it(self):
+        with self.server.connect() as s:
+            s.sendall(b"GET /api/feature?sae=1&feature=1 HTTP/1.1\r\n"
+                      b"Host: localhost\r\n\r\n")
+            time.sleep(.2)
+            self.assertEqual(self.api("features")["total"], 20)
+            begun = time.monotonic()
+            self.assertEqual(self.server.stop(), 0)
+            self.assertLess(time.monotonic() - begun, 5)
+
+
+if __name__ == "__main__":
+    unittest.main()
