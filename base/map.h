@@ -19,7 +19,7 @@ struct map {
 /* Maps a regular file; anything else (folder, device, pipe) is an error. */
 int map_open(struct map *m, const char *path, struct err *e);
 
-/* Says that reading will go from front to back, or jump about. */
+/* Says that reading will go from front to back. */
 void map_advise_sequential(const struct map *m);
 
 void map_close(struct map *m);

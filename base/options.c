@@ -58,8 +58,8 @@ static int out_of_range(const struct option *o, const char *text, struct err *e)
     if (o->min == 0 && o->max == 0)
         return err_set(e, ERR_INPUT, "--%s %s: must not be negative", o->name,
                        text);
-    return err_set(e, ERR_INPUT, "--%s %s: must be between %g and %g", o->name,
-                   text, o->min, o->max);
+    return err_set(e, ERR_INPUT, "--%s %s: must be between %.10g and %.10g",
+                   o->name, text, o->min, o->max);
 }
 
 static int set_count(const struct option *o, void *field, const char *text,

@@ -60,8 +60,11 @@ int output_check(const char *path, bool folder, bool force, struct err *e)
 {
     char parent[OUTPUT_PATH_MAX];
     TRY(folder_of(parent, path, e));
+    /* With a slash behind it lstat would follow a link. */
+    char name[OUTPUT_PATH_MAX];
+    (void)snprintf(name, sizeof name, "%.*s", (int)trimmed(path), path);
     struct stat st;
-    if (lstat(path, &st) == 0) {
+    if (lstat(name, &st) == 0) {
         if (!force)
             return err_set(e, ERR_INPUT,
                            "%s exists; choose another name or add --force",
