@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/output.h"
+#include "base/utf8.h"
 #include "dump/parts.h"
 #include "kernels/convert.h"
 
@@ -61,6 +62,10 @@ static int open_paths(struct dump *d, const char *const *paths, size_t n_paths,
         TRY(dump_open_arrays(d, paths, n_paths, options, e));
     if (options->model == NULL)
         return 0;
+    size_t length = strlen(options->model);
+    if (utf8_valid_prefix(options->model, length) != length)
+        return err_set(e, ERR_INPUT, "--model %s: is not UTF-8",
+                       options->model);
     TRY(arena_string(&d->arena, &text, options->model, e));
     d->info.model = text;
     return 0;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +26,7 @@ static int read_manifest(struct dump *d, const char *path, struct err *e)
     char file[OUTPUT_PATH_MAX];
     char *fingerprint;
     TRY(output_join(file, path, MANIFEST_NAME, e));
-    if (access(file, F_OK) != 0)
+    if (access(file, F_OK) != 0 && errno == ENOENT)
         return err_set(e, ERR_INPUT,
                        "%s is a folder without %s, so it is no dump", path,
                        MANIFEST_NAME);

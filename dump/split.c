@@ -48,7 +48,7 @@ static int count_held_out(uint64_t *count, const struct units *u, double share,
         u->contexts != NULL ? "contexts" : "blocks of 256 tokens";
     return err_set(e, ERR_INPUT,
                    "holding out %g of %" PRIu64
-                   " %s leaves none to train on; hold out less, or 0",
+                   " %s leaves none to train on; hold out less, or give more",
                    share, u->n, what);
 }
 
