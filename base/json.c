@@ -2,6 +2,7 @@
 #include "base/json.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "base/map.h"
@@ -32,6 +33,11 @@ int json_write(const char *path, const json_t *root, struct err *e)
     bad |= fputc('\n', f) == EOF;
     bad |= fclose(f) != 0;
     return bad ? err_errno(e, "cannot write %s", path) : 0;
+}
+
+json_t *json_figure(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
 }
 
 static const char *type_name(json_type type)

@@ -21,6 +21,10 @@ int json_read(json_t **root, const char *path, struct err *e);
  * atomic: for files inside an output folder. */
 int json_write(const char *path, const json_t *root, struct err *e);
 
+/* A number, or null where it is not finite, which JSON cannot hold. NULL
+ * without memory. */
+json_t *json_figure(double value);
+
 /* Required members of an object. Borrowed results. */
 int json_need(json_t **out, const json_t *object, const char *key,
               json_type type, const char *where, struct err *e);

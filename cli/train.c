@@ -4,7 +4,9 @@
 #include <stdio.h>
 
 #include "base/format.h"
+#include "base/json.h"
 #include "base/output.h"
+#include "base/utf8.h"
 #include "cli/cli.h"
 #include "train/train.h"
 
@@ -46,15 +48,18 @@ static int choose_layer(int *layer, const struct dump_info *info, struct err *e)
 static int fill_report(json_t *report, const struct train_job *job,
                        const struct train_result *r)
 {
+    char output[OUTPUT_PATH_MAX];
+    (void)snprintf(output, sizeof output, "%s", job->output);
+    utf8_repair(output); /* a path may be any bytes, JSON may not */
     return json_object_update_new(
         report,
-        json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, "
+        json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:f, s:f, s:f, s:f, "
                   "s:f}",
-                  "output", job->output, "layer", job->layer, "features",
+                  "output", output, "layer", job->layer, "features",
                   (json_int_t)r->config.m, "k", (json_int_t)r->config.k,
                   "steps", (json_int_t)r->steps, "tokens",
-                  (json_int_t)r->tokens, "fvu", r->held_out.fvu, "l0",
-                  r->held_out.l0, "dead_fraction", r->dead_fraction,
+                  (json_int_t)r->tokens, "fvu", json_figure(r->held_out.fvu),
+                  "l0", r->held_out.l0, "dead_fraction", r->dead_fraction,
                   "threshold", r->held_out.threshold, "seconds", r->seconds,
                   "tokens_per_second", (double)r->tokens / r->seconds));
 }
@@ -119,7 +124,8 @@ static int train_open_dump(const struct common_options *common,
         code = report_estimate(common, &job, report, e);
     } else if (code == 0) {
         code = train_run(&result, &job, e);
-        if (result.steps > 0 && !common->json)
+        if ((code == 0 || code == ERR_INTERRUPTED) && result.steps > 0 &&
+            !common->json)
             print_result(&job, &result);
         if (code == 0 && fill_report(report, &job, &result) != 0)
             code = err_memory(e, "report", 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sae/metrics.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "kernels/vector.h"
@@ -82,12 +83,12 @@ int metrics_add(struct metrics *q, const struct sae *s, const struct team *team,
 double metrics_fvu(const struct metrics *q)
 {
     if (q->rows == 0)
-        return 0;
+        return (double)NAN;
     double mean_sq = 0;
     for (size_t i = 0; i < q->d; i++)
         mean_sq += q->sum[i] * q->sum[i];
     double variance = q->sum_sq - mean_sq / (double)q->rows;
-    return variance > 0 ? q->error_sq / variance : 0;
+    return variance > 0 ? q->error_sq / variance : (double)NAN;
 }
 
 double metrics_l0(const struct metrics *q)

@@ -32,6 +32,7 @@ void metrics_free(struct metrics *q);
 int metrics_add(struct metrics *q, const struct sae *s, const struct team *team,
                 const float *x, const struct codes *c, struct err *e);
 
+/* NaN where the rows do not vary. */
 double metrics_fvu(const struct metrics *q);
 double metrics_l0(const struct metrics *q);
 /* Features that never fired. */

@@ -3,16 +3,17 @@
 
 #include "base/json.h"
 #include "base/output.h"
+#include "base/utf8.h"
 
 int record_curve_point(FILE *f, const struct record_point *p, struct err *e)
 {
     json_t *line =
-        json_pack("{s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "step",
+        json_pack("{s:I, s:I, s:I, s:f, s:f, s:o, s:f, s:f, s:f, s:f}", "step",
                   (json_int_t)p->step, "tokens", (json_int_t)p->tokens, "k",
                   (json_int_t)p->k, "loss", p->loss, "train_fvu", p->train_fvu,
-                  "held_out_fvu", p->held_out_fvu, "l0", p->l0, "dead_fraction",
-                  p->dead_fraction, "learning_rate", p->rate, "gradient_norm",
-                  p->gradient_norm);
+                  "held_out_fvu", json_figure(p->held_out_fvu), "l0", p->l0,
+                  "dead_fraction", p->dead_fraction, "learning_rate", p->rate,
+                  "gradient_norm", p->gradient_norm);
     if (line == NULL)
         return err_memory(e, "metrics.jsonl", 0);
     int bad = json_dumpf(line, f, JSON_COMPACT) != 0;
@@ -41,6 +42,7 @@ static json_t *dump_json(const struct input *in)
     const struct dump_info *info = dump_info(in->dump);
     char name[256];
     output_base_name(name, sizeof name, info->path);
+    utf8_repair(name); /* a path may be any bytes, JSON may not */
     return json_pack(
         "{s:s, s:s, s:I, s:I, s:I, s:s}", "name", name, "fingerprint",
         info->fingerprint, "tokens", (json_int_t)info->tokens, "train_rows",
@@ -50,11 +52,11 @@ static json_t *dump_json(const struct input *in)
 
 static json_t *metrics_json(const struct train_result *r)
 {
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:I}", "fvu", r->held_out.fvu,
-                     "l0", r->held_out.l0, "dead_fraction", r->dead_fraction,
-                     "never_on_held_out", r->held_out.never, "threshold",
-                     r->held_out.threshold, "held_out_rows_measured",
-                     (json_int_t)r->held_out.rows);
+    return json_pack("{s:o, s:f, s:f, s:f, s:f, s:I}", "fvu",
+                     json_figure(r->held_out.fvu), "l0", r->held_out.l0,
+                     "dead_fraction", r->dead_fraction, "never_on_held_out",
+                     r->held_out.never, "threshold", r->held_out.threshold,
+                     "held_out_rows_measured", (json_int_t)r->held_out.rows);
 }
 
 json_t *record_json(const struct train_job *job,

@@ -112,13 +112,16 @@ static double dead_fraction(const struct run *r)
     return (double)dead / (double)r->config.m;
 }
 
-/* FVU of the held-out check rows under the rule of training. */
+/* FVU of the held-out check rows under the rule of training; NaN where they do
+ * not vary, as one row alone. */
 static int check_fvu(struct run *r, const struct step_plan *plan, double *fvu,
                      struct err *e)
 {
     struct step_result result;
     TRY(step_forward(&r->step, r->check, r->check_rows, plan, &result, e));
-    *fvu = result.loss * (double)r->check_rows / r->check_variance;
+    *fvu = r->check_variance > 0
+               ? result.loss * (double)r->check_rows / r->check_variance
+               : (double)NAN;
     return 0;
 }
 
