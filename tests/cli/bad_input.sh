@@ -152,8 +152,14 @@ refuse 2 "--force" capture -q "$MODEL" --text tiny.txt -o tiny.dump
 mkdir x.sae
 touch x.sae/mine
 refuse 2 "x.sae" train -q tiny.dump --layer 0 -o x.sae --force
+ln -s layer1.sae link
+for link in link link/; do
+  refuse 2 "is not a folder" train -q tiny.dump --layer 0 -o $link --force
+done
+rm link
 refuse 2 "no-such" train -q tiny.dump --layer 0 -o no-such/x.sae
 rm -r x.db x.sae
+refuse 2 "not UTF-8" train -q tiny.dump --layer 0 -o x.sae --model $'m\xff'
 
 # -- text that is not UTF-8, models that are none
 printf 'good\nb\xffd\n' >bad/text

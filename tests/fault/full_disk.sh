@@ -12,6 +12,7 @@ full() {
   "$HEADSCOPE" "$@" -q >out.log 2>err.log || status=$?
   [ $status = 2 ] || fail "status $status: headscope $*: $(cat err.log)"
   [ "$(wc -l <err.log)" = 1 ] || fail "not one line: $(cat err.log)"
+  [ ! -s out.log ] || fail "claims a result: $(cat out.log)"
   grep -qE 'No space left|File too large|disk' err.log ||
     fail "does not say why: $(cat err.log)"
   [ -z "$(ls -A disk)" ] || fail "left on the disk: $(ls -A disk)"
