@@ -7,7 +7,7 @@ const KEEP = 200;
 const kept = new Map();
 
 /** Why no answer came: a title for the reader and the reason. */
-export class Failure extends Error {
+class Failure extends Error {
   constructor(title, message, status = 0) {
     super(message);
     this.title = title;

@@ -129,7 +129,8 @@ export function heatGrid(values, o = {}) {
       const me = pick && pick[0] === i && pick[1] === j;
       const label = v == null ? '–' : fmt(v);
       const cell = s('g', {
-        class: me ? 'cell lock' : 'cell', role: 'gridcell', 'data-at': `${i},${j}`,
+        class: me ? 'cell lock' : 'cell', role: 'gridcell',
+        'data-at': `${i},${j}`,
         tabindex: me || (!pick && !i && !j) ? 0 : -1, 'aria-selected': !!me,
         'aria-label': `${rows[i]}${cols[j]}: ${label}`,
       },

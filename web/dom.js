@@ -66,12 +66,21 @@ export function seg(label, choices, chosen, pick, hint) {
 export const toggle = (text, title, on, flip, hint, badge) =>
   h('button.tog.key', {
     type: 'button', title, 'aria-pressed': String(on), onclick: flip,
-  }, text, badge && h('span.badge', {}, badge), hint && h('kbd.hint', {}, hint));
+  }, text, badge && h('span.badge', {}, badge),
+  hint && h('kbd.hint', {}, hint));
 
 /** The head of a table of .tr rows. columns: [text, class, title]. */
 export const columnHeads = columns =>
   h('div.tr.th', { role: 'row' }, columns.map(([text, cls, title]) =>
     h('span' + (cls ? '.' + cls : ''), { role: 'columnheader', title }, text)));
+
+/** A table of .tr rows; spec: more classes, columns: see columnHeads. */
+export const table = (spec, label, columns, rows) =>
+  h('div.grid.plain.' + spec, { role: 'table', 'aria-label': label },
+    columnHeads(columns), rows);
+
+/** A cell of such a row. */
+export const cell = (cls, ...kids) => h('span' + cls, { role: 'cell' }, kids);
 
 /** Something a page says in place of data. */
 export const says = (text, ...more) =>

@@ -3,17 +3,23 @@
 // One feature: its figures, what each head adds to it, the tokens it fires on,
 // and examples with the peak on one axis.
 import { h, fill, put, seg, says, failed, count, density, amount, percent,
-         entropy, stat, meter, toggle, columnHeads } from './dom.js';
+         entropy, stat, meter, toggle, table, cell } from './dom.js';
 import { histogram, fit } from './charts.js';
-import { tok, word, kwic, legend, asString, visible } from './kwic.js';
+import { words, kwic, legend, visible } from './kwic.js';
 import { get } from './api.js';
 import { state, go, link } from './state.js';
-import { featureOf, featureName, headName, dumpOf } from './names.js';
+import { featureOf, headName, dumpOf } from './names.js';
 
 const WINDOWS = [['5', '±5'], ['', '±16'], ['32', '±32']];
 const MANY = 12;     // heads above which the weak ones are folded
 const WEAK = .01;    // what a weak head's share is below
 const SLOW = 150;    // ms after which a page under way is dimmed
+const HEAD_COLUMNS = [
+  ['head'],
+  ['by weights', '', 'norm of the head’s part of the decoder, as a share'],
+  ['by data', '', 'the head’s part of what the feature gets, as a share'],
+  ['fires on'],
+];
 
 /** Tokens of a window with their activations and what the tooltip says. */
 export function windowOf(example, scale) {
@@ -22,7 +28,8 @@ export function windowOf(example, scale) {
     const value = off === 0 ? example.value
       : level > 0 ? (level - .5) * scale : 0;
     const rows = [
-      ['place', `context ${example.context}, position ${example.position + off}`],
+      ['place',
+        `context ${example.context}, position ${example.position + off}`],
       ['token id', String(example.token + off)],
     ];
     if (value > 0) rows.push(['level', `${level} of 255`]);
@@ -147,14 +154,10 @@ export class FeatureView {
     const best = Math.max(...f.heads.map(x => x.tokens[0]?.contribution ?? 0));
     fill(this.heads,
       h('div.cap', {}, h('h2', {}, 'Heads'),
-        h('span.note', {}, 'what each head adds, and the tokens it adds it for')),
-      h('div.grid.plain.tight.inset.heads', { role: 'table',
-                                              'aria-label': 'Heads' },
-        columnHeads([['head'],
-          ['by weights', '', 'norm of the head’s part of the decoder, as a share'],
-          ['by data', '', 'the head’s part of what the feature gets, as a share'],
-          ['fires on']]),
-        this.allHeads(), shown.map(x => this.headRow(x, most, best))),
+        h('span.note', {},
+          'what each head adds, and the tokens it adds it for')),
+      table('tight.inset.heads', 'Heads', HEAD_COLUMNS,
+        [this.allHeads(), shown.map(x => this.headRow(x, most, best))]),
       weak.length > 0 && h('button.tog', { type: 'button', onclick: () => {
         this.unfolded = true;
         this.drawHeads();
@@ -166,29 +169,29 @@ export class FeatureView {
     return h('div.tr', {
       role: 'row', onclick: () => this.through(null),
       'aria-selected': String(!state.through),
-    }, h('span', { role: 'cell' },
+    }, cell('',
       h('button', { type: 'button', title: 'examples of the feature itself' },
-        'all')), h('span', { role: 'cell' }), h('span', { role: 'cell' }),
-    h('span.toks.chips', { role: 'cell' },
-      strings.slice(0, 12).map(s => word(s, { value: s.max, max }))));
+        'all')), cell(''), cell(''),
+    cell('.toks.chips',
+      words(strings.slice(0, 12), s => ({ value: s.max, max }))));
   }
 
   headRow(x, most, best) {
     const on = state.through === String(x.head);
-    const bar = (share, cls) => h('span', { role: 'cell' },
+    const bar = (share, cls) => cell('',
       share == null ? h('span.dim', {}, '–')
         : meter(share, most, percent(share), cls));
     return h('div.tr', {
       role: 'row', 'aria-selected': String(on),
       onclick: e => e.target.closest('a') ||
         this.through(on ? null : String(x.head)),
-    }, h('span.mono', { role: 'cell' },
+    }, cell('.mono',
       h('a', { href: link({ page: 'heads', h: headName(this.sae.id, x.head) }),
                title: `page of ${headName(this.sae.id, x.head)}` },
         'H' + x.head)),
     bar(x.weight_share), bar(x.data_share, 'c-src'),
-    h('span.toks.chips', { role: 'cell' }, x.tokens.map(t =>
-      word(t, { value: t.contribution, max: best }))));
+    cell('.toks.chips',
+      words(x.tokens, t => ({ value: t.contribution, max: best }))));
   }
 
   through(head) {
@@ -250,21 +253,20 @@ export class FeatureView {
     const rows = [...f.strings].sort(often ? (a, b) => b.count - a.count
       : (a, b) => b.max - a.max).slice(0, 16);
     const most = Math.max(...rows.map(s => often ? s.count : s.max));
+    const shown = words(rows);
     fill(this.strings,
       h('div.cap', {}, h('h2', {}, 'Top tokens'), h('span.r', {},
         seg('Order of the tokens', [['', 'max'], ['1', 'times']],
           often ? '1' : '', v => go({ often: v })))),
-      rows.length ? h('div.grid.plain.tight.strings', { role: 'table',
-                                                        'aria-label': 'Top tokens' },
-        columnHeads([['token'], often ? ['times'] : ['max'],
-          ['of all', 'num', 'part of the token’s occurrences at which it fires']]),
-        rows.map(s => h('div.tr', { role: 'row' },
-          h('span.mono', { role: 'cell' },
-            h('a', { href: link({ page: 'tokens', v: s.vocab }) }, word(s))),
-          h('span', { role: 'cell' }, often
-            ? meter(s.count, most, count(s.count))
-            : meter(s.max, most, amount(s.max), 'c-act')),
-          h('span.num.dim', { role: 'cell' }, percent(s.share)))))
+      rows.length ? table('tight.strings', 'Top tokens', [
+        ['token'], [often ? 'times' : 'max'],
+        ['of all', 'num', 'part of the token’s occurrences with it active'],
+      ], rows.map((s, i) => h('div.tr', { role: 'row' },
+        cell('.mono',
+          h('a', { href: link({ page: 'tokens', v: s.vocab }) }, shown[i])),
+        cell('', often ? meter(s.count, most, count(s.count))
+          : meter(s.max, most, amount(s.max), 'c-act')),
+        cell('.num.dim', percent(s.share)))))
         : says('The dump came without tokens.'));
   }
 

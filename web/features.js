@@ -6,7 +6,7 @@ import { h, fill, put, seg, says, failed, count, density, amount, percent,
          entropy, toggle } from './dom.js';
 import { columns, histogram } from './charts.js';
 import { VirtualList } from './list.js';
-import { word } from './kwic.js';
+import { words } from './kwic.js';
 import { get, address } from './api.js';
 import { state, go, link } from './state.js';
 import { allSaes, saeOfKey, saeTitle, featureName, featureOf,
@@ -180,7 +180,7 @@ export class FeaturesPage {
     return [
       cell('.mono', name),
       dead ? cell('.dim', 'never active')
-        : cell('.toks', r.tokens.map(t => word(t))),
+        : cell('.toks', words(r.tokens)),
       cell('.num', density(r.density)), cell('.num', amount(r.max)),
       cell('', !dead && r.shares && columns(r.shares, { name: strip(r) })),
       cell('.num', dead || r.top_head == null ? '–'
@@ -219,7 +219,8 @@ export class FeaturesPage {
     this.input = h('input', {
       type: 'search', id: 'filter', spellcheck: 'false', autocomplete: 'off',
       'aria-label': 'Only features that fire on a token',
-      placeholder: hasTokens() ? 'Filter by token' : 'No tokens in this database',
+      placeholder: hasTokens() ? 'Filter by token'
+        : 'No tokens in this database',
       disabled: !hasTokens(), oninput: () => this.typed(),
       onchange: () => this.typed(0),
     });
@@ -235,7 +236,8 @@ export class FeaturesPage {
     const heads = Array.from({ length: this.about.heads }, (_, i) => String(i));
     const option = (value, text, now) =>
       h('option', { value, selected: value === (now ?? '') }, text);
-    const layers = [['', 'all'], ...saes.map(s => [s.key, saeTitle(s), s.name])];
+    const layers = [['', 'all'],
+                    ...saes.map(s => [s.key, saeTitle(s), s.name])];
     const pickLayer = layer => go({ layer });
     return [
       saes.length <= FEW
@@ -268,7 +270,8 @@ export class FeaturesPage {
   drawBrush() {
     const { from, step, counts } = this.density, n = counts.length;
     const bin = v => Math.round((v - from) / step);
-    const ends = [state.min ? bin(state.min) : 0, state.max ? bin(state.max) : n];
+    const ends = [state.min ? bin(state.min) : 0,
+                  state.max ? bin(state.max) : n];
     const chart = h('span');
     const value = i => from + i * step;
     const draw = () => chart.replaceChildren(histogram(counts, 0, n, {

@@ -3,9 +3,9 @@
 // The Heads page: the layer x head grid and its measures on the left, one head
 // on the right.
 import { h, fill, put, says, failed, count, density, amount, percent, stat,
-         meter, columnHeads, toggle } from './dom.js';
+         meter, toggle, table, cell } from './dom.js';
 import { heatGrid, rug, fit } from './charts.js';
-import { word, kwic, legend, visible } from './kwic.js';
+import { words, kwic, legend, visible } from './kwic.js';
 import { get } from './api.js';
 import { state, go, link } from './state.js';
 import { sae, saeTitle, headName, headOf, featureName } from './names.js';
@@ -108,11 +108,11 @@ export class HeadsPage {
         h('span', {}, measure.about)),
       h('section.sec', {},
         h('div.cap', {}, h('h2', {}, 'Measures'),
-          h('span.note', {}, 'this head among all; choose one to colour the grid')),
-        h('div.grid.plain.inset.measures', { role: 'table',
-                                             'aria-label': 'Measures' },
-          columnHeads([['measure'], [at ? state.h : '', 'num'], ['all heads'],
-                       ['rank', 'num']]),
+          h('span.note', {},
+            'this head among all; choose one to colour the grid')),
+        table('inset.measures', 'Measures',
+          [['measure'], [at ? state.h : '', 'num'], ['all heads'],
+            ['rank', 'num']],
           measures.map(m => this.measureRow(m, m === measure, at)))));
     const width = Math.floor(this.grid.clientWidth);
     if (width) this.grid.replaceChildren(this.draw(width));
@@ -126,12 +126,12 @@ export class HeadsPage {
     return h('div.tr', {
       role: 'row', title: m.about, 'aria-selected': String(chosen),
       onclick: () => go({ measure: m.name }),
-    }, h('span', { role: 'cell' }, h('button', { type: 'button' }, m.title)),
-    h('span.num', { role: 'cell' }, figure(m, value)),
-    fit(h('span', { role: 'cell' }), width => rug(all, me, {
+    }, cell('', h('button', { type: 'button' }, m.title)),
+    cell('.num', figure(m, value)),
+    fit(cell(''), width => rug(all, me, {
       width, name: `${m.title} among all heads`,
     })),
-    h('span.num.dim', { role: 'cell' }, rank == null ? '' : String(rank)));
+    cell('.num.dim', rank == null ? '' : String(rank)));
   }
 
   // ---- one head -------------------------------------------------------------
@@ -143,7 +143,7 @@ export class HeadsPage {
         message: 'A head is called by layer and number, like L2H3.',
       }));
     }
-    const question = { sae: found.sae.id, head: found.head, window: 16, limit: FIRST };
+    const question = { sae: found.sae.id, head: found.head, limit: FIRST };
     const asked = this.asked = JSON.stringify(question);
     const slow = setTimeout(() => this.pane.setAttribute('aria-busy', 'true'),
                             SLOW);
@@ -193,41 +193,39 @@ export class HeadsPage {
           'the data'),
         h('a.note.r', { href: listOfHead(s, head.head) },
           'those it leads, as a list')),
-      head.rows.length ? h('div.grid.plain.tight.feats', { role: 'table',
-                                                           'aria-label': 'Features' },
-        columnHeads([['feature'], ['share'], ['dens %', 'num'], ['max', 'num'],
-                     ['fires on, through this head']]),
+      head.rows.length ? table('tight.feats', 'Features',
+        [['feature'], ['share'], ['dens %', 'num'], ['max', 'num'],
+          ['fires on, through this head']],
         head.rows.map(r => this.featureRow(r, head.head, most)))
         : says('Nothing that this head writes makes a feature fire.'),
-      rest > 0 && h('p.note', {}, `and ${count(rest)} with less`));
+      rest > 0 && h('p.note', {}, `and ${count(rest)} with a smaller share`));
   }
 
   featureRow(r, head, most) {
     const name = featureName(r.sae, r.feature);
     return h('div.tr', { role: 'row' },
-      h('span.mono', { role: 'cell' },
+      cell('.mono',
         h('a', { href: link({ f: name, through: head }) }, name)),
-      h('span', { role: 'cell' }, meter(r.share, most, percent(r.share), 'c-src')),
-      h('span.num', { role: 'cell' }, density(r.density)),
-      h('span.num', { role: 'cell' }, amount(r.max)),
-      h('span.toks', { role: 'cell' }, r.tokens.map(t => word(t))));
+      cell('', meter(r.share, most, percent(r.share), 'c-src')),
+      cell('.num', density(r.density)),
+      cell('.num', amount(r.max)),
+      cell('.toks', words(r.tokens)));
   }
 
   strings(s, head) {
+    const shown = words(head.strings);
     const most = head.strings[0]?.contribution;
     return h('section.sec', {},
       h('div.cap', {}, h('h2', {}, 'Top tokens'),
         h('span.note', {}, 'through this head')),
-      head.strings.length ? h('div.grid.plain.tight.htoks', { role: 'table',
-                                                              'aria-label': 'Top tokens' },
-        columnHeads([['token'], ['adds', '', 'the head’s largest part'],
-                     ['feature']]),
-        head.strings.map(t => h('div.tr', { role: 'row' },
-          h('span.mono', { role: 'cell' },
-            h('a', { href: link({ page: 'tokens', v: t.vocab }) }, word(t))),
-          h('span', { role: 'cell' },
-            meter(t.contribution, most, amount(t.contribution), 'c-act')),
-          h('span.mono', { role: 'cell' }, h('a', {
+      head.strings.length ? table('tight.htoks', 'Top tokens',
+        [['token'], ['adds', '', 'the head’s largest part'], ['feature']],
+        head.strings.map((t, i) => h('div.tr', { role: 'row' },
+          cell('.mono',
+            h('a', { href: link({ page: 'tokens', v: t.vocab }) }, shown[i])),
+          cell('', meter(t.contribution, most, amount(t.contribution),
+                         'c-act')),
+          cell('.mono', h('a', {
             href: link({ f: featureName(s.id, t.feature), through: head.head }),
           }, featureName(s.id, t.feature))))))
         : says('No token strings.'));

@@ -23,7 +23,7 @@ export function visible(text, escapes = false) {
 }
 
 /** Shade of a part of the maximum: weak values stay visible. */
-export const shade = part =>
+const shade = part =>
   part > 0 ? (.12 + .88 * Math.min(1, part)).toFixed(3) : 0;
 
 /** A token as the API sends it (a string, an object, null) as an object. */
@@ -53,7 +53,7 @@ export function tok(token, o = {}) {
   }, long ? shown.slice(0, limit).join('') + '…' : shown.join('') || '∅');
   if (value > 0 && value >= max / 2) el.classList.add('s');
   if (peak) el.classList.add('p');
-  if (info) el.info = { ...info, token, value };
+  if (info) el.info = { token, ...info, value };
   return el;
 }
 
@@ -75,11 +75,23 @@ export function word(token, o = {}) {
              { limit: 24, escapes: blank, ...o });
 }
 
+/**
+ * Tokens in a list; where two would look alike, the space in front is a dot.
+ * more(token) gives a token's options.
+ */
+export function words(tokens, more = () => null) {
+  const looks = tokens.map(t => trimmed(t).text);
+  const alone = look => looks.indexOf(look) === looks.lastIndexOf(look);
+  return tokens.map((t, i) =>
+    word(t, { ...(alone(looks[i]) ? null : { escapes: true }), ...more(t) }));
+}
+
 /** A token in a line: the space in front is drawn before it, unshaded. */
 function run(token, o, first) {
   const t = asString(token);
   if (o.escapes || !spaced(t.text)) return [tok(t, o)];
-  return [first ? null : ' ', tok(trimmed(t), o)];
+  const info = o.info && { ...o.info, token: t };
+  return [first ? null : ' ', tok(trimmed(t), { ...o, info })];
 }
 
 /**

@@ -79,8 +79,8 @@ export class VirtualList {
   }
 
   sizes() {
-    const root = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    return { height: 1.5 * root, top: this.head.offsetHeight };
+    const { fontSize } = getComputedStyle(document.documentElement);
+    return { height: 1.5 * parseFloat(fontSize), top: this.head.offsetHeight };
   }
 
   later() {
@@ -104,8 +104,8 @@ export class VirtualList {
     const [from, to] = this.range(SPARE), { height } = this.sizes();
     this.body.style.setProperty('--h', this.total * height + 'px');
     for (const [index, old] of this.shown) {
-      if (index >= from && index < to && !anew && (old.full || !this.row(index)))
-        continue;
+      const same = !anew && (old.full || !this.row(index));
+      if (same && index >= from && index < to) continue;
       old.el.remove();
       this.shown.delete(index);
     }

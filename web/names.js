@@ -47,5 +47,6 @@ export function headOf(name) {
   const [, key, number] = /^L(\d+)H(\d{1,4})$/.exec(name) ??
     /^(.*)\.(\d{1,4})$/s.exec(name) ?? [];
   const s = saeOfKey(key);
-  return s && Number(number) < s.heads ? { sae: s, head: Number(number) } : null;
+  return s && Number(number) < s.heads ? { sae: s, head: Number(number) }
+    : null;
 }

@@ -66,7 +66,8 @@ export class Search {
     fill(this.list, this.results.map((r, i) => {
       const [name, what] = shown(r);
       return h('li', { role: 'option', id: `found-${i}`, 'data-at': i,
-                       'aria-selected': 'false' }, name, h('span.dim', {}, what));
+                       'aria-selected': 'false' },
+      name, h('span.dim', {}, what));
     }), note && h('li', {}, says(note)));
     this.list.hidden = false;
     this.input.setAttribute('aria-expanded', 'true');

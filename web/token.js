@@ -3,8 +3,8 @@
 // The Tokens page: strings on the left; on the right one string, the heads and
 // the features that fire on it.
 import { h, fill, put, seg, says, failed, count, density, amount, percent, stat,
-         meter, columnHeads } from './dom.js';
-import { word, visible, asString } from './kwic.js';
+         meter, table, cell, columnHeads } from './dom.js';
+import { word, words, visible, asString } from './kwic.js';
 import { get } from './api.js';
 import { state, go, link } from './state.js';
 import { allSaes, saeOfKey, saeTitle, featureName, headName, dumpOf,
@@ -73,11 +73,11 @@ export class TokensPage {
 
   stringRow(r) {
     return h('div.tr', { role: 'row', 'data-v': r.vocab },
-      h('span.mono', { role: 'cell' },
+      cell('.mono',
         h('a', { href: link({ page: 'tokens', q: state.q, v: r.vocab }) },
           word(r, { escapes: true, limit: 40 }))),
-      h('span.num.dim', { role: 'cell' }, String(r.vocab)),
-      h('span.num', { role: 'cell' }, count(r.count)));
+      cell('.num.dim', String(r.vocab)),
+      cell('.num', count(r.count)));
   }
 
   mark() {
@@ -136,34 +136,32 @@ export class TokensPage {
     return h('section.sec', {},
       h('div.cap', {}, h('h2', {}, 'Heads'), h('span.note', {},
         'that lead features which fire on it')),
-      heads.length ? h('div.grid.plain.tight.theads', { role: 'table',
-                                                        'aria-label': 'Heads' },
-        columnHeads([['head'], ['features'], ['max', 'num']]),
+      heads.length ? table('tight.theads', 'Heads',
+        [['head'], ['features'], ['max', 'num']],
         heads.slice(0, 24).map(x => h('div.tr', { role: 'row' },
-          h('span.mono', { role: 'cell' }, h('a', {
+          cell('.mono', h('a', {
             href: link({ page: 'heads', h: headName(x.sae, x.head) }),
           }, headName(x.sae, x.head))),
-          h('span', { role: 'cell' },
+          cell('',
             meter(x.features, most, count(x.features), 'c-src')),
-          h('span.num', { role: 'cell' }, amount(x.max)))))
+          cell('.num', amount(x.max)))))
         : says('None.'));
   }
 
   features(answer) {
     const layers = [['', 'all'], ...allSaes().map(s => [s.key, saeTitle(s)])];
     const most = Math.max(...answer.rows.map(r => r.max));
-    const table = h('div.grid.plain.tight.tfeats', { role: 'table',
-                                                     'aria-label': 'Features' },
-      columnHeads([['feature'], ['max on it'], ['mean', 'num'],
-        ['times', 'num'],
-        ['of all', 'num', 'part of its occurrences at which the feature fires'],
-        ['top head', 'num'], ['fires on']]),
+    const rows = table('tight.tfeats', 'Features',
+      [['feature'], ['max on it'], ['mean', 'num'], ['times', 'num'],
+        ['of all', 'num', 'part of its occurrences with the feature active'],
+        ['top head', 'num'], ['fires on']],
       answer.rows.map(r => this.featureRow(r, most)));
     const more = h('button.btn', { type: 'button', onclick: async () => {
       try {
-        const next = await get('token', this.question(table.children.length - 1));
-        put(table, next.rows.map(r => this.featureRow(r, most)));
-        if (table.children.length > next.total) more.remove();
+        const have = rows.children.length - 1; // one is the head
+        const next = await get('token', this.question(have));
+        put(rows, next.rows.map(r => this.featureRow(r, most)));
+        if (have + next.rows.length >= next.total) more.remove();
       } catch (error) {
         more.after(failed(error));
       }
@@ -174,7 +172,7 @@ export class TokensPage {
         h('span.bar.r', {}, seg('Layer', layers, state.layer ?? '',
           layer => go({ layer }), '[ ]'),
         seg('Order', SORTS, state.sort ?? '', sort => go({ sort }), 's'))),
-      answer.rows.length ? table : says('No feature fires on it here.'),
+      answer.rows.length ? rows : says('No feature fires on it here.'),
       answer.total > answer.rows.length && h('p.bar.under', {}, more));
   }
 
@@ -184,14 +182,14 @@ export class TokensPage {
       href: link({ page: 'heads', h: headName(r.sae, r.top_head) }),
     }, headName(r.sae, r.top_head));
     return h('div.tr', { role: 'row' },
-      h('span.mono', { role: 'cell' }, h('a', { href: link({ f: name }) }, name)),
-      h('span', { role: 'cell' }, meter(r.max, most, amount(r.max), 'c-act')),
-      h('span.num', { role: 'cell' }, amount(r.mean)),
-      h('span.num', { role: 'cell' }, count(r.count)),
-      h('span.num', { role: 'cell' }, percent(r.share)),
-      h('span.num', { role: 'cell' }, head, ` ${percent(r.top_share)}`),
+      cell('.mono', h('a', { href: link({ f: name }) }, name)),
+      cell('', meter(r.max, most, amount(r.max), 'c-act')),
+      cell('.num', amount(r.mean)),
+      cell('.num', count(r.count)),
+      cell('.num', percent(r.share)),
+      cell('.num', head, ` ${percent(r.top_share)}`),
       h('span.toks', { role: 'cell', title: `density ${density(r.density)} %` },
-        r.tokens.map(t => word(t))));
+        words(r.tokens)));
   }
 
   // ---- keys -----------------------------------------------------------------

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""Databases whose content is known: every feature fires on one token string.
+
+They follow store/schema.sql and are made without headscope, so that a test
+reads what it planted. Feature f of an SAE fires wherever string f % len(words)
+stands, most of it through head f % heads; the last feature is dead.
+"""
+import math
+import os
+import sqlite3
+
+APPLICATION_ID, SCHEMA_VERSION = 0x68736370, 1
+CONTEXTS, LENGTH = 24, 12
+BOS = "<|endoftext|>"
+LONG = "long" * 2560
+
+# What a page must show as text: markup, a direction override, bytes that are no
+# text, 10 kB, marks above marks, what cannot be seen.
+HOSTILE = {
+    "markup": "<img src=x onerror=window.hit=1>",
+    "script": "</span><script>window.hit=1</script>",
+    "override": "\u202edesrever",
+    "nul": "\\x00",
+    "bytes": "\\xE2\\x80",
+    "long": LONG,
+    "marks": "z" + "\u0351\u036b" * 40,
+    "unseen": "\u200b",
+    "quote": "\"'&amp;",
+    "percent": " %3Cb%3E&#60;?f=1",
+}
+BYTES = {"\\x00": b"\0", "\\xE2\\x80": b"\xe2\x80"}
+WORDS = [BOS, " Lily", " and", " Ben", "\n", " fed", " the", " ducks",
+         *HOSTILE.values()]
+
+
+def schema(path, source):
+    """An empty database at path."""
+    if os.path.exists(path):
+        os.remove(path)
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA journal_mode = OFF")
+    db.execute("PRAGMA synchronous = OFF")
+    with open(os.path.join(source, "store", "schema.sql"),
+              encoding="utf-8") as sql:
+        db.executescript(sql.read())
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    return db
+
+
+def insert(db, table, rows):
+    rows = list(rows)
+    if rows:
+        places = ", ".join("?" * len(rows[0]))
+        db.executemany(f"INSERT INTO {table} VALUES ({places})", rows)
+
+
+def text(db, words, has_tokens, layers, heads):
+    """The dump, contexts and tokens; returns the places of each word."""
+    n = CONTEXTS * LENGTH
+    insert(db, "dump", [(1, "planted.dump", "planted", "0" * 32, 0, layers,
+                         heads, 8, 8 * heads, "f32", "always", 0, n, CONTEXTS,
+                         "dump", int(has_tokens), int(has_tokens), 1, n, 0,
+                         CONTEXTS, n)])
+    places = [[] for _ in words]
+    tokens = []
+    for context in range(CONTEXTS):
+        for position in range(LENGTH):
+            token = 1 + context * LENGTH + position
+            word = 0 if position == 0 else 1 + (5 * context + position) % (
+                len(words) - 1)
+            places[word].append(token)
+            tokens.append((token, context, position,
+                           word if has_tokens else None))
+    if has_tokens:
+        insert(db, "vocab", ((i, word, BYTES.get(word), len(places[i]))
+                             for i, word in enumerate(words)))
+    insert(db, "context", ((c, 1, 1 + c * LENGTH, LENGTH, 1)
+                           for c in range(CONTEXTS)))
+    insert(db, "token", tokens)
+    return places
+
+
+def shares(feature, heads):
+    """Top first: head feature % heads has about half."""
+    rest = [1 + (feature + h) % 3 for h in range(heads)]
+    rest[feature % heads] = 0
+    half = .5 + feature % 40 / 100 if heads > 1 else 1
+    return [half if h == feature % heads else (1 - half) * rest[h] / sum(rest)
+            for h in range(heads)]
+
+
+def value(feature, token):
+    """An activation: from 1 to 4, different for the places of a feature."""
+    return 1 + 3 * (token * 37 % 101) / 101 + feature % 10 / 1000
+
+
+def sae(db, number, layer, features, heads, words, places, has_tokens):
+    """An SAE and all its tables, in one walk over its features."""
+    n = CONTEXTS * LENGTH
+    rows = {name: [] for name in (
+        "feature", "feature_head", "histogram", "activation",
+        "activation_by_token", "head_code", "example", "example_activation",
+        "head_example", "token_feature")}
+    for f in range(features):
+        word, dead = f % len(words), features > 1 and f == features - 1
+        top, share = f % heads, shares(f, heads)
+        rows["feature_head"] += ((number, f, h, 1 / heads,
+                                  None if dead else share[h])
+                                 for h in range(heads))
+        if dead:
+            rows["feature"].append((number, f, 0, 0.0, *[None] * 6))
+            continue
+        # Many features fire once each; the first ones wherever they can.
+        active = places[word] if f < 200 else places[word][:1]
+        values = sorted(((value(f, t), t) for t in active), reverse=True)
+        most = values[0][0]
+        scale = most / 255
+        level = {t: min(255, max(1, math.ceil(v / scale))) for v, t in values}
+        rows["feature"].append((
+            number, f, len(values), len(values) / n, most,
+            sum(v for v, _ in values) / len(values), scale,
+            1 if has_tokens else None, top, share[top]))
+        bins = [0] * 51
+        for at in level.values():
+            bins[(at - 1) // 5] += 1
+        rows["histogram"] += ((number, f, b, count)
+                              for b, count in enumerate(bins) if count)
+        rows["activation"] += ((number, f, t, level[t]) for _, t in values)
+        rows["activation_by_token"] += ((number, t, f, level[t])
+                                        for _, t in values)
+        rows["head_code"] += ((number, top, f, t) for _, t in values)
+        rows["example"] += ((number, f, "top", i + 1, t, v)
+                            for i, (v, t) in enumerate(values[:20]))
+        rows["example_activation"] += ((number, f, t, level[t])
+                                       for _, t in values)
+        rows["head_example"] += ((number, f, h, i + 1, t, v * share[h], v)
+                                 for h in range(heads) if share[h] > 0
+                                 for i, (v, t) in enumerate(values[:10]))
+        if has_tokens:
+            rows["token_feature"].append((
+                number, word, f, len(values), most,
+                sum(v for v, _ in values) / len(values)))
+    alive = [f for f in range(features) if features == 1 or f < features - 1]
+    insert(db, "sae", [(
+        number, 1, f"layer{layer}", layer, f"blocks.{layer}.attn.hook_z",
+        "jumprelu", 8 * heads, features, heads, "0" * 32, None, .2, 4.0, .1, n,
+        .2, 4.0, features - len(alive), len(rows["activation"]))])
+    insert(db, "head", ((number, h, f"L{layer}H{h}",
+                         sum(f % heads == h for f in alive))
+                        for h in range(heads)))
+    for table, content in rows.items():
+        insert(db, table, content)
+
+
+def plant(path, source, layers=2, features=90, heads=4, has_tokens=True):
+    """A database with that many SAEs, features of each, and heads."""
+    db = schema(path, source)
+    with db:
+        places = text(db, WORDS, has_tokens, layers, heads)
+        for layer in range(layers):
+            sae(db, 1 + layer, layer, features, heads, WORDS, places,
+                has_tokens)
+    db.close()
+    return path

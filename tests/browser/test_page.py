@@ -1,0 +1,518 @@
+# SPDX-License-Identifier: MIT
+"""The page in Chromium: opened, sorted, filtered, searched, read.
+
+Planted databases say what must be there (planted.py). Each test begins with a
+fresh page; after it the console must be empty and every request must have gone
+to the viewer.
+"""
+import os
+import sys
+import time
+
+from browser import Browser, Keys, Server
+from planted import HOSTILE, LONG, WORDS, plant
+
+SELECTED = '#rows [aria-selected="true"] > :first-child'
+TITLE = "h1.id"
+PEAK = ".kwic .tok.p"
+
+
+def equal(found, wanted):
+    assert found == wanted, f"{found!r}, not {wanted!r}"
+
+
+def rows(b):
+    return b.texts("#rows [data-index] > :first-child")
+
+
+def column(b, number):
+    """Numbers of the list's first rows, in the order of the list."""
+    cells = b.js("""
+        return [...document.querySelectorAll('#rows [data-index]')]
+          .sort((a, b) => a.dataset.index - b.dataset.index).slice(0, 20)
+          .map(row => row.children[arguments[0]].textContent)""", number)
+    return [float(text) for text in cells]
+
+
+def feature_of(word, layer=0):
+    """The first feature that fires on a string."""
+    return f"{layer}:{WORDS.index(word)}"
+
+
+# ---- features --------------------------------------------------------------
+def test_opens_the_first_feature(b):
+    """A bare address must show something."""
+    b.open()
+    b.wait(lambda: rows(b), "rows")
+    b.wait(lambda: b.texts(TITLE), "feature")
+    equal(b.text(SELECTED), b.text(TITLE))
+    b.shows("#count", "180 features")
+
+
+def test_feature_shows_what_was_planted(b):
+    b.open("?f=" + feature_of(" Lily"))
+    b.wait(lambda: b.texts(PEAK), "examples")
+    assert set(b.texts(PEAK)) == {"Lily"}, b.texts(PEAK)
+    equal(b.text(".strings .tr:not(.th) .tok"), "Lily")
+    shares = b.texts(".heads .tr:not(.th) .c-src b")
+    equal(shares[0], "51 %")  # head 1 of 4, by data, strongest first
+    equal(b.texts(".heads a")[0], "H1")
+    equal(set(b.texts(".heads .w:not(.c-src) b")), {"25 %"})
+    equal(b.texts('.heads .tr:not(.th)')[0], "allLily")
+    # The peak stands on one axis, is boxed and bold: colour is not all.
+    lefts = b.js("return [...document.querySelectorAll(arguments[0])]"
+                 ".map(e => Math.round(e.getBoundingClientRect().left))", PEAK)
+    equal(len(set(lefts)), 1)
+    style = b.js("const s = getComputedStyle(document.querySelector("
+                 "arguments[0])); return [s.fontWeight, s.boxShadow]", PEAK)
+    equal(style[0], "700")
+    assert style[1] != "none"
+    assert b.all("#hist rect.f-act"), "no histogram"
+    values = [float(v) for v in b.texts(".kwic .v")]
+    equal(values, sorted(values, reverse=True))
+
+
+def test_sorts(b):
+    b.open()
+    b.wait(lambda: rows(b), "rows")
+    density = column(b, 2)
+    equal(density, sorted(density, reverse=True))
+    b.click_text("#rows button", "max")
+    b.wait(lambda: column(b, 3) == sorted(column(b, 3), reverse=True) and
+           b.text('#rows [aria-sort="descending"]').startswith("max"),
+           "order by max")
+    b.click_text("#rows button", "max ↓")
+    b.wait(lambda: b.text('#rows [aria-sort="ascending"]').startswith("max"),
+           "turned order")
+    b.wait(lambda: column(b, 3) == sorted(column(b, 3)), "rising max")
+    b.click_text("#rows button", "top head")
+    b.wait(lambda: rows(b) and b.texts(
+        "#rows [data-index] > :nth-child(6)")[0].endswith(" 89"), "by share")
+    assert "sort=share" in b.query(), b.query()
+
+
+def test_filters(b):
+    b.open()
+    b.click_text(".seg button", "L1")
+    b.shows("#count", "90 of 180")
+    b.wait(lambda: rows(b) and all(r.startswith("1:") for r in rows(b)),
+           "features of layer 1")
+    b.js("const s = document.querySelector('#head'); s.value = '1';"
+         "s.dispatchEvent(new Event('change'))")
+    b.shows("#count", "22 of 180")
+    b.type("#filter", "Ben")
+    b.shows("#count", "2 of 180")  # of 3, 21, 39, 57, 75 those with top head 1
+    b.wait(lambda: "token=Ben" in b.query(), "the token in the address")
+    equal(rows(b), ["1:57", "1:21"])
+    b.type("#filter", "no such word")
+    b.shows("#rows", "No feature of this choice")
+    b.click_text("#rows .btn", "Clear the filters")
+    b.shows("#count", "180 features")
+
+
+def test_density_brush(b):
+    """The least handle leaves out what is rarer; the dead go too."""
+    b.open()
+    b.shows("#count", "180 features")
+    b.js("const i = document.querySelector('.ends input'); i.value = 2;"
+         "i.dispatchEvent(new Event('input'));"
+         "i.dispatchEvent(new Event('change'))")
+    b.wait(lambda: "min=" in b.query(), "the bound in the address")
+    b.wait(lambda: " of 180" in b.text("#count"), "fewer features")
+
+
+def test_dead_feature(b):
+    b.open("?f=0:89")
+    b.shows("article", "Never active")
+
+
+def test_rows_and_back(b):
+    """A click is a step in the history, with keys it is not."""
+    b.open("?f=" + feature_of(" Lily"))
+    b.wait(lambda: rows(b) and b.texts(TITLE), "page")
+    second = rows(b)[2]
+    b.click('#rows [data-index="2"]')
+    b.wait(lambda: b.text(TITLE) == second, "the row's feature")
+    b.press("j")
+    b.wait(lambda: b.text(TITLE) == b.text(SELECTED) == rows(b)[3], "next row")
+    b.press("k", "k")
+    b.wait(lambda: b.text(TITLE) == rows(b)[1], "row before")
+    b.back()
+    b.wait(lambda: b.text(TITLE) == feature_of(" Lily"), "first feature again")
+
+
+def test_through_a_head(b):
+    b.open("?f=" + feature_of(" Ben"))
+    b.click_text(".tabs button", "Through L0H3")
+    b.wait(lambda: "through=3" in b.query(), "the head in the address")
+    b.shows(".under", "what L0H3 adds")
+    value = float(b.text(".kwic .v"))
+    assert value < 3, value
+    b.press(Keys.ESCAPE)
+    b.wait(lambda: "through" not in b.query(), "unlocked")
+    b.press("h")
+    b.wait(lambda: "through=3" in b.query(), "strongest head by key")
+
+
+def test_window_and_escapes(b):
+    b.open("?f=" + feature_of(" Ben"))
+    b.wait(lambda: b.texts(PEAK), "examples")
+    assert "·" not in b.text(".kwic .t")
+    b.press("v")
+    b.shows(PEAK, "·Ben")
+    wide = len(b.texts(".kwic .tok"))
+    b.press("w", "w")  # 16, 32, 5
+    b.wait(lambda: len(b.texts(".kwic .tok")) < wide, "smaller window")
+    assert "w=5" in b.query() and "esc=1" in b.query()
+    b.open("?f=" + feature_of("\n"))
+    b.shows(PEAK, "↵")
+
+
+def test_bos_is_hidden_and_said_to_be(b):
+    b.open("?f=0:0")
+    b.shows(".under", "BOS+")
+    b.shows("#examples", "All examples are at the first position")
+    b.press("b")
+    b.shows(PEAK, WORDS[0])
+
+
+def test_tooltip(b):
+    b.open("?f=" + feature_of(" Lily"))
+    b.wait(lambda: b.texts(PEAK), "examples")
+    b.hover(PEAK)
+    b.shows(".tip", "“·Lily”")
+    b.shows(".tip", "position")
+    assert b.all("#hist .mk"), "the value is not on the histogram"
+
+
+# ---- heads, tokens, search -------------------------------------------------
+def test_heads(b):
+    b.open("?page=heads&h=L1H2")
+    b.wait(lambda: b.text(TITLE) == "L1H2", "head")
+    equal(len(b.all("#grid .cell")), 8)
+    equal(b.text("#grid .cell.lock text"), "22")  # 2, 6, ... 86
+    share = [int(t.rstrip(" %")) for t in b.texts(".feats .c-src b")]
+    equal(share, sorted(share, reverse=True))
+    equal(share[0], 88)
+    assert b.texts(".htoks .tok"), "no tokens through the head"
+    assert b.texts(PEAK), "no examples"
+    b.js("document.querySelector('#grid .cell.lock').focus()")
+    b.press(Keys.ARROW_LEFT, Keys.ENTER)
+    b.wait(lambda: b.text(TITLE) == "L1H1", "head on the left")
+    b.back()
+    b.wait(lambda: b.text(TITLE) == "L1H2", "first head again")
+    b.press("l")
+    b.wait(lambda: b.text(TITLE) == "L1H3", "next head by key")
+    b.click(".measures .tr:nth-child(3) button")
+    b.wait(lambda: "measure=" in b.query(), "another measure")
+    b.click(".feats a")
+    b.wait(lambda: b.text(TITLE).startswith("1:"), "a feature of the head")
+    assert "through=3" in b.query(), b.query()
+
+
+def search(b, words):
+    b.press("/")
+    b.wait(lambda: b.js("return document.activeElement.id") == "q", "focus")
+    b.press(words, Keys.ENTER)
+
+
+def test_search(b):
+    b.open()
+    b.wait(lambda: rows(b), "rows")
+    for words, title in (("L1H3", "L1H3"), ("0.2", "L0H2"), ("1:17", "1:17"),
+                         ("Lily", "“·Lily”"), (" fed", "“·fed”")):
+        search(b, words)
+        b.wait(lambda title=title: b.text(TITLE) == title, title)
+    search(b, "9:9999")
+    b.shows("#found", "9")
+    b.press(Keys.ESCAPE)
+    b.wait(lambda: not b.one("#found").is_displayed(), "closed list")
+    b.press("g", "f")
+    b.wait(lambda: rows(b), "features")
+
+
+def test_search_chooses_with_arrows(b):
+    b.open()
+    b.wait(lambda: rows(b), "rows")
+    b.press("/", " ")
+    b.wait(lambda: len(b.all("#found [role=option]")) > 3, "results")
+    b.press(Keys.ARROW_DOWN, Keys.ARROW_DOWN)
+    wanted = b.text('#found [aria-selected="true"] .tok')
+    b.press(Keys.ENTER)
+    b.wait(lambda: b.text(TITLE) == f"“{wanted}”", wanted)
+
+
+def test_token_page(b):
+    b.open("?page=tokens")
+    b.wait(lambda: b.texts(TITLE), "a first token")
+    b.type("#filter", " Ben")
+    b.wait(lambda: b.texts(".vocab .tok") == ["·Ben"], "what begins so")
+    b.click(".vocab a")
+    b.wait(lambda: b.text(TITLE) == "“·Ben”", "token")
+    equal(len(b.texts(".tfeats .tr:not(.th)")), 10)  # five of each layer
+    b.click_text("article .seg button", "L1")
+    b.wait(lambda: len(b.texts(".tfeats .tr:not(.th)")) == 5, "of layer 1")
+    b.click(".theads a")
+    b.wait(lambda: b.text(TITLE).startswith("L1H"), "a head of the token")
+
+
+# ---- hostile tokens --------------------------------------------------------
+def harmless(b):
+    equal(b.js("return window.hit ?? null"), None)
+    equal(b.all("main img, main script, .tip img"), [])
+
+
+def test_hostile_tokens_are_text(b):
+    shown = {"override": "\\u202edesrever", "unseen": "\\u200b",
+             "percent": HOSTILE["percent"].strip()}
+    for name, word in HOSTILE.items():
+        b.open("?f=" + feature_of(word))
+        b.wait(lambda: b.texts(PEAK), name)
+        peak, want = b.text(PEAK), shown.get(name, word)
+        if len(want) > 40:
+            assert peak.endswith("…") and len(peak) <= 41, (name, peak)
+            equal(peak[:-1], want[:40])
+        else:
+            equal(peak, want)
+        b.wait(lambda: rows(b), "list")
+        isolated = b.js("return getComputedStyle(document.querySelector("
+                        "arguments[0])).unicodeBidi", PEAK)
+        equal(isolated, "isolate")
+        # Nothing makes the lines higher or the page wider.
+        equal(b.js("return document.documentElement.scrollWidth"), 1440)
+        heights = b.js("return [...document.querySelectorAll('.k')]"
+                       ".map(e => e.offsetHeight)")
+        equal(set(heights), {22})
+        harmless(b)
+
+
+def test_hostile_tokens_on_their_pages(b):
+    for name, word in HOSTILE.items():
+        b.open(f"?page=tokens&v={WORDS.index(word)}")
+        b.wait(lambda: b.texts(TITLE), name)
+        b.wait(lambda: b.texts(".tfeats a"), f"features of {name}")
+        harmless(b)
+    b.open(f"?page=tokens&v={WORDS.index(LONG)}")
+    b.wait(lambda: b.texts(TITLE), "long token")
+    equal(b.one(TITLE).get_attribute("title"), LONG)
+    b.open(f"?f={feature_of(LONG)}")
+    b.wait(lambda: b.texts(PEAK), "long peak")
+    title = b.one(PEAK).get_attribute("title")
+    assert title.startswith("longlong") and "10,240 bytes" in title, title
+
+
+def test_hostile_search_and_address(b):
+    b.open()
+    b.wait(lambda: rows(b), "rows")
+    search(b, HOSTILE["markup"])
+    b.wait(lambda: HOSTILE["markup"].replace(" ", "·") in b.text(TITLE),
+           "markup as a title")
+    harmless(b)
+    b.open("?f=%3Cimg%20src%3Dx%20onerror%3Dwindow.hit%3D1%3E&page=__proto__")
+    b.shows('[role="alert"]', "There is no feature <img")
+    b.open("?page=heads&h=%3Cscript%3E")
+    b.shows('[role="alert"]', "There is no head <script>")
+    harmless(b)
+
+
+# ---- keys, theme, access ---------------------------------------------------
+def test_keys(b):
+    b.open()
+    b.wait(lambda: rows(b), "rows")
+    b.press("?")
+    b.shows(".keys", "jump box")
+    b.press(Keys.ESCAPE)
+    b.wait(lambda: not b.all(".keys"), "closed panel")
+    b.press("]")
+    b.wait(lambda: "layer=0" in b.query(), "layer by key")
+    b.press("s")
+    b.wait(lambda: "sort=max" in b.query(), "order by key")
+    b.press("f")
+    equal(b.js("return document.activeElement.id"), "filter")
+    b.press("j")  # a letter in a field is text
+    equal(b.one("#filter").get_attribute("value"), "j")
+    b.press(Keys.ESCAPE)
+    assert b.js("return document.activeElement.id") != "filter"
+    for keys, page in (("gh", "heads"), ("gt", "tokens")):
+        b.press(*keys)
+        b.wait(lambda page=page: f"page={page}" in b.query(), page)
+    b.back()
+    b.wait(lambda: "page=heads" in b.query(), "heads again")
+
+
+def background(b):
+    return b.js("return getComputedStyle(document.body).backgroundColor")
+
+
+def test_theme(b):
+    white = "rgb(255, 255, 255)"
+    b.media(prefers_color_scheme="dark")
+    b.open()
+    b.wait(lambda: rows(b), "rows")
+    assert background(b) != white
+    b.press("t")
+    equal(background(b), white)
+    b.open()
+    b.wait(lambda: rows(b), "rows")
+    equal(background(b), white)  # it is remembered
+    b.press("t")
+    assert background(b) != white
+    b.press("t")
+    equal(b.one("#theme").get_attribute("aria-label"), "Theme: auto")
+    b.media(prefers_color_scheme="light")
+    equal(background(b), white)
+    b.open("?theme=dark")
+    assert background(b) != white
+
+
+def test_forced_colors(b):
+    """Where a system's colours replace ours, the peak is still boxed."""
+    b.media(forced_colors="active")
+    b.open("?f=" + feature_of(" Lily"))
+    b.wait(lambda: b.texts(PEAK), "examples")
+    equal(b.js("return getComputedStyle(document.querySelector(arguments[0]))"
+               ".outlineStyle", PEAK), "solid")
+    b.media()
+
+
+def test_everything_has_a_name(b):
+    """Controls and pictures have accessible names; ids are unique."""
+    for address in ("", "?page=heads", "?page=tokens"):
+        b.open(address)
+        b.wait(lambda: b.texts(TITLE), "page")
+        nameless = b.js("""
+            const named = e => e.getAttribute('aria-label') || e.labels?.length
+              || e.textContent.trim() || e.title;
+            return [...document.querySelectorAll(
+              'button, a, input, select, svg[role], [role="grid"]')]
+              .filter(e => !named(e)).map(e => e.outerHTML)""")
+        equal(nameless, [])
+        twice = b.js("""
+            const ids = [...document.querySelectorAll('[id]')].map(e => e.id);
+            return ids.filter((id, i) => ids.indexOf(id) !== i)""")
+        equal(twice, [])
+
+
+def test_narrow(b):
+    for width in (700, 800, 1100):
+        b.size(width, 1000)
+        for address in ("?f=0:1", "?page=heads", "?page=tokens"):
+            b.open(address)
+            b.wait(lambda: b.texts(TITLE), "page")
+            equal(b.js("return document.documentElement.scrollWidth"), width)
+    b.size(1440, 900)
+
+
+# ---- states ----------------------------------------------------------------
+def test_unknown_feature(b):
+    b.open("?f=0:4000")
+    b.shows('[role="alert"]', "no such thing")
+    assert any("404" in line for line in b.complaints())
+    b.wait(lambda: rows(b), "the list all the same")
+    b.press("j")
+    b.wait(lambda: b.texts(TITLE), "a feature")
+
+
+def outage(b, headscope, database):
+    """The server goes and comes back: the page says so and goes on."""
+    server = Server(headscope, database)
+    b.base = server.url
+    b.open("?f=0:1")
+    b.wait(lambda: b.texts(PEAK), "page")
+    equal(server.stop(), 0)
+    b.press("2")  # a feature through its head has not been asked for
+    b.shows('article [role="alert"]', "does not answer")
+    server = Server(headscope, database, server.port)
+    b.click_text("article .btn", "Try again")
+    b.wait(lambda: b.texts(PEAK), "page after the outage")
+    b.complaints()
+    server.stop()
+
+
+def test_without_tokens(b):
+    b.open("?f=0:1")
+    b.wait(lambda: b.texts(PEAK), "examples")
+    equal(set(b.texts(PEAK)), {"□"})
+    b.shows("article", "came without tokens")
+    b.open("?page=tokens")
+    b.shows("main", "came without tokens")
+    b.open("?page=heads")
+    b.wait(lambda: b.texts(TITLE), "head")
+
+
+def test_single_feature(b):
+    b.open()
+    b.wait(lambda: b.text(TITLE) == "0:0", "the feature")
+    equal(rows(b), ["0:0"])
+    b.press("j", "k")
+    b.open("?page=heads")
+    b.wait(lambda: b.text(TITLE) == "L0H0", "the head")
+
+
+def test_many_features(b):
+    """Only what is in sight is drawn, only what is looked at is fetched."""
+    b.open("?f=0:1&sort=index")
+    b.shows("#count", "100,000 features")
+    scroll = "document.querySelector('#rows').scrollTop = arguments[0]"
+    for index in (99_000, 50_000, 12_345):
+        b.js(scroll, index * 24)
+        b.wait(lambda index=index: f"0:{index}" in rows(b), f"row {index}")
+        assert len(rows(b)) < 120, len(rows(b))
+    for step in range(40):
+        b.js(scroll, step * 60_000)
+        time.sleep(.005)
+    b.wait(lambda: "0:97500" in rows(b), "the row where the scroll ended")
+    fetched = b.js("return performance.getEntriesByType('resource')"
+                   ".filter(e => e.name.includes('/features')).length")
+    assert fetched < 40, f"{fetched} pages were fetched"
+    b.click('#rows [data-index="97501"]')
+    b.wait(lambda: b.text(TITLE) == "0:97501", "a far feature")
+    b.press("j")
+    b.wait(lambda: b.text(TITLE) == "0:97502", "the next one")
+    b.js("document.querySelector('#rows').focus()")
+    b.press(Keys.END)
+    b.wait(lambda: b.text(TITLE) == "0:99999", "the last feature")
+
+
+# ---- running them ----------------------------------------------------------
+OTHERS = {"test_without_tokens": "no_tokens.db",
+          "test_single_feature": "single.db",
+          "test_many_features": "many.db"}
+
+
+def run(b, name, test, urls):
+    b.base = urls[OTHERS.get(name, "planted.db")]
+    started = time.monotonic()
+    test(b)
+    equal(b.complaints(), [])
+    equal(b.strangers(), [])
+    print(f"{name} {time.monotonic() - started:.1f} s", flush=True)
+
+
+def main():
+    headscope, source = os.environ["HEADSCOPE"], os.environ["SOURCE"]
+    databases = {
+        "planted.db": {}, "no_tokens.db": {"has_tokens": False},
+        "single.db": {"layers": 1, "features": 1, "heads": 1},
+        "many.db": {"layers": 1, "features": 100_000, "heads": 2},
+    }
+    servers = {name: Server(headscope, plant(name, source, **options))
+               for name, options in databases.items()}
+    urls = {name: server.url for name, server in servers.items()}
+    b = Browser(os.path.abspath("profile"))
+    try:
+        wanted = sys.argv[1:]
+        for name, test in list(globals().items()):
+            if name.startswith("test_") and (not wanted or name in wanted):
+                run(b, name, test, urls)
+        if not wanted:
+            outage(b, headscope, "planted.db")
+            equal(b.strangers(), [])
+    finally:
+        b.quit()
+        statuses = [server.stop() for server in servers.values()]
+    equal(statuses, [0] * len(statuses))
+
+
+if __name__ == "__main__":
+    main()
