@@ -92,7 +92,8 @@ int store_open_read(struct sqlite3 **db, const char *path, struct err *e)
     if (!S_ISREG(st.st_mode))
         return err_set(e, ERR_INPUT, "%s is not a regular file", path);
     int code = 0;
-    if (sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+    if (sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
+                        NULL) != SQLITE_OK)
         code = store_error(*db, "open", path, e);
     /* The file may come from anyone: its schema gets no power. */
     if (code == 0 && (sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1,

@@ -52,8 +52,8 @@ static int open_one(struct connection *c, const char *path, struct err *e)
     sqlite3 *db;
     TRY(store_open_read(&db, path, e));
     c->reader.queries = (struct queries){.db = db, .path = path};
-    /* Pages that stay in memory: a few feature pages' worth. */
-    TRY(run(c, "PRAGMA query_only = 1; PRAGMA cache_size = -8000", e));
+    /* 16 MB: the inner pages of the large trees stay in memory. */
+    TRY(run(c, "PRAGMA query_only = 1; PRAGMA cache_size = -16000", e));
     TRY(queries_prepare(&c->reader.queries, db, path, e));
     sqlite3_progress_handler(db, STEPS_BETWEEN_LOOKS, is_late, c);
     return 0;

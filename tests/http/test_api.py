@@ -412,13 +412,18 @@ class Silent(OnDatabase):
 class Large(OnDatabase):
     name, shape = "large.db", {"layers": 1, "features": 100000, "heads": 2}
 
-    def test_pages_are_quick_wherever_they_are(self):
-        self.api("features?sort=share")  # the first makes the order
+    def seconds(self, offset):
         begun = time.monotonic()
-        for offset in range(0, 100000, 2500):
-            page = self.api(f"features?sort=share&offset={offset}")
-            self.assertEqual((page["total"], len(page["rows"])), (100000, 50))
-        self.assertLess((time.monotonic() - begun) / 40, .1)
+        page = self.api(f"features?sort=share&offset={offset}")
+        self.assertEqual((page["total"], len(page["rows"])), (100000, 50))
+        return time.monotonic() - begun
+
+    def test_pages_are_as_quick_wherever_they_are(self):
+        self.api("features?sort=share")  # the first makes the order
+        first = min(self.seconds(0) for _ in range(9))
+        for offset in 1000, 50000, 99950:
+            self.assertLess(min(self.seconds(offset) for _ in range(9)),
+                            5 * first)
         self.assertEqual(self.api("features?sort=max&offset=99999")["rows"][0]
                          ["max"], None)
         self.assertEqual(self.api("head?sae=1&head=1")["total"], 99999)
