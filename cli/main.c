@@ -16,11 +16,8 @@
 #include "cli/cli.h"
 
 static const struct command *const commands[] = {
-    &command_capture,
-    &command_train,
-    &command_encode,
-    &command_view,
-    &command_info,
+    &command_capture, &command_train, &command_encode,
+    &command_view,    &command_info,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

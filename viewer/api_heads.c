@@ -8,7 +8,7 @@
 #include "viewer/shape.h"
 
 /* Of the features that a head's strongest tokens belong to, in that order. */
-enum { STRONGEST = 400, STRINGS = 24, EXAMPLES = 20 };
+enum { STRONGEST = 200, STRINGS = 24, EXAMPLES = 20 };
 
 static void put_head(struct call *c, json_t *object,
                      const struct catalog_sae *sae, int64_t head)
