@@ -30,7 +30,7 @@ export function windowOf(example, scale) {
     const rows = [
       ['place',
         `context ${example.context}, position ${example.position + off}`],
-      ['token id', String(example.token + off)],
+      ['id', String(example.token + off)],
     ];
     if (value > 0) rows.push(['level', `${level} of 255`]);
     return { token, value, info: { rows } };

@@ -24,7 +24,7 @@ const COLUMNS = [
   ['dens %', 'density', 'num', 'share of tokens at which it is active'],
   ['max', 'max', 'num', 'largest activation'],
   ['heads', null, '', 'share of each head, on the data'],
-  ['top head', 'share', 'num', 'the head with the largest share, in per cent'],
+  ['top', 'share', 'num', 'the head with the largest share, in per cent'],
   ['bits', null, 'num', 'entropy of the shares: 0 is one head alone'],
 ];
 /** In place of the last, where the list is filtered by a token. */
@@ -212,6 +212,7 @@ export class FeaturesPage {
     this.sum ??= h('span.note.r', { id: 'count', role: 'status' });
     if (this.filters.firstChild) {
       fill(this.choices, this.drawChoices());
+      fill(this.dead, this.drawDead());
       if (document.activeElement !== this.input)
         this.input.value = state.token ?? '';
       return;
@@ -226,9 +227,15 @@ export class FeaturesPage {
     });
     this.input.value = state.token ?? '';
     this.choices = h('div.bar', {}, this.drawChoices());
+    this.dead = h('span', {}, this.drawDead());
     put(this.filters, this.choices,
       h('div.bar', {}, h('label.key', {}, this.input, h('kbd.hint', {}, 'f')),
-        this.sum));
+        this.dead, this.sum));
+  }
+
+  drawDead() {
+    return toggle('dead', 'features that are never active', state.dead !== '0',
+      () => go({ dead: state.dead === '0' ? null : '0' }));
   }
 
   drawChoices() {
@@ -251,8 +258,6 @@ export class FeaturesPage {
                     onchange: e => go({ head: e.target.value }) },
         option('', 'any head', state.head),
         heads.map(head => option(head, 'H' + head, state.head))),
-      toggle('dead', 'features that are never active', state.dead !== '0',
-        () => go({ dead: state.dead === '0' ? null : '0' })),
       this.density && this.drawBrush(),
     ];
   }

@@ -118,6 +118,7 @@ const CHORDS = { f: null, h: 'heads', t: 'tokens' };
 
 function pressed(e) {
   if (e.ctrlKey || e.metaKey || e.altKey) return;
+  tip(null);
   if (e.target.matches?.('input, select')) {
     if (e.key === 'Escape') e.target.blur();
     return;

@@ -143,7 +143,7 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
                 sum(v for v, _ in values) / len(values)))
     alive = [f for f in range(features) if features == 1 or f < features - 1]
     insert(db, "sae", [(
-        number, 1, f"layer{layer}", layer, f"blocks.{layer}.attn.hook_z",
+        number, 1, f"sae{number}", layer, f"blocks.{layer}.attn.hook_z",
         "jumprelu", 8 * heads, features, heads, "0" * 32, None, .2, 4.0, .1, n,
         .2, 4.0, features - len(alive), len(rows["activation"]))])
     insert(db, "head", ((number, h, f"L{layer}H{h}",
@@ -153,13 +153,14 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
         insert(db, table, content)
 
 
-def plant(path, source, layers=2, features=90, heads=4, has_tokens=True):
-    """A database with that many SAEs, features of each, and heads."""
+def plant(path, source, layers=2, features=90, heads=4, has_tokens=True,
+          one_layer=False):
+    """A database with an SAE a layer, or all of them on layer 0."""
     db = schema(path, source)
     with db:
         places = text(db, WORDS, has_tokens, layers, heads)
         for layer in range(layers):
-            sae(db, 1 + layer, layer, features, heads, WORDS, places,
-                has_tokens)
+            sae(db, 1 + layer, 0 if one_layer else layer, features, heads,
+                WORDS, places, has_tokens)
     db.close()
     return path

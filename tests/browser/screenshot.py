@@ -3,7 +3,7 @@
 """Makes docs/screenshot.png: screenshot.py HEADSCOPE DATABASE ADDRESS PNG.
 
     /usr/bin/python3 tests/browser/screenshot.py build/headscope demo/demo.db \
-        '?f=3:1467&layer=3' docs/screenshot.png
+        '?f=3:1467&layer=3&head=3&sort=share' docs/screenshot.png
 """
 import sys
 import tempfile
@@ -15,7 +15,7 @@ def main():
     headscope, database, address, png = sys.argv[1:]
     server = Server(headscope, database)
     with tempfile.TemporaryDirectory() as folder:
-        b = Browser(folder)
+        b = Browser(folder, width=1280, height=760)
         b.base = server.url
         b.open(address)
         b.wait(lambda: b.texts(".kwic .tok.p"), "examples")

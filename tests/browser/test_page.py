@@ -85,7 +85,7 @@ def test_sorts(b):
     b.wait(lambda: b.text('#rows [aria-sort="ascending"]').startswith("max"),
            "turned order")
     b.wait(lambda: column(b, 3) == sorted(column(b, 3)), "rising max")
-    b.click_text("#rows button", "top head")
+    b.click_text("#rows button", "top")
     b.wait(lambda: rows(b) and b.texts(
         "#rows [data-index] > :nth-child(6)")[0].endswith(" 89"), "by share")
     assert "sort=share" in b.query(), b.query()
@@ -449,6 +449,19 @@ def test_single_feature(b):
     b.wait(lambda: b.text(TITLE) == "L0H0", "the head")
 
 
+def test_two_saes_of_a_layer(b):
+    """A layer does not name them: their own names do."""
+    b.open("?f=sae2:1")
+    b.wait(lambda: b.text(TITLE) == "sae2:1", "feature of the second SAE")
+    b.click_text(".seg button", "sae1")
+    b.shows("#count", "90 of 180")
+    b.wait(lambda: all(r.startswith("sae1:") for r in rows(b)), "its features")
+    b.click(".heads a")
+    b.wait(lambda: b.text(TITLE) == "sae2.1", "a head of the second SAE")
+    search(b, "0:5")
+    b.wait(lambda: b.text(TITLE) == "sae1:5", "the first that is called so")
+
+
 def test_many_features(b):
     """Only what is in sight is drawn, only what is looked at is fetched."""
     b.open("?f=0:1&sort=index")
@@ -477,6 +490,7 @@ def test_many_features(b):
 # ---- running them ----------------------------------------------------------
 OTHERS = {"test_without_tokens": "no_tokens.db",
           "test_single_feature": "single.db",
+          "test_two_saes_of_a_layer": "twins.db",
           "test_many_features": "many.db"}
 
 
@@ -494,6 +508,7 @@ def main():
     databases = {
         "planted.db": {}, "no_tokens.db": {"has_tokens": False},
         "single.db": {"layers": 1, "features": 1, "heads": 1},
+        "twins.db": {"one_layer": True},
         "many.db": {"layers": 1, "features": 100_000, "heads": 2},
     }
     servers = {name: Server(headscope, plant(name, source, **options))
