@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The main job on the model in examples/: text to dump to SAEs to database.
+# The main job on the model in examples/: text to dump to SAEs to database to
+# page.
 set -euo pipefail
 
 SOURCE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -11,19 +12,21 @@ usage: ./demo.sh [--fresh] [--no-serve]
 
 Installs missing packages, builds headscope into build/, then in demo/: runs
 examples/tiny-gpt2 over its text, trains a sparse autoencoder on each layer's
-attention outputs, encodes them into demo/demo.db and prints a summary.
+attention outputs, encodes them into demo/demo.db, prints a summary and serves
+the page at http://127.0.0.1:8765/ until Ctrl-C.
 Steps whose inputs have not changed since the last run are not repeated.
 
   --fresh     repeat all steps
-  --no-serve  end with the summary (it does anyway until there is a page)
+  --no-serve  end with the summary
 END
 }
 
 fresh=false
+serve=true
 while [ $# -gt 0 ]; do
   case $1 in
     --fresh) fresh=true ;;
-    --no-serve) ;;
+    --no-serve) serve=false ;;
     -h | --help)
       usage
       exit 0
@@ -113,3 +116,8 @@ say "Summary"
 "$headscope" info demo.db
 say "Done in $((SECONDS - started)) s"
 printf 'The database: %s\n' "$SOURCE/demo/demo.db"
+
+if $serve; then
+  say "The page (Ctrl-C ends it; ./demo.sh starts it again)"
+  exec "$headscope" view demo.db --port 8765
+fi
