@@ -8,6 +8,8 @@
 
 #include <sqlite3.h>
 
+#include "base/output.h"
+
 int store_error(struct sqlite3 *db, const char *doing, const char *path,
                 struct err *e)
 {
@@ -85,14 +87,17 @@ static int check_identity(struct sqlite3 *db, const char *path, struct err *e)
 int store_open_read(struct sqlite3 **db, const char *path, struct err *e)
 {
     *db = NULL;
-    /* SQLite has names of its own (":memory:") and would open a folder. */
+    /* SQLite has names of its own (":memory:", "file:..."): with a folder in
+     * front a name is a name. And it would open a folder. */
+    char name[OUTPUT_PATH_MAX];
+    TRY(output_join(name, path[0] == '/' ? "" : ".", path, e));
     struct stat st;
     if (stat(path, &st) != 0)
         return err_errno(e, "cannot open %s", path);
     if (!S_ISREG(st.st_mode))
         return err_set(e, ERR_INPUT, "%s is not a regular file", path);
     int code = 0;
-    if (sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
+    if (sqlite3_open_v2(name, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
                         NULL) != SQLITE_OK)
         code = store_error(*db, "open", path, e);
     /* The file may come from anyone: its schema gets no power. */
