@@ -11,6 +11,8 @@ headscope train "$name.dump" "${small[@]}" -o "$name.sae" --json >out.log
 grep -q '"output":"not?utf8.sae"' out.log
 grep -q '"not?utf8.dump"' "$name.sae/headscope.json"
 headscope encode "$name.dump" "$name.sae" -o "$name.db" --quiet --json >out.log
+headscope encode tiny.dump "$name.sae" -o file:x.db --quiet >out.log
+headscope info file:x.db >out.log # no URI, as SQLite would take it
 
 # -- held-out rows that do not vary: there is no FVU, and none is claimed
 headscope train tiny.dump "${small[@]}" --batch 1 --tokens 20 -o one.sae >out.log
