@@ -152,7 +152,7 @@ static void test_planted_features_are_explained(void **state)
                          0);
         if (!(r.held_out.fvu < 0.1))
             fail_msg("FVU %g", r.held_out.fvu);
-        assert_true(fabs(r.held_out.l0 - 3) < 0.01);
+        assert_true(r.held_out.l0 == 3); /* exactly, as there are no ties */
         assert_int_equal(r.held_out.rows, TOKENS / 10);
         assert_int_equal(r.tokens, 150000);
         assert_int_equal(sae_load(&s, "p.sae", &e), 0);
@@ -168,6 +168,43 @@ static void test_planted_features_are_explained(void **state)
         }
         sae_free(&s);
     }
+}
+
+static void check_eightfold(const float *eight, const float *one, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        assert_true(eight[i] == 8 * one[i] && isfinite(one[i]));
+}
+
+/* Rows eight times as large give, to the bit, the same directions and eight
+ * times the biases, the threshold and so the activations. */
+static void test_units_are_those_of_the_rows(void **state)
+{
+    (void)state;
+    struct train_options o = options_make();
+    struct train_result r[2];
+    struct sae s[2];
+    struct err e;
+    static float large[TOKENS * D];
+    o.tokens = 20000;
+    for (size_t i = 0; i < TOKENS * D; i++)
+        large[i] = 8 * z[i];
+    make_dump("large.dump", large);
+    assert_int_equal(run(&r[0], &o, "planted.dump", "u1.sae", 1, 1, false, &e),
+                     0);
+    assert_int_equal(run(&r[1], &o, "large.dump", "u8.sae", 1, 1, false, &e),
+                     0);
+    assert_int_equal(sae_load(&s[0], "u1.sae", &e), 0);
+    assert_int_equal(sae_load(&s[1], "u8.sae", &e), 0);
+    size_t m = s[0].m;
+    assert_memory_equal(s[0].w_enc, s[1].w_enc, m * D * sizeof(float));
+    assert_memory_equal(s[0].w_dec, s[1].w_dec, m * D * sizeof(float));
+    check_eightfold(s[1].b_enc, s[0].b_enc, m);
+    check_eightfold(s[1].b_dec, s[0].b_dec, D);
+    check_eightfold(s[1].threshold, s[0].threshold, m);
+    assert_true(r[0].held_out.fvu == r[1].held_out.fvu);
+    sae_free(&s[0]);
+    sae_free(&s[1]);
 }
 
 static void test_equal_runs_give_equal_bytes(void **state)
@@ -292,6 +329,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_planted_features_are_explained),
+        cmocka_unit_test(test_units_are_those_of_the_rows),
         cmocka_unit_test(test_equal_runs_give_equal_bytes),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_extreme_rows),
