@@ -95,13 +95,25 @@ static int write_sae(const struct table *t, int64_t id, struct err *e)
     return store_writer_begin_sae(t->writer, &row, e);
 }
 
+/* Where the training curve goes, and how far it has come. */
+struct curve {
+    struct store_writer *writer;
+    json_int_t last; /* step, -1 at first */
+};
+
 /* One line of the training curve: every number in it under its name. */
 static int write_metrics_line(void *ctx, const json_t *line, struct err *e)
 {
-    struct store_writer *w = ctx;
+    struct curve *curve = ctx;
     const json_t *step = json_object_get(line, "step");
     if (!json_is_integer(step))
         return err_set(e, ERR_INPUT, "metrics.jsonl: a line without 'step'");
+    json_int_t last = curve->last, now = json_integer_value(step);
+    if (now <= last)
+        return err_set(e, ERR_INPUT,
+                       "metrics.jsonl: step %lld comes after step %lld",
+                       (long long)now, (long long)last);
+    curve->last = now;
     const char *name;
     json_t *value;
     /* A copy, because jansson does not walk over a const object. */
@@ -110,7 +122,7 @@ static int write_metrics_line(void *ctx, const json_t *line, struct err *e)
     json_object_foreach(object, name, value)
     {
         if (code == 0 && json_is_number(value) && strcmp(name, "step") != 0)
-            code = store_writer_metric(w, name, json_integer_value(step),
+            code = store_writer_metric(curve->writer, name, now,
                                        json_number_value(value), e);
     }
     json_decref(object);
@@ -249,9 +261,10 @@ static int write_token_features(const struct table *t, struct err *e)
 static int write_all(struct table *t, int64_t id, const char *folder,
                      struct err *e)
 {
+    struct curve curve = {t->writer, -1};
     TRY(work_out(t, e));
     TRY(write_sae(t, id, e));
-    TRY(sae_read_metrics(folder, write_metrics_line, t->writer, e));
+    TRY(sae_read_metrics(folder, write_metrics_line, &curve, e));
     TRY(write_heads(t, e));
     TRY(write_features(t, e));
     TRY(write_feature_heads(t, e));

@@ -110,6 +110,9 @@ static void test_broken_training_curve(void **state)
     write_text("good.sae/metrics.jsonl", "{\"fvu\": 1}\n");
     assert_refused(encode("planted.dump", &none, saes, 1, &options), &e,
                    "without 'step'");
+    write_text("good.sae/metrics.jsonl", "{\"step\": 1}\n{\"step\": 1}\n");
+    assert_refused(encode("planted.dump", &none, saes, 1, &options), &e,
+                   "step 1 comes after step 1");
     assert_int_not_equal(access("curve.db", F_OK), 0);
     assert_int_equal(remove("good.sae/metrics.jsonl"), 0);
 }
