@@ -184,11 +184,17 @@ static int put_scale(struct call *c, json_t *object, int64_t sae,
     query_bind(&q, sae);
     query_bind(&q, feature);
     json_t *row = query_next(&q) ? query_object(&q) : NULL;
+    TRY(query_end(&q, c->e));
+    if (row == NULL)
+        return call_refuse(c, 500,
+                           "the database is damaged: an example of feature "
+                           "%lld, which is not there",
+                           (long long)feature);
     call_put_int(c, object, "feature", feature);
     call_put(c, object, "scale", json_incref(json_object_get(row, "scale")));
     call_put(c, object, "max", json_incref(json_object_get(row, "max")));
     json_decref(row);
-    return query_end(&q, c->e);
+    return 0;
 }
 
 static int put_example(struct call *c, json_t *object, const struct query *row,

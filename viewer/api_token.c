@@ -96,11 +96,11 @@ static int put_row(struct call *c, json_t *row, const struct list_item *item,
 
 static int64_t sum_of_counts(const json_t *strings)
 {
-    int64_t sum = 0;
+    uint64_t sum = 0; /* a damaged file may hold any numbers */
     for (size_t i = 0; i < json_array_size(strings); i++)
-        sum += json_integer_value(
+        sum += (uint64_t)json_integer_value(
             json_object_get(json_array_get(strings, i), "count"));
-    return sum;
+    return (int64_t)sum;
 }
 
 static int put_rows(struct call *c, json_t *out, const struct list *list,

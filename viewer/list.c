@@ -137,7 +137,8 @@ static void merge(struct work *w)
         }
         double sum =
             to->mean * (double)to->count + from->mean * (double)from->count;
-        to->count += from->count;
+        /* Unsigned: a damaged file may hold any numbers. */
+        to->count = (int64_t)((uint64_t)to->count + (uint64_t)from->count);
         to->mean = sum / (double)to->count;
         to->max = fmax(to->max, from->max);
     }

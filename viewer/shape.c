@@ -237,9 +237,14 @@ static int put_levels(struct call *c, json_t *object, const struct window *w,
     query_bind(&q, feature);
     query_bind(&q, w->first);
     query_bind(&q, w->last);
-    while (query_next(&q))
-        levels[query_int(&q, LEVELS_TOKEN) - w->first] =
-            (int)(query_int(&q, LEVELS_LEVEL) & 255);
+    while (query_next(&q)) {
+        /* The file may have made a view of the table, which gives another
+         * token here than it compared. */
+        uint64_t at =
+            (uint64_t)query_int(&q, LEVELS_TOKEN) - (uint64_t)w->first;
+        if (at <= (uint64_t)(w->last - w->first))
+            levels[at] = (int)(query_int(&q, LEVELS_LEVEL) & 255);
+    }
     TRY(query_end(&q, c->e));
     json_t *array = call_put_array(c, object, "levels");
     for (int64_t i = 0; i <= w->last - w->first; i++)

@@ -475,6 +475,36 @@ class Damaged(OnDatabase):
         self.assertEqual(self.api("features")["total"], 40)
 
 
+class Moving(OnDatabase):
+    """A table that is a view whose columns differ each time they are read."""
+    name = "moving.db"
+
+    @classmethod
+    def setUpClass(cls):
+        plant(cls.name, SOURCE, layers=1, features=20)
+        db = sqlite3.connect(cls.name)
+        with db:
+            db.execute("PRAGMA legacy_alter_table = ON")
+            db.execute("ALTER TABLE example_activation RENAME TO real")
+            db.execute("CREATE VIEW example_activation AS SELECT sae, feature, "
+                       "token + 100000000 * (abs(random()) % 2) AS token, "
+                       "level FROM real")
+            db.execute("UPDATE vocab SET text = 'same', count = ?",
+                       (2**63 - 1,))
+            db.execute("UPDATE token_feature SET count = ?", (2**63 - 1,))
+        db.close()
+        super().setUpClass()
+
+    def test_nothing_is_written_out_of_bounds(self):
+        for feature in range(19):
+            for example in self.api(f"feature?sae=1&feature={feature}"
+                                    "&window=32")["examples"]:
+                self.assertEqual(len(example["levels"]),
+                                 len(example["tokens"]))
+        self.api("token?text=same")
+        self.api("features?token=same")
+
+
 class Endless(OnDatabase):
     """Tables that are views whose rows never end."""
     name = "endless.db"
