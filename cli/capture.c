@@ -105,7 +105,7 @@ const struct command command_capture = {
     .usage =
         {
             .command = "capture",
-            .summary = "Run a language model over a text and write its z",
+            .summary = "Run a language model over a text and write its z.",
             .arguments = "MODEL",
             .details =
                 "MODEL is a Hugging Face folder of the GPT-2 family: "

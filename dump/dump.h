@@ -104,5 +104,9 @@ int dump_convert(const struct dump *d, int layer, const void *raw,
 /* Reads all files and compares their checksums with the manifest. Bare arrays
  * have none: 0. */
 int dump_verify(const struct dump *d, struct err *e);
+/* The same for the shards of one layer: whoever reads the layer's rows to make
+ * something of them asks for this first. If a shard that differs holds a NaN
+ * or an infinity, the error names its row. */
+int dump_verify_layer(const struct dump *d, int layer, struct err *e);
 
 #endif

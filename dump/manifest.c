@@ -184,6 +184,24 @@ static int check_order(const struct manifest *m, size_t i, int *layer,
     return 0;
 }
 
+/* A file that stands for two shards would give one layer another's rows. */
+static int check_names_differ(const struct manifest *m, const char *path,
+                              struct err *e)
+{
+    json_t *seen = json_object();
+    int code = seen == NULL ? err_memory(e, "shard names", 0) : 0;
+    for (size_t i = 0; code == 0 && i < m->n_shards; i++) {
+        const char *name = m->shards[i].file.name;
+        if (json_object_get(seen, name) != NULL)
+            code = err_set(e, ERR_INPUT, "%s: two shards name the file %s",
+                           path, name);
+        else if (json_object_set_new_nocheck(seen, name, json_true()) != 0)
+            code = err_memory(e, "shard names", 0);
+    }
+    json_decref(seen);
+    return code;
+}
+
 static int read_shards(struct manifest *m, const json_t *root, const char *path,
                        struct err *e)
 {
@@ -198,6 +216,7 @@ static int read_shards(struct manifest *m, const json_t *root, const char *path,
         TRY(read_shard(m, i, json_array_get(shards, i), path, e));
         TRY(check_order(m, i, &layer, &row, path, e));
     }
+    TRY(check_names_differ(m, path, e));
     int last = m->info.first_layer + m->info.layers - 1;
     if (layer != last || row != m->info.tokens)
         return err_set(e, ERR_INPUT,

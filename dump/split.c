@@ -8,7 +8,7 @@
 
 #include "base/rng.h"
 
-/* Rows that stand in for a context where none are known. */
+/* Rows that stand in for a context where there are none, or only one. */
 enum { BLOCK_ROWS = 256 };
 
 /* What is drawn: contexts, or blocks of rows. */
@@ -21,8 +21,10 @@ static struct units units_of(const struct dump *d)
 {
     const struct dump_info *info = dump_info(d);
     struct units u = {dump_contexts(d), info->contexts, info->tokens};
-    if (u.contexts == NULL)
+    if (u.contexts == NULL || u.n == 1) {
+        u.contexts = NULL;
         u.n = (u.tokens - 1) / BLOCK_ROWS + 1;
+    }
     return u;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Which rows train and which are held out: whole contexts, drawn by seed, so
- * that no held-out token has its neighbours in training. Without contexts,
- * blocks of 256 rows stand in for them.
+ * that no held-out token has its neighbours in training. Without contexts, or
+ * with a single one, blocks of 256 rows stand in for them.
  */
 #ifndef DUMP_SPLIT_H
 #define DUMP_SPLIT_H

@@ -103,6 +103,7 @@ int job_check(const struct encode_job *job, struct err *e)
     char **names;
     int code =
         arena_get(&arena, &names, job->n_saes, sizeof *names, "names", e);
+    int verified = -1; /* the last layer whose shards were read */
     for (size_t i = 0; code == 0 && i < job->n_saes; i++) {
         struct sae s;
         int layer;
@@ -113,6 +114,9 @@ int job_check(const struct encode_job *job, struct err *e)
         sae_free(&s);
         if (code == 0)
             code = check_name(names, i, job, e);
+        if (code == 0 && layer != verified)
+            code = dump_verify_layer(job->dump, layer, e);
+        verified = layer;
     }
     arena_free(&arena);
     return code;

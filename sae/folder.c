@@ -5,6 +5,7 @@
  */
 #include "sae/sae.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,8 +222,12 @@ static int read_own_record(struct sae *s, const char *folder, struct err *e)
         return 0;
     json_t *own;
     TRY(json_read(&own, path, e));
-    int64_t heads;
-    int code = json_get_int(&heads, own, "heads", 0, WIDTH_MAX, 0, path, e);
+    int64_t heads = 0;
+    int code = 0;
+    if (!json_is_object(own))
+        code = err_set(e, ERR_INPUT, "%s: must be an object", path);
+    if (code == 0)
+        code = json_get_int(&heads, own, "heads", 0, WIDTH_MAX, 0, path, e);
     char *text = code == 0 ? json_dumps(own, JSON_COMPACT) : NULL;
     if (code == 0 && text == NULL)
         code = err_memory(e, "headscope.json", 0);
@@ -371,7 +376,7 @@ int sae_read_metrics(const char *folder,
     TRY(output_join(path, folder, "metrics.jsonl", e));
     FILE *f = fopen(path, "rb");
     if (f == NULL)
-        return 0;
+        return errno == ENOENT ? 0 : err_errno(e, "cannot open %s", path);
     char *line = NULL;
     size_t size = 0;
     int code = 0;

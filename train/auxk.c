@@ -66,7 +66,8 @@ static int have_g(struct auxk *a, struct err *e)
     return 0;
 }
 
-/* Σ‖r − mean r‖² over S. `left` holds −r. */
+/* Σ‖r − mean r‖² over S; 0 where it is no more than rounding, as dividing by
+ * that would give the rest any weight. `left` holds −r. */
 static int variance(double *out, const float *left, size_t n, size_t d,
                     struct err *e)
 {
@@ -82,7 +83,8 @@ static int variance(double *out, const float *left, size_t n, size_t d,
     for (size_t j = 0; j < d; j++)
         mean_square += sum[j] * sum[j];
     free(sum);
-    *out = square - mean_square / (double)n;
+    double left_over = square - mean_square / (double)n;
+    *out = left_over > 1e-9 * square ? left_over : 0;
     return 0;
 }
 

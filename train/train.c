@@ -87,7 +87,8 @@ static int prepare(struct run *r, const struct train_job *job, struct err *e)
     r->job = job;
     (void)snprintf(r->hook, sizeof r->hook, "blocks.%d.attn.hook_z",
                    job->layer);
-    log_line(LOG_DETAIL, "measuring layer %d", job->layer);
+    log_line(LOG_DETAIL, "checking and measuring layer %d", job->layer);
+    TRY(dump_verify_layer(job->dump, job->layer, e));
     TRY(input_open(&r->in, job->dump, job->layer, o->held_out, job->seed,
                    job->team, e));
     TRY(train_configure(&r->config, o, r->in.d, row_set_total(&r->in.train),
@@ -254,6 +255,15 @@ int train_run(struct train_result *out, const struct train_job *job,
 
 /* ---- --dry-run ---- */
 
+/* What the shuffle holds: all rows, with two numbers each, if they fit. */
+static uint64_t reservoir_bytes(const struct run *r)
+{
+    size_t row = r->in.d * dtype_size(dump_info(r->in.dump)->dtype);
+    uint64_t all = row_set_total(&r->in.train) * (row + 2 * sizeof(uint64_t));
+    uint64_t most = (uint64_t)r->job->options->memory;
+    return all < most ? all : most;
+}
+
 int train_estimate_run(struct train_estimate *out, const struct train_job *job,
                        struct err *e)
 {
@@ -273,7 +283,7 @@ int train_estimate_run(struct train_estimate *out, const struct train_job *job,
             .config = r.config,
             .seconds = seconds * (double)r.config.steps,
             .memory = r.p.arena.bytes + r.step.arena.bytes + r.arena.bytes +
-                      r.in.arena.bytes + (uint64_t)job->options->memory,
+                      r.in.arena.bytes + reservoir_bytes(&r),
             .written = weights * sizeof(float),
         };
     }

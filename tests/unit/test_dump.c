@@ -77,6 +77,10 @@ static void values_that_are_not_finite_are_named(void **state)
         dump_convert(d, 3, raw, (const uint64_t[]){16, 17}, 2, rows, &e), &e,
         "row 17 (token 17 of the dump): NaN at column 6");
     assert_refused(dump_verify(d, &e), &e, "layer03-00000.safetensors");
+    assert_int_equal(dump_verify_layer(d, 2, &e), 0);
+    assert_refused(dump_verify_layer(d, 3, &e), &e, "row 17 (token 17");
+    set_float("nan.dump/layer02-00000.safetensors", 4, 7);
+    assert_refused(dump_verify_layer(d, 2, &e), &e, "checksum differs");
     dump_close(&d);
 }
 

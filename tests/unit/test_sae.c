@@ -175,6 +175,9 @@ static void test_refusals(void **state)
     put(&s, "bad.sae");
     edit("bad.sae/headscope.json", "\"heads\": 3", "\"heads\": 5");
     expect_refusal("bad.sae", "5 heads do not divide");
+    write_text("bad.sae/headscope.json", "[1]");
+    expect_refusal("bad.sae", "must be an object");
+    write_text("bad.sae/headscope.json", "{}");
     assert_int_equal(unlink("bad.sae/sae_weights.safetensors"), 0);
     expect_refusal("bad.sae", "sae_weights.safetensors");
     expect_refusal("nowhere.sae", "cfg.json");

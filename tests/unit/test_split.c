@@ -129,6 +129,12 @@ static void edges_of_the_share(void **state)
     assert_refused(split_rows(&train, &test, d, 0.999, 1, &e), &e,
                    "holding out 0.999 of 40 contexts leaves none");
     dump_close(&d);
+    /* A single context is cut into blocks, or nothing could be held out. */
+    d = open_rows(TOKENS, TOKENS);
+    assert_int_equal(dump_info(d)->contexts, 1);
+    split_into(marks, d, 0.3, 1);
+    assert_int_equal(count_units(marks, 256, TOKENS), 1);
+    dump_close(&d);
     d = open_rows(200, 1);
     assert_refused(split_rows(&train, &test, d, 0.1, 1, &e), &e,
                    "1 blocks of 256 tokens leaves none");
