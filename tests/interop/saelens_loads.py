@@ -69,7 +69,9 @@ def check_examples(db, sae_id, first, z, sae):
     tokens = sorted({row[0] for row in rows})
     at = {token: i for i, token in enumerate(tokens)}
     codes = encode(sae, z[np.array(tokens) - first])
-    worst = max(abs(codes[at[t], f] - v) for t, f, v in rows)
+    threshold = sae.threshold.detach().numpy()
+    # Where SAELens has a feature off, it must have been at the threshold.
+    worst = max(abs((codes[at[t], f] or threshold[f]) - v) for t, f, v in rows)
     assert worst <= TOLERANCE, worst
     return len(rows), worst
 
