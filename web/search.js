@@ -48,7 +48,10 @@ export class Search {
   async look() {
     clearTimeout(this.timer);
     const q = this.asked = this.input.value;
-    if (!q) return this.close();
+    if (!q) {
+      this.results = [];
+      return this.close();
+    }
     try {
       const { results, note } = await get('search', { q });
       if (q !== this.asked) return undefined;
