@@ -30,7 +30,9 @@ const COLUMNS = [
 /** In place of the last, where the list is filtered by a token. */
 const ON_TOKEN = ['on it', 'token', 'num', 'largest activation on that token'];
 
-const sorted = s => s.sort ?? (s.token ? 'token' : 'density');
+/** First what is one head's own; the densest features say the least. */
+const usual = () => allSaes().some(sae => sae.heads > 1) ? 'share' : 'max';
+const sorted = s => s.sort ?? (s.token ? 'token' : usual());
 const ordered = s => s.order ?? (sorted(s) === 'index' ? 'asc' : 'desc');
 
 /** The filters of a state as parameters of /api/features. */
@@ -328,7 +330,7 @@ export class FeaturesPage {
   }
 
   nextSort() {
-    const by = ['density', 'max', 'share', 'index'];
+    const by = ['share', 'max', 'density', 'index'];
     if (state.token) by.unshift('token');
     go({ sort: by[(by.indexOf(sorted(state)) + 1) % by.length], order: null });
   }

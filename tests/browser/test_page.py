@@ -75,6 +75,10 @@ def test_feature_shows_what_was_planted(b):
 def test_sorts(b):
     b.open()
     b.wait(lambda: rows(b), "rows")
+    assert b.text('#rows [aria-sort="descending"]').startswith("top")
+    b.click_text("#rows button", "dens %")
+    b.wait(lambda: b.text('#rows [aria-sort="descending"]').startswith("dens")
+           and rows(b), "order by density")
     density = column(b, 2)
     equal(density, sorted(density, reverse=True))
     b.click_text("#rows button", "max")
@@ -229,6 +233,15 @@ def test_search(b):
     b.wait(lambda: not b.one("#found").is_displayed(), "closed list")
     b.press("g", "f")
     b.wait(lambda: rows(b), "features")
+    # An empty box goes nowhere, though something was found before.
+    search(b, "L1H3")
+    b.wait(lambda: b.text(TITLE) == "L1H3", "a head")
+    b.press("g", "f")
+    b.wait(lambda: rows(b), "features")
+    here = b.query()
+    search(b, "")
+    time.sleep(.3)
+    equal(b.query(), here)
 
 
 def test_search_chooses_with_arrows(b):
