@@ -106,6 +106,9 @@ int store_open_read(struct sqlite3 **db, const char *path, struct err *e)
                       sqlite3_db_config(*db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0,
                                         NULL) != SQLITE_OK))
         code = store_error(*db, "open", path, e);
+    /* Another program may hold the file for a moment. */
+    if (code == 0)
+        (void)sqlite3_busy_timeout(*db, 1000 /* ms */);
     if (code == 0)
         code = check_identity(*db, path, e);
     if (code != 0) {
