@@ -484,13 +484,14 @@ def test_many_features(b):
         b.js(scroll, index * 24)
         b.wait(lambda index=index: f"0:{index}" in rows(b), f"row {index}")
         assert len(rows(b)) < 120, len(rows(b))
-    for step in range(40):
-        b.js(scroll, step * 60_000)
-        time.sleep(.005)
+    # Forty places passed before the page can draw: only the last is looked at.
+    b.js("for (let i = 0; i < 40; i++)"
+         " document.querySelector('#rows').scrollTop = i * 60_000")
     b.wait(lambda: "0:97500" in rows(b), "the row where the scroll ended")
     fetched = b.js("return performance.getEntriesByType('resource')"
                    ".filter(e => e.name.includes('/features')).length")
-    assert fetched < 40, f"{fetched} pages were fetched"
+    # Five places, of which each may touch three pages.
+    assert fetched <= 15, f"{fetched} pages were fetched"
     b.click('#rows [data-index="97501"]')
     b.wait(lambda: b.text(TITLE) == "0:97501", "a far feature")
     b.press("j")
