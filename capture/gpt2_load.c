@@ -10,7 +10,7 @@
 #include "base/output.h"
 #include "dump/dump.h"
 #include "dump/safetensors.h"
-#include "kernels/convert.h"
+#include "kernels/kernels.h"
 
 /* ---- config.json ---- */
 
@@ -163,7 +163,7 @@ static int load(const struct loader *l, const float **out, const char *name,
     float *copy;
     TRY(arena_get(&l->g->arena, &copy, n, sizeof *copy, full, e));
     tensor_to_float(copy, t, 0, n);
-    size_t bad = convert_first_not_finite(copy, n);
+    size_t bad = kernels.first_not_finite(copy, n);
     if (bad < n)
         return err_set(e, ERR_INPUT, "%s: %s: element %zu is not finite",
                        l->path, full, bad);

@@ -17,6 +17,7 @@
 struct common_options {
     bool help, json, quiet, verbose, force, dry_run;
     int64_t threads, seed;
+    const char *cpu;
 };
 extern const struct option common_option_table[];
 extern const size_t common_option_count;

@@ -24,6 +24,12 @@ const struct option common_option_table[] = {
      .value = "N",
      .help = "threads to use; 0 takes all that the process may run on. The "
              "result does not depend on it"},
+    {.name = "cpu",
+     .type = OPTION_TEXT,
+     .offset = FIELD(cpu),
+     .value = "TIER",
+     .help = "kernels to use: portable, avx2, avx512, avx512bf16, amx; unset: "
+             "HEADSCOPE_CPU, or the best this computer has"},
     {.name = "seed",
      .type = OPTION_COUNT,
      .offset = FIELD(seed),

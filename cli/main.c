@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
+#include "kernels/kernels.h"
 
 static const struct command *const commands[] = {
     &command_capture, &command_train, &command_encode,
@@ -147,6 +148,7 @@ static int run(const struct command *c, int argc, char **argv, struct err *e)
     }
     TRY(check_arguments(c, n_args, e));
     TRY(set_log_level(e));
+    TRY(kernels_choose(common.cpu, e));
     json_t *report = json_object();
     if (report == NULL)
         return err_memory(e, "the report", sizeof(void *));

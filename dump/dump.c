@@ -11,7 +11,7 @@
 #include "base/output.h"
 #include "base/utf8.h"
 #include "dump/parts.h"
-#include "kernels/convert.h"
+#include "kernels/kernels.h"
 
 /* Values converted before they are checked: 64 KB of f32 are still in the
  * nearer caches. */
@@ -168,7 +168,7 @@ static void convert(const struct dump *d, float *out, const void *raw, size_t n,
 {
     const struct tensor t = {.dtype = d->info.dtype, .data = raw};
     tensor_to_float(out, &t, 0, n);
-    *bad = convert_first_not_finite(out, n);
+    *bad = kernels.first_not_finite(out, n);
 }
 
 /* Rows from `first` on that lie in one file, at most n: where, and how far

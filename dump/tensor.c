@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernels/convert.h"
+#include "kernels/kernels.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "files are read in place, and they are little-endian"
@@ -94,9 +94,9 @@ void tensor_to_float(float *out, const struct tensor *t, size_t first, size_t n)
     if (n == 0)
         return;
     if (t->dtype == DTYPE_F16)
-        convert_f16_to_f32(out, in, n);
+        kernels.f16_to_f32(out, in, n);
     else if (t->dtype == DTYPE_BF16)
-        convert_bf16_to_f32(out, in, n);
+        kernels.bf16_to_f32(out, in, n);
     else
         memcpy(out, in, n * sizeof *out);
 }

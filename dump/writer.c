@@ -13,7 +13,7 @@
 #include "dump/npy.h"
 #include "dump/safetensors.h"
 #include "dump/tokens.h"
-#include "kernels/convert.h"
+#include "kernels/kernels.h"
 
 enum {
     /* At 768 values of 2 bytes a shard has 200 MB: few files, yet one is soon
@@ -201,13 +201,13 @@ static int end_shard(struct layer *l, struct err *e)
 static const void *narrowed(struct dump_writer *w, const float *z, size_t n)
 {
     if (w->manifest.info.dtype == DTYPE_F16) {
-        convert_f32_to_f16(w->narrow, z, n);
-        convert_f16_to_f32(w->checked, w->narrow, n);
+        kernels.f32_to_f16(w->narrow, z, n);
+        kernels.f16_to_f32(w->checked, w->narrow, n);
         return w->narrow;
     }
     if (w->manifest.info.dtype == DTYPE_BF16) {
-        convert_f32_to_bf16(w->narrow, z, n);
-        convert_bf16_to_f32(w->checked, w->narrow, n);
+        kernels.f32_to_bf16(w->narrow, z, n);
+        kernels.bf16_to_f32(w->checked, w->narrow, n);
         return w->narrow;
     }
     memcpy(w->checked, z, n * sizeof *z);
@@ -221,11 +221,11 @@ static int put_values(struct dump_writer *w, struct layer *l, const float *z,
 {
     const struct dump_info *info = &w->manifest.info;
     const void *bytes = narrowed(w, z, n);
-    size_t bad = convert_first_not_finite(w->checked, n);
+    size_t bad = kernels.first_not_finite(w->checked, n);
     if (bad == n)
         return safetensors_put(&l->file, bytes, n * dtype_size(info->dtype), e);
     size_t width = (size_t)info->heads * (size_t)info->d_head;
-    const char *problem = convert_first_not_finite(z + bad, 1) == 0
+    const char *problem = kernels.first_not_finite(z + bad, 1) == 0
                               ? "is not finite"
                               : "is too large; write f32";
     return err_set(

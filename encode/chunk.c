@@ -29,6 +29,8 @@ int chunk_init(struct chunk *c, const struct dump *dump, int layer,
                          sizeof *c->head_code, what, e);
     if (code == 0)
         code = arena_get(a, &c->start, sae->m + 1, sizeof *c->start, what, e);
+    if (code == 0)
+        code = sae_encoder_open(&c->encoder, sae, team, e);
     if (code != 0)
         chunk_free(c);
     return code;
@@ -39,6 +41,7 @@ void chunk_free(struct chunk *c)
     free(c->dfa);
     free(c->row);
     free(c->order);
+    sae_encoder_close(&c->encoder);
     codes_free(&c->codes);
     arena_free(&c->arena);
     *c = (struct chunk){0};
@@ -160,7 +163,7 @@ int chunk_encode(struct chunk *c, uint64_t first, size_t n, struct err *e)
     c->first = first;
     c->n = n;
     TRY(dump_read(c->dump, c->layer, first, n, c->x, e));
-    TRY(sae_encode(c->sae, c->team, c->x, n, &c->codes, e));
+    TRY(sae_encode(&c->encoder, c->x, n, &c->codes, e));
     TRY(have_room(c, c->codes.start[n], e));
     set_contexts(c);
     set_texts(c);

@@ -25,6 +25,7 @@ enum { CHUNK_TEXT_TOKENS = 8 };
 struct chunk {
     const struct dump *dump;
     const struct sae *sae;
+    struct sae_encoder encoder;
     const struct sample *sample;
     const struct team *team;
     int layer, heads;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernels/encoder.h"
 
-#include <cblas.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,190 +10,436 @@ static size_t min_size(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+static size_t ceil_div(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* ---- features ---- */
+
+int encoder_init(struct encoder *enc, size_t d, size_t capacity,
+                 enum encoder_precision precision, struct err *e)
+{
+    bool coarse = precision == ENCODER_COARSE && kernels.coarse.run != NULL;
+    *enc = (struct encoder){
+        .coarse = coarse,
+        .product = coarse ? kernels.coarse : kernels.exact,
+        .d = d,
+        .capacity = capacity,
+    };
+    const struct product *p = &enc->product;
+    size_t panels = ceil_div(capacity, p->features);
+    struct arena *a = &enc->arena;
+    enc->panel_bytes = product_depth(p, d) * p->features * p->element;
+    TRY(arena_get(a, &enc->packed, panels, enc->panel_bytes, "packed W_enc",
+                  e));
+    TRY(arena_get(a, &enc->every, capacity, sizeof *enc->every, "features", e));
+    for (size_t i = 0; i < capacity; i++)
+        enc->every[i] = (uint32_t)i;
+    TRY(arena_get(a, &enc->bias, panels * p->features, sizeof(float),
+                  "packed b_enc", e));
+    return arena_get(a, &enc->fourth, panels, sizeof(float), "packed W_enc", e);
+}
+
+void encoder_free(struct encoder *enc)
+{
+    arena_free(&enc->arena);
+    *enc = (struct encoder){0};
+}
+
+void encoder_set(struct encoder *enc, const float *w, const float *b,
+                 const uint32_t *index, size_t m)
+{
+    enc->w = w;
+    enc->b = b;
+    enc->index = index != NULL ? index : enc->every;
+    enc->m = m;
+    enc->panels = ceil_div(m, enc->product.features);
+}
+
+void encoder_pack_panel(struct encoder *enc, size_t p)
+{
+    const struct product *product = &enc->product;
+    size_t first = p * product->features;
+    size_t n = min_size(product->features, enc->m - first);
+    const uint32_t *index = enc->index + first;
+    float *bias = enc->bias + first;
+    product->pack_features(enc->packed + p * enc->panel_bytes, enc->w, index, n,
+                           enc->d);
+    for (size_t i = 0; i < product->features; i++)
+        bias[i] = i < n ? enc->b[index[i]] : -INFINITY;
+    if (!enc->coarse)
+        return;
+    double most = 0;
+    for (size_t i = 0; i < n; i++) {
+        double fourth =
+            kernels.fourth_double(enc->w + index[i] * enc->d, enc->d);
+        most = fourth > most ? fourth : most;
+    }
+    enc->fourth[p] = (float)sqrt(sqrt(most));
+}
+
+static void pack_panel(void *ctx, size_t p, int thread)
+{
+    (void)thread;
+    encoder_pack_panel(ctx, p);
+}
+
+void encoder_pack(struct encoder *enc, const struct team *team)
+{
+    team_run(team, pack_panel, enc, enc->panels);
+}
+
+/* ---- rows ---- */
+
+/* At least `size` bytes of which nothing is kept, aligned; false without
+ * memory. */
+static bool grow(void *pointer, size_t *capacity, size_t size)
+{
+    void **block = pointer;
+    if (*block != NULL && *capacity >= size)
+        return true;
+    free(*block);
+    *capacity = 0;
+    *block = aligned_alloc(64, (size + 127) / 64 * 64);
+    if (*block != NULL)
+        *capacity = size;
+    return *block != NULL;
+}
+
+bool encoder_rows_reserve(struct encoder_rows *rows, const struct encoder *enc,
+                          size_t n)
+{
+    const struct product *p = &enc->product;
+    rows->n = n;
+    rows->groups = ceil_div(n, p->rows);
+    rows->group_bytes =
+        ceil_div(product_depth(p, enc->d) * p->rows * p->element, 64) * 64;
+    return grow(&rows->packed, &rows->packed_capacity,
+                rows->groups * rows->group_bytes) &&
+           grow(&rows->margin, &rows->margin_capacity, n * sizeof(float));
+}
+
+void encoder_rows_free(struct encoder_rows *rows)
+{
+    free(rows->packed);
+    free(rows->margin);
+    *rows = (struct encoder_rows){0};
+}
+
+void encoder_pack_group(struct encoder_rows *rows, const struct encoder *enc,
+                        const float *x, size_t g)
+{
+    const struct product *p = &enc->product;
+    size_t first = g * p->rows, n = min_size(p->rows, rows->n - first);
+    x += first * enc->d;
+    p->pack_rows(rows->packed + g * rows->group_bytes, x, n, enc->d);
+    float most = 0;
+    for (size_t i = 0; enc->coarse && i < enc->panels; i++)
+        most = enc->fourth[i] > most ? enc->fourth[i] : most;
+    for (size_t r = 0; r < n; r++) {
+        double norm = 0;
+        if (enc->coarse)
+            norm = sqrt(sqrt(kernels.fourth_double(x + r * enc->d, enc->d)));
+        rows->margin[first + r] = (float)(4 * 0x1p-9 * norm * (double)most);
+    }
+}
+
+/* ---- pieces ---- */
+
+enum {
+    PIECES = 48,      /* at least: enough to keep two dozen threads busy */
+    SLAB_PANELS = 16, /* at least: a slab pays for fetching its rows */
+    BLOCK_ROWS = 512, /* at most: more rows do not save traffic that counts */
+};
+
+struct encoder_cut encoder_cut_of(const struct encoder *enc, size_t n)
+{
+    const struct product *p = &enc->product;
+    const struct cpu_caches cache = cpu_caches();
+    size_t depth = product_depth(p, enc->d);
+    size_t groups = ceil_div(n, p->rows);
+    /* Half of L2 is for rows; panels stream through the rest. */
+    size_t each = cache.l2 / 2 / (depth * p->rows * p->element);
+    each = min_size(each, BLOCK_ROWS / p->rows);
+    each = each > 0 ? each : 1;
+    size_t blocks = ceil_div(groups, each);
+    size_t slabs = blocks > 0 ? ceil_div(PIECES, blocks) : 1;
+    size_t most_slabs = enc->panels / SLAB_PANELS;
+    slabs = min_size(slabs, most_slabs > 0 ? most_slabs : 1);
+    /* Half of L1 is for a stretch of a panel. */
+    size_t stretch = cache.l1 / 2 / (p->features * p->element);
+    stretch = stretch / p->step * p->step;
+    stretch = stretch > 0 ? stretch : p->step;
+    /* Evenly: no short last stretch. */
+    size_t steps = ceil_div(depth, stretch);
+    stretch = ceil_div(ceil_div(depth, steps), p->step) * p->step;
+    return (struct encoder_cut){
+        .blocks = blocks,
+        .slabs = slabs,
+        .most_rows = blocks > 0 ? ceil_div(groups, blocks) * p->rows : 0,
+        .stretch = stretch,
+    };
+}
+
+size_t encoder_block_begin(const struct encoder_cut *cut,
+                           const struct encoder_rows *rows, size_t b)
+{
+    return rows->groups * b / cut->blocks;
+}
+
+size_t encoder_slab_begin(const struct encoder_cut *cut,
+                          const struct encoder *enc, size_t s)
+{
+    return enc->panels * s / cut->slabs;
+}
+
+/* ---- one piece ---- */
+
+/* A row's candidates while panels pass: all that beat `floor`, cut back
+ * whenever there are `full`. */
+struct encoder_best {
+    float floor;
+    size_t full;
+};
+
 void encoder_scratch_free(struct encoder_scratch *s)
 {
-    free(s->tile);
+    free(s->tiles);
+    free(s->floor);
+    free(s->slack);
+    free(s->bound);
     free(s->best);
-    hits_free(&s->sorted);
+    hits_free(&s->found);
+    hits_free(&s->order);
+    for (size_t r = 0; s->kept != NULL && r < s->rows; r++)
+        hits_free(&s->kept[r]);
+    free(s->kept);
     *s = (struct encoder_scratch){0};
 }
 
-static bool have_tile(struct encoder_scratch *s)
+static bool have_scratch(struct encoder_scratch *s, size_t rows,
+                         size_t features)
 {
-    if (s->tile == NULL)
-        s->tile =
-            aligned_alloc(64, sizeof(float) * ENCODER_ROWS * ENCODER_FEATURES);
-    return s->tile != NULL;
+    if (s->rows >= rows && s->features >= features)
+        return true;
+    rows = rows > s->rows ? rows : s->rows;
+    features = features > s->features ? features : s->features;
+    encoder_scratch_free(s);
+    s->tiles = aligned_alloc(64, ceil_div(rows * features * 4, 64) * 64);
+    s->floor = malloc(rows * sizeof *s->floor);
+    s->slack = malloc(rows * sizeof *s->slack);
+    s->bound = malloc(features * sizeof *s->bound);
+    s->best = malloc(rows * sizeof *s->best);
+    s->kept = calloc(rows, sizeof *s->kept);
+    s->rows = s->kept != NULL ? rows : 0;
+    s->features = features;
+    bool done = s->tiles != NULL && s->floor != NULL && s->slack != NULL &&
+                s->bound != NULL && s->best != NULL && s->kept != NULL;
+    if (!done)
+        encoder_scratch_free(s);
+    return done;
 }
 
-/* tile (n, count) = x (n, d) · w[first..first+count)ᵀ + b */
-static void product(const struct encoder *enc, float *tile, const float *x,
-                    size_t n, size_t first, size_t count)
-{
-    for (size_t r = 0; r < n; r++)
-        memcpy(tile + r * count, enc->b + first, count * sizeof *tile);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)count,
-                (int)enc->d, 1.0f, x, (int)enc->d, enc->w + first * enc->d,
-                (int)enc->d, 1.0f, tile, (int)count);
-}
-
-/* Hits are few: pieces of a row without one are passed over by a comparison
- * that vectorises. */
-enum { PIECE = 16 };
-
-static bool any_above(const float *h, float floor)
-{
-    int any = 0;
-    for (size_t j = 0; j < PIECE; j++)
-        any |= h[j] > floor;
-    return any != 0;
-}
-
-/* Hits of one row of a tile; there is room for all. */
-static size_t above_in_row(struct hit *out, const float *h, size_t count,
-                           uint32_t row, size_t first, const float *bound,
-                           float floor)
-{
-    size_t n = 0;
-    for (size_t from = 0; from < count; from += PIECE) {
-        size_t to = min_size(from + PIECE, count);
-        if (to - from == PIECE && !any_above(h + from, floor))
-            continue;
-        for (size_t j = from; j < to; j++)
-            if (h[j] > floor && (bound == NULL || h[j] > bound[first + j]))
-                out[n++] = (struct hit){h[j], row, (uint32_t)(first + j)};
-    }
-    return n;
-}
-
-/* Brings hits from (tile, row, feature) into (row, feature) order: a stable
- * counting sort by row. */
-static bool sort_by_row(struct hit *item, size_t n, uint32_t first_row,
-                        struct encoder_scratch *s)
-{
-    s->sorted.n = 0;
-    if (!hits_reserve(&s->sorted, n))
-        return false;
-    size_t at[ENCODER_ROWS + 1] = {0};
-    for (size_t i = 0; i < n; i++)
-        at[item[i].row - first_row + 1]++;
-    for (size_t r = 0; r < ENCODER_ROWS; r++)
-        at[r + 1] += at[r];
-    for (size_t i = 0; i < n; i++)
-        s->sorted.item[at[item[i].row - first_row]++] = item[i];
-    memcpy(item, s->sorted.item, n * sizeof *item);
-    return true;
-}
-
-bool encoder_above(const struct encoder *enc, struct hits *out, const float *x,
-                   size_t n, uint32_t first_row, const float *bound,
-                   float floor, struct encoder_scratch *s)
-{
-    if (!have_tile(s))
-        return false;
-    size_t begin = out->n;
-    for (size_t f = 0; f < enc->m; f += ENCODER_FEATURES) {
-        size_t count = min_size(ENCODER_FEATURES, enc->m - f);
-        product(enc, s->tile, x, n, f, count);
-        for (size_t r = 0; r < n; r++) {
-            if (!hits_reserve(out, count))
-                return false;
-            out->n +=
-                above_in_row(out->item + out->n, s->tile + r * count, count,
-                             first_row + (uint32_t)r, f, bound, floor);
-        }
-    }
-    return sort_by_row(out->item + begin, out->n - begin, first_row, s);
-}
-
-/* A row's candidates while its tiles pass: all h that beat `floor`, cut back
- * to the k best whenever the list is full. A later hit of equal value has a
- * higher feature and so ranks behind: `>` is exact. */
-struct best {
-    struct hit *item;
-    size_t n;
-    float floor;
+/* What encoder_scan works with. */
+struct scan {
+    const struct encoder *enc;
+    const struct encoder_rule *rule;
+    struct encoder_scratch *s;
+    const char *groups;
+    size_t n_groups, group_bytes, stretch;
+    size_t first_row, n; /* rows */
+    const float *margin; /* (n) */
 };
 
-static void best_add(struct best *b, struct hit hit, size_t k, size_t capacity)
+static void multiply(const struct scan *c, size_t panel)
 {
-    b->item[b->n++] = hit;
-    if (b->n == capacity) {
-        hits_select(b->item, b->n, k);
-        b->n = k;
-        b->floor = b->item[k - 1].value;
-    }
+    const struct product *p = &c->enc->product;
+    const char *w = c->enc->packed + panel * c->enc->panel_bytes;
+    size_t depth = product_depth(p, c->enc->d);
+    for (size_t j = 0; j < depth; j += c->stretch)
+        p->run(c->s->tiles, c->groups + j * p->rows * p->element, c->n_groups,
+               c->group_bytes, w + j * p->features * p->element,
+               min_size(c->stretch, depth - j), j > 0);
 }
 
-static void best_add_row(struct best *b, const float *h, size_t count,
-                         uint32_t row, size_t first, size_t k, size_t capacity)
+/* Hits of one panel behind those in *out. */
+static bool compare(const struct scan *c, size_t panel, struct hits *out)
 {
-    for (size_t from = 0; from < count; from += PIECE) {
-        size_t to = min_size(from + PIECE, count);
-        if (to - from == PIECE && !any_above(h + from, b->floor))
+    const struct product *p = &c->enc->product;
+    size_t first = panel * p->features;
+    struct above above = {
+        .bias = c->enc->bias + first,
+        .floor = c->s->floor,
+        .slack = c->s->slack,
+        .first_row = (uint32_t)c->first_row,
+        .first_feature = (uint32_t)first,
+    };
+    if (c->rule->bound != NULL) {
+        size_t n = min_size(p->features, c->enc->m - first);
+        memcpy(c->s->bound, c->rule->bound + first, n * sizeof *c->s->bound);
+        for (size_t i = n; i < p->features; i++)
+            c->s->bound[i] = INFINITY;
+        above.bound = c->s->bound;
+    }
+    if (!hits_reserve(out, c->n * p->features))
+        return false;
+    out->n += kernels.above(out->item + out->n, c->s->tiles, c->n, p->features,
+                            &above);
+    return true;
+}
+
+/* ---- the k largest ---- */
+
+/* Keeps, in their order, those of a row's candidates that can be among the k
+ * largest, and raises the row's bar to let in only such. With a margin all that
+ * come within twice the margin of the k-th stay; without one, later equals rank
+ * behind the k-th and only k stay. False without memory. */
+static bool cut_back(const struct scan *c, size_t r, size_t k)
+{
+    struct hits *kept = &c->s->kept[r], *order = &c->s->order;
+    struct encoder_best *best = &c->s->best[r];
+    order->n = 0;
+    if (!hits_reserve(order, kept->n))
+        return false;
+    memcpy(order->item, kept->item, kept->n * sizeof *kept->item);
+    hits_select(order->item, kept->n, k);
+    const struct hit last = order->item[k - 1];
+    float bar = last.value - 2 * c->margin[r];
+    size_t n = 0;
+    for (size_t i = 0; i < kept->n; i++) {
+        const struct hit *hit = &kept->item[i];
+        if (c->enc->coarse ? hit->value >= bar : !hit_before(&last, hit))
+            kept->item[n++] = *hit;
+    }
+    kept->n = n;
+    best->full = n + k + 64;
+    best->floor = c->enc->coarse ? nextafterf(bar, -INFINITY) : bar;
+    return true;
+}
+
+static bool keep_found(const struct scan *c, size_t k)
+{
+    struct encoder_scratch *s = c->s;
+    for (size_t i = 0; i < s->found.n; i++) {
+        const struct hit *hit = &s->found.item[i];
+        size_t r = hit->row - c->first_row;
+        if (!(hit->value > s->best[r].floor))
             continue;
-        for (size_t j = from; j < to; j++)
-            if (h[j] > b->floor)
-                best_add(b, (struct hit){h[j], row, (uint32_t)(first + j)}, k,
-                         capacity);
-    }
-}
-
-static int by_feature(const void *a, const void *b)
-{
-    uint32_t x = ((const struct hit *)a)->feature;
-    uint32_t y = ((const struct hit *)b)->feature;
-    return (x > y) - (x < y);
-}
-
-/* Appends a row's k best in order of feature. */
-static bool best_finish(struct best *b, size_t k, struct hits *out)
-{
-    if (b->n > k) {
-        hits_select(b->item, b->n, k);
-        b->n = k;
-    }
-    qsort(b->item, b->n, sizeof *b->item, by_feature);
-    if (!hits_reserve(out, b->n))
-        return false;
-    memcpy(out->item + out->n, b->item, b->n * sizeof *b->item);
-    out->n += b->n;
-    return true;
-}
-
-static bool have_best(struct encoder_scratch *s, size_t capacity)
-{
-    if (s->best_capacity >= capacity)
-        return true;
-    struct hit *best = realloc(s->best, capacity * ENCODER_ROWS * sizeof *best);
-    if (best == NULL)
-        return false;
-    s->best = best;
-    s->best_capacity = capacity;
-    return true;
-}
-
-bool encoder_largest(const struct encoder *enc, struct hits *out,
-                     const float *x, size_t n, uint32_t first_row, size_t k,
-                     struct encoder_scratch *s)
-{
-    /* Room for as many again as are kept makes the cuts rare: each costs O(k)
-     * and is paid for by at least k additions. */
-    size_t capacity = 2 * k + 64;
-    if (!have_tile(s) || !have_best(s, capacity))
-        return false;
-    struct best best[ENCODER_ROWS];
-    for (size_t r = 0; r < n; r++)
-        best[r] = (struct best){.item = s->best + r * capacity};
-    for (size_t f = 0; f < enc->m; f += ENCODER_FEATURES) {
-        size_t count = min_size(ENCODER_FEATURES, enc->m - f);
-        product(enc, s->tile, x, n, f, count);
-        for (size_t r = 0; r < n; r++)
-            best_add_row(&best[r], s->tile + r * count, count,
-                         first_row + (uint32_t)r, f, k, capacity);
-    }
-    for (size_t r = 0; r < n; r++)
-        if (!best_finish(&best[r], k, out))
+        if (!hits_reserve(&s->kept[r], 1))
             return false;
+        s->kept[r].item[s->kept[r].n++] = *hit;
+        if (s->kept[r].n >= s->best[r].full) {
+            if (!cut_back(c, r, k))
+                return false;
+            s->floor[r] = s->best[r].floor;
+        }
+    }
     return true;
+}
+
+static bool scan_largest(const struct scan *c, size_t from, size_t to,
+                         struct hits *out, uint32_t *start)
+{
+    struct encoder_scratch *s = c->s;
+    size_t k = c->rule->k;
+    for (size_t r = 0; r < c->n; r++) {
+        s->kept[r].n = 0;
+        s->best[r] = (struct encoder_best){s->floor[r], 2 * k + 64};
+    }
+    for (size_t p = from; p < to; p++) {
+        s->found.n = 0;
+        multiply(c, p);
+        if (!compare(c, p, &s->found) || !keep_found(c, k))
+            return false;
+    }
+    for (size_t r = 0; r < c->n; r++) {
+        struct hits *kept = &s->kept[r];
+        if (kept->n > k && !cut_back(c, r, k))
+            return false;
+        start[r] = (uint32_t)out->n;
+        if (!hits_reserve(out, kept->n))
+            return false;
+        if (kept->n > 0)
+            memcpy(out->item + out->n, kept->item, kept->n * sizeof *out->item);
+        out->n += kept->n;
+    }
+    start[c->n] = (uint32_t)out->n;
+    return true;
+}
+
+/* ---- all above a bar ---- */
+
+/* From (panel, row, feature) into (row, feature) order: a stable counting sort
+ * by row. */
+static bool sort_by_row(const struct hits *found, struct hits *out,
+                        uint32_t *start, size_t first_row, size_t rows)
+{
+    if (!hits_reserve(out, found->n))
+        return false;
+    out->n = found->n;
+    memset(start, 0, (rows + 1) * sizeof *start);
+    for (size_t i = 0; i < found->n; i++)
+        start[found->item[i].row - first_row]++;
+    uint32_t sum = 0;
+    for (size_t r = 0; r <= rows; r++) {
+        uint32_t count = start[r];
+        start[r] = sum;
+        sum += count;
+    }
+    for (size_t i = 0; i < found->n; i++)
+        out->item[start[found->item[i].row - first_row]++] = found->item[i];
+    /* Each start has become its row's end. */
+    for (size_t r = rows; r > 0; r--)
+        start[r] = start[r - 1];
+    start[0] = 0;
+    return true;
+}
+
+static bool scan_above(const struct scan *c, size_t from, size_t to,
+                       struct hits *out, uint32_t *start)
+{
+    c->s->found.n = 0;
+    for (size_t p = from; p < to; p++) {
+        multiply(c, p);
+        if (!compare(c, p, &c->s->found))
+            return false;
+    }
+    return sort_by_row(&c->s->found, out, start, c->first_row, c->n);
+}
+
+bool encoder_scan(const struct encoder *enc, const struct encoder_rows *rows,
+                  const struct encoder_cut *cut, size_t block, size_t slab,
+                  const struct encoder_rule *rule, struct hits *out,
+                  uint32_t *start, struct encoder_scratch *s)
+{
+    const struct product *p = &enc->product;
+    size_t first = encoder_block_begin(cut, rows, block);
+    size_t end = encoder_block_begin(cut, rows, block + 1);
+    struct scan c = {
+        .enc = enc,
+        .rule = rule,
+        .s = s,
+        .groups = rows->packed + first * rows->group_bytes,
+        .n_groups = end - first,
+        .group_bytes = rows->group_bytes,
+        .stretch = cut->stretch,
+        .first_row = first * p->rows,
+        .n = min_size(end * p->rows, rows->n) - first * p->rows,
+        .margin = rows->margin + first * p->rows,
+    };
+    if (!have_scratch(s, cut->most_rows, p->features))
+        return false;
+    for (size_t r = 0; r < c.n; r++) {
+        s->floor[r] = rule->floor - c.margin[r];
+        s->slack[r] = rule->below + c.margin[r];
+    }
+    out->n = 0;
+    size_t from = encoder_slab_begin(cut, enc, slab);
+    size_t to = encoder_slab_begin(cut, enc, slab + 1);
+    bool done = rule->k > 0 ? scan_largest(&c, from, to, out, start)
+                            : scan_above(&c, from, to, out, start);
+    for (size_t i = 0; enc->coarse && done && i < out->n; i++)
+        out->item[i].value -= c.margin[out->item[i].row - c.first_row];
+    return done;
 }

@@ -5,46 +5,127 @@
  * matrix is never written. x comes centred (b_dec subtracted) if the SAE wants
  * it so.
  *
- * A block is at most ENCODER_ROWS rows and one thread's work; tiles are the
- * same for every number of threads, and so is the result. A pre-activation
- * that is NaN passes no rule.
+ * Either the product is exact, in fp32. Or it is coarse, in bf16, where the
+ * tier has that: then it only finds candidates, all that could be hits within
+ * a margin, and the caller rescores them in fp32 (kernels.dot_rows). The
+ * rounding of both operands to bf16, 2^-9 at most each, makes an error of
+ * standard deviation about √⅔·2^-9·√Σ(x·w)², and Σ(x·w)² ≤ ‖x‖₄²·‖w‖₄². The
+ * margin of a row is
+ *
+ *     4 · 2^-9 · ‖x‖₄ · max over features of ‖w‖₄,
+ *
+ * five standard deviations where the bound is tight.
+ *
+ * Call order: encoder_init; encoder_set whenever w, b or m change place or
+ * size; encoder_pack_panel for every panel whose features changed;
+ * encoder_pack_group for every group of rows of a batch; then encoder_scan for
+ * pieces of (rows, features), from any thread.
  */
 #ifndef KERNELS_ENCODER_H
 #define KERNELS_ENCODER_H
 
-#include "kernels/hits.h"
+#include "base/arena.h"
+#include "base/team.h"
+#include "kernels/kernels.h"
 
-/* 128 × 512 floats are 256 KB: a tile stays in the L2 cache of one core while
- * it is compared. */
-enum { ENCODER_ROWS = 128, ENCODER_FEATURES = 512 };
+enum encoder_precision { ENCODER_EXACT, ENCODER_COARSE };
 
 struct encoder {
-    const float *w; /* (m, d) */
-    const float *b; /* (m) */
-    size_t d, m;
+    bool coarse; /* hits are candidates */
+    struct product product;
+    size_t d, m, capacity; /* m <= capacity */
+    size_t panels;         /* that m features take */
+    const float *w;        /* (·, d), borrowed */
+    const float *b;        /* borrowed */
+    const uint32_t *index; /* feature i is row index[i] of w and b */
+    uint32_t *every;       /* (capacity) 0, 1, 2, ... */
+    char *packed;          /* (panels, depth, product.features) */
+    size_t panel_bytes;
+    float *bias;   /* of each packed feature; −∞ where there is none */
+    float *fourth; /* (panels) largest ‖w‖₄ of a panel; coarse only */
+    struct arena arena;
 };
 
-/* Per-thread scratch; zero it to begin. It grows with the k asked for. */
+/* Room for `capacity` features. Coarse gives exact where the tier has no coarse
+ * product. */
+int encoder_init(struct encoder *enc, size_t d, size_t capacity,
+                 enum encoder_precision precision, struct err *e);
+void encoder_free(struct encoder *enc);
+
+/* Features are rows of w (·, d) and numbers of b; `index` (m) says which, NULL
+ * the first m. All three are borrowed until the next call. Nothing is packed
+ * yet. */
+void encoder_set(struct encoder *enc, const float *w, const float *b,
+                 const uint32_t *index, size_t m);
+
+/* Packs panel p < panels: features [p·product.features, ...). Panels may be
+ * packed by several threads at once. */
+void encoder_pack_panel(struct encoder *enc, size_t p);
+/* Packs all panels. */
+void encoder_pack(struct encoder *enc, const struct team *team);
+
+/* A packed batch of rows. Zero it to begin. */
+struct encoder_rows {
+    size_t n, groups;
+    size_t group_bytes;
+    char *packed;
+    float *margin; /* (n) of a coarse product, else 0 */
+    size_t packed_capacity, margin_capacity;
+};
+
+/* Room for n rows. False without memory. */
+bool encoder_rows_reserve(struct encoder_rows *rows, const struct encoder *enc,
+                          size_t n);
+void encoder_rows_free(struct encoder_rows *rows);
+/* Packs group g of x (n, d), after all panels are packed. */
+void encoder_pack_group(struct encoder_rows *rows, const struct encoder *enc,
+                        const float *x, size_t g);
+
+/* How a batch is cut into pieces, each one thread's work: blocks of whole
+ * groups that stay in a core's L2 cache while panels stream by, and slabs of
+ * panels, so that there are enough pieces to share. Neither has any influence
+ * on what is found. */
+struct encoder_cut {
+    size_t blocks, slabs;
+    size_t most_rows; /* of a block */
+    size_t stretch;   /* depths at a time, so that a panel's stay in L1 */
+};
+struct encoder_cut encoder_cut_of(const struct encoder *enc, size_t n);
+
+/* First group of block b, first panel of slab s; b and s may be one past the
+ * last. */
+size_t encoder_block_begin(const struct encoder_cut *cut,
+                           const struct encoder_rows *rows, size_t b);
+size_t encoder_slab_begin(const struct encoder_cut *cut,
+                          const struct encoder *enc, size_t s);
+
+/* What is a hit. */
+struct encoder_rule {
+    float floor;        /* h above it */
+    const float *bound; /* (m), or NULL: and h + below above bound[feature] */
+    float below;
+    size_t k; /* if not 0: only the k largest of a row within a piece, with
+                 all that could be among them in a coarse product */
+};
+
+/* Per-thread scratch; zero it to begin. It grows as needed. */
 struct encoder_scratch {
-    float *tile;      /* (ENCODER_ROWS, ENCODER_FEATURES) */
-    struct hit *best; /* (ENCODER_ROWS, best_capacity) */
-    size_t best_capacity;
-    struct hits sorted;
+    float *tiles, *floor, *slack, *bound;
+    size_t rows, features; /* there is room for */
+    struct hits found, order;
+    struct encoder_best *best; /* (rows) */
+    struct hits *kept;         /* (rows) for k */
 };
 void encoder_scratch_free(struct encoder_scratch *s);
 
-/* Appends to *out the hits of rows x (n, d), n <= ENCODER_ROWS, ordered by row
- * and then feature; their row numbers begin with first_row.
- *
- * encoder_above: all h > floor, and h > bound[feature] where bound (m) is not
- * NULL. encoder_largest: the k first in rank of each row among h > 0.
- *
- * Return false without memory. Cost: 2·n·d·m flop. */
-bool encoder_above(const struct encoder *enc, struct hits *out, const float *x,
-                   size_t n, uint32_t first_row, const float *bound,
-                   float floor, struct encoder_scratch *s);
-bool encoder_largest(const struct encoder *enc, struct hits *out,
-                     const float *x, size_t n, uint32_t first_row, size_t k,
-                     struct encoder_scratch *s);
+/* Fills *out with the hits of a block and a slab, ordered by row and then
+ * feature; start (rows of the block + 1) says where each row's begin. Of an
+ * exact product h is the pre-activation; of a coarse one it is a lower bound,
+ * h − margin, and 2·margin above it an upper one. False without memory. Cost:
+ * 2·rows·depth·features flop. */
+bool encoder_scan(const struct encoder *enc, const struct encoder_rows *rows,
+                  const struct encoder_cut *cut, size_t block, size_t slab,
+                  const struct encoder_rule *rule, struct hits *out,
+                  uint32_t *start, struct encoder_scratch *s);
 
 #endif

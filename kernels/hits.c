@@ -2,6 +2,7 @@
 #include "kernels/hits.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 bool hits_reserve(struct hits *h, size_t more)
 {
@@ -90,4 +91,47 @@ void hits_select(struct hit *item, size_t n, size_t k)
             k -= at + 1;
         }
     }
+}
+
+/* Floats above zero are ordered as their bits: three digits, the highest first,
+ * narrow the value down. */
+enum { DIGITS = 3, DIGIT_BITS = 11, BINS = 1 << DIGIT_BITS };
+
+static uint32_t key_of(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return value > 0 ? bits : 0;
+}
+
+/* Counts the next digit of all keys that begin with `prefix`; all do where
+ * shift + DIGIT_BITS is the whole key. */
+static void count_digit(size_t bins[BINS], const struct hits *list,
+                        uint64_t prefix, int shift)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        uint64_t key = key_of(list->item[i].value);
+        if (key >> (shift + DIGIT_BITS) == prefix)
+            bins[key >> shift & (BINS - 1)]++;
+    }
+}
+
+float hits_cut(const struct hits *lists, size_t n_lists, size_t want,
+               size_t *ties)
+{
+    uint64_t prefix = 0;
+    for (int digit = DIGITS - 1; digit >= 0; digit--) {
+        int shift = digit * DIGIT_BITS;
+        size_t bins[BINS] = {0}, bin = BINS - 1;
+        for (size_t l = 0; l < n_lists; l++)
+            count_digit(bins, &lists[l], prefix, shift);
+        for (; bins[bin] < want; bin--)
+            want -= bins[bin];
+        prefix = prefix << DIGIT_BITS | bin;
+    }
+    *ties = want;
+    uint32_t bits = (uint32_t)prefix;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
 }

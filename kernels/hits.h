@@ -37,4 +37,10 @@ bool hit_before(const struct hit *a, const struct hit *b);
  * O(n). */
 void hits_select(struct hit *item, size_t n, size_t k);
 
+/* The want-th largest value of all hits of n_lists lists, 1 <= want <= how
+ * many there are; values below zero count as zero. *ties is how many of those
+ * equal to it belong to the want largest. Cost: three passes. */
+float hits_cut(const struct hits *lists, size_t n_lists, size_t want,
+               size_t *ties);
+
 #endif

@@ -16,8 +16,7 @@
 #include "base/json.h"
 #include "base/output.h"
 #include "dump/safetensors.h"
-#include "kernels/convert.h"
-#include "kernels/vector.h"
+#include "kernels/kernels.h"
 
 /* The format we write is the one of this release. */
 static const char sae_lens_version[] = "6.18.0";
@@ -130,7 +129,7 @@ static int read_tensor(struct sae *s, float **out,
     size_t n = tensor_count(t);
     TRY(arena_get(&s->arena, out, n, sizeof **out, name, e));
     tensor_to_float(*out, t, 0, n);
-    size_t bad = convert_first_not_finite(*out, n);
+    size_t bad = kernels.first_not_finite(*out, n);
     if (bad < n)
         return err_set(e, ERR_INPUT,
                        "%s: '%s' holds NaN or infinity at element %zu", path,
@@ -178,11 +177,11 @@ static void fold_decoder_norms(struct sae *s)
 {
     for (size_t i = 0; i < s->m; i++) {
         float *row = s->w_dec + i * s->d;
-        float norm = (float)sqrt(vector_square_double(row, s->d));
+        float norm = (float)sqrt(kernels.dot_double(row, row, s->d));
         if (norm == 0)
             continue;
-        vector_scale(row, 1 / norm, s->d);
-        vector_scale(s->w_enc + i * s->d, norm, s->d);
+        kernels.scale(row, 1 / norm, s->d);
+        kernels.scale(s->w_enc + i * s->d, norm, s->d);
         s->b_enc[i] *= norm;
     }
 }

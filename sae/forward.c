@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "sae/forward.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/clock.h"
 
 void codes_free(struct codes *c)
 {
@@ -41,10 +44,21 @@ static int codes_reserve(struct codes *c, size_t n, size_t entries,
 int forward_init(struct forward *f, const struct team *team, struct err *e)
 {
     *f = (struct forward){.team = team};
-    f->scratch = calloc((size_t)team->threads, sizeof *f->scratch);
-    if (f->scratch == NULL)
+    size_t threads = (size_t)team->threads;
+    f->scratch = calloc(threads, sizeof *f->scratch);
+    f->merging = calloc(threads, sizeof *f->merging);
+    if (f->scratch == NULL || f->merging == NULL) {
+        forward_free(f);
         return err_memory(e, "encoder scratch", sizeof *f->scratch);
+    }
     return 0;
+}
+
+static void free_lists(struct hits *lists, size_t n)
+{
+    for (size_t i = 0; lists != NULL && i < n; i++)
+        hits_free(&lists[i]);
+    free(lists);
 }
 
 void forward_free(struct forward *f)
@@ -52,180 +66,444 @@ void forward_free(struct forward *f)
     for (int i = 0; f->scratch != NULL && i < f->team->threads; i++)
         encoder_scratch_free(&f->scratch[i]);
     free(f->scratch);
-    for (size_t i = 0; i < f->n_blocks; i++)
-        hits_free(&f->blocks[i]);
-    free(f->blocks);
-    hits_free(&f->all);
+    for (int i = 0; f->merging != NULL && i < f->team->threads; i++) {
+        hits_free(&f->merging[i].row);
+        hits_free(&f->merging[i].order);
+        free(f->merging[i].index);
+        free(f->merging[i].value);
+    }
+    free(f->merging);
+    encoder_rows_free(&f->rows);
+    free_lists(f->pieces, f->n_pieces);
+    free_lists(f->blocks, f->n_blocks);
+    free(f->starts);
+    free(f->kept);
     *f = (struct forward){0};
 }
 
-static int have_blocks(struct forward *f, size_t n, struct err *e)
+/* An array that grows by zeroed elements; false without memory. */
+static bool grow(void *pointer, size_t *n, size_t need, size_t size)
 {
-    size_t need = (n + ENCODER_ROWS - 1) / ENCODER_ROWS;
-    if (need <= f->n_blocks)
-        return 0;
-    struct hits *blocks = realloc(f->blocks, need * sizeof *blocks);
-    if (blocks == NULL)
-        return err_memory(e, "encoder blocks", need * sizeof *blocks);
-    memset(blocks + f->n_blocks, 0, (need - f->n_blocks) * sizeof *blocks);
-    f->blocks = blocks;
-    f->n_blocks = need;
+    void **array = pointer;
+    if (need <= *n)
+        return true;
+    char *bigger = realloc(*array, need * size);
+    if (bigger == NULL)
+        return false;
+    memset(bigger + *n * size, 0, (need - *n) * size);
+    *array = bigger;
+    *n = need;
+    return true;
+}
+
+static int have_pieces(struct forward *f, struct err *e)
+{
+    const struct encoder_cut *c = &f->cut;
+    size_t pieces = c->blocks * c->slabs;
+    if (!grow(&f->pieces, &f->n_pieces, pieces, sizeof *f->pieces) ||
+        !grow(&f->blocks, &f->n_blocks, c->blocks, sizeof *f->blocks) ||
+        !grow(&f->kept, &f->n_kept, c->blocks, sizeof *f->kept) ||
+        !grow(&f->starts, &f->n_starts, pieces * (c->most_rows + 1),
+              sizeof *f->starts))
+        return err_memory(e, "encoder pieces", pieces * sizeof *f->pieces);
     return 0;
 }
 
-/* One pass of the product over all blocks. */
+/* ---- the product ---- */
+
+/* A batch on its way. */
 struct pass {
     struct forward *f;
     const struct encoder *enc;
+    const struct selection *rule;
     const float *x;
-    size_t n;
-    enum { PASS_ABOVE, PASS_LARGEST } kind;
-    size_t k;
-    const float *bound;
-    float floor;
+    struct encoder_rule scan;
+    float cut;  /* candidates whose upper bound is below are let go */
+    float last; /* batch topk: least activation kept */
+    struct codes *out;
 };
 
-static void pass_block(void *ctx, size_t block, int thread)
+static uint32_t *piece_start(const struct forward *f, size_t piece)
+{
+    return f->starts + piece * (f->cut.most_rows + 1);
+}
+
+static void pack_group(void *ctx, size_t g, int thread)
+{
+    (void)thread;
+    const struct pass *p = ctx;
+    encoder_pack_group(&p->f->rows, p->enc, p->x, g);
+}
+
+/* Pieces that follow each other share a slab, which stays in the outer cache
+ * while several threads take its blocks. */
+static void scan_piece(void *ctx, size_t i, int thread)
 {
     const struct pass *p = ctx;
-    struct hits *out = &p->f->blocks[block];
-    struct encoder_scratch *scratch = &p->f->scratch[thread];
-    size_t first = block * ENCODER_ROWS;
-    size_t rows = p->n - first < ENCODER_ROWS ? p->n - first : ENCODER_ROWS;
-    const float *x = p->x + first * p->enc->d;
-    out->n = 0;
-    bool done = p->kind == PASS_LARGEST
-                    ? encoder_largest(p->enc, out, x, rows, (uint32_t)first,
-                                      p->k, scratch)
-                    : encoder_above(p->enc, out, x, rows, (uint32_t)first,
-                                    p->bound, p->floor, scratch);
-    if (!done)
-        out->n = SIZE_MAX; /* no memory; pass_run looks for it */
+    struct forward *f = p->f;
+    size_t slab = i / f->cut.blocks, block = i % f->cut.blocks;
+    size_t piece = block * f->cut.slabs + slab;
+    if (!encoder_scan(p->enc, &f->rows, &f->cut, block, slab, &p->scan,
+                      &f->pieces[piece], piece_start(f, piece),
+                      &f->scratch[thread]))
+        f->pieces[piece].n = SIZE_MAX; /* no memory; scan_all looks for it */
 }
 
-static int pass_run(struct pass *p, size_t *total, struct err *e)
+static int no_memory(struct hits *lists, size_t n, struct err *e)
 {
-    size_t blocks = (p->n + ENCODER_ROWS - 1) / ENCODER_ROWS;
-    team_run(p->f->team, pass_block, p, blocks);
-    *total = 0;
-    bool complete = true;
-    for (size_t i = 0; i < blocks; i++) {
-        if (p->f->blocks[i].n == SIZE_MAX) {
-            p->f->blocks[i].n = 0;
-            complete = false;
+    size_t failed = 0, total = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (lists[i].n == SIZE_MAX) {
+            lists[i].n = 0;
+            failed++;
         }
-        *total += p->f->blocks[i].n;
+        total += lists[i].n;
     }
-    return complete ? 0 : err_memory(e, "encoder hits", *total);
+    return failed == 0
+               ? 0
+               : err_memory(e, "encoder hits", total * sizeof(struct hit));
 }
 
-/* The blocks' hits become codes, but for those behind `last` in rank. */
-static int gather(const struct forward *f, size_t n, size_t total,
-                  const struct hit *last, struct codes *out, struct err *e)
+static size_t count_hits(const struct hits *lists, size_t n)
 {
-    TRY(codes_reserve(out, n, total, e));
-    out->n = n;
-    size_t at = 0, row = 0;
-    out->start[0] = 0;
-    size_t blocks = (n + ENCODER_ROWS - 1) / ENCODER_ROWS;
-    for (size_t i = 0; i < blocks; i++)
-        for (size_t j = 0; j < f->blocks[i].n; j++) {
-            const struct hit *hit = &f->blocks[i].item[j];
-            if (last != NULL && hit_before(last, hit))
-                continue;
-            while (row < hit->row)
-                out->start[++row] = at;
-            out->feature[at] = hit->feature;
-            out->value[at++] = hit->value;
-        }
-    while (row < n)
-        out->start[++row] = at;
+    size_t total = 0;
+    for (size_t i = 0; i < n; i++)
+        total += lists[i].n;
+    return total;
+}
+
+static int scan_all(struct pass *p, size_t *total, struct err *e)
+{
+    struct forward *f = p->f;
+    size_t pieces = f->cut.blocks * f->cut.slabs;
+    double begun = clock_seconds();
+    team_run(f->team, scan_piece, p, pieces);
+    f->seconds += clock_seconds() - begun;
+    f->passes++;
+    TRY(no_memory(f->pieces, pieces, e));
+    *total = count_hits(f->pieces, pieces);
     return 0;
 }
+
+/* ---- merging and rescoring ---- */
+
+/* Of a row's candidates, those that can be among the k largest: whose upper
+ * bound reaches the k-th largest lower one. False without memory. */
+static bool cut_row(struct hits *row, size_t k, float margin,
+                    struct forward_merging *m)
+{
+    m->order.n = 0;
+    if (!hits_reserve(&m->order, row->n))
+        return false;
+    memcpy(m->order.item, row->item, row->n * sizeof *row->item);
+    hits_select(m->order.item, row->n, k);
+    float bar = m->order.item[k - 1].value;
+    size_t n = 0;
+    for (size_t i = 0; i < row->n; i++)
+        if (row->item[i].value + 2 * margin >= bar)
+            row->item[n++] = row->item[i];
+    row->n = n;
+    return true;
+}
+
+/* A row's hits of all slabs; of candidates, those that the cut lets through.
+ * False without memory. */
+static bool collect_row(const struct pass *p, size_t block, size_t r,
+                        struct forward_merging *m)
+{
+    const struct forward *f = p->f;
+    struct hits *out = &m->row;
+    size_t first =
+        encoder_block_begin(&f->cut, &f->rows, block) * p->enc->product.rows;
+    float margin = f->rows.margin[first + r];
+    out->n = 0;
+    for (size_t slab = 0; slab < f->cut.slabs; slab++) {
+        size_t piece = block * f->cut.slabs + slab;
+        const uint32_t *start = piece_start(f, piece);
+        const struct hit *hit = f->pieces[piece].item;
+        if (!hits_reserve(out, start[r + 1] - start[r]))
+            return false;
+        for (size_t i = start[r]; i < start[r + 1]; i++)
+            if (!p->enc->coarse || hit[i].value + 2 * margin >= p->cut)
+                out->item[out->n++] = hit[i];
+    }
+    if (p->enc->coarse && p->rule->rule == RULE_TOPK && out->n > p->rule->k)
+        return cut_row(out, p->rule->k, margin, m);
+    return true;
+}
+
+/* Replaces candidates' bounds by their values. */
+static bool rescore_row(const struct pass *p, struct hits *row,
+                        struct forward_merging *m)
+{
+    const struct encoder *enc = p->enc;
+    if (row->n == 0)
+        return true;
+    if (row->n > m->capacity) {
+        free(m->index);
+        free(m->value);
+        m->capacity = 2 * row->n;
+        m->index = malloc(m->capacity * sizeof *m->index);
+        m->value = malloc(m->capacity * sizeof *m->value);
+        if (m->index == NULL || m->value == NULL) {
+            m->capacity = 0;
+            return false;
+        }
+    }
+    for (size_t i = 0; i < row->n; i++)
+        m->index[i] = enc->index[row->item[i].feature];
+    kernels.dot_rows(m->value, p->x + row->item[0].row * enc->d, enc->w,
+                     m->index, row->n, enc->d);
+    for (size_t i = 0; i < row->n; i++)
+        row->item[i].value = m->value[i] + enc->b[m->index[i]];
+    return true;
+}
+
+/* Keeps what the rule takes of one row's exact values. False without memory. */
+static bool select_row(const struct pass *p, struct hits *row,
+                       struct forward_merging *m)
+{
+    const struct selection *rule = p->rule;
+    bool positive = rule->below == 0;
+    size_t n = 0;
+    for (size_t i = 0; i < row->n; i++) {
+        const struct hit *hit = &row->item[i];
+        if (positive && !(hit->value > 0))
+            continue;
+        if (rule->rule == RULE_THRESHOLD &&
+            !(hit->value + rule->below > rule->threshold[hit->feature]))
+            continue;
+        row->item[n++] = *hit;
+    }
+    row->n = n;
+    if (rule->rule != RULE_TOPK || n <= rule->k)
+        return true;
+    m->order.n = 0;
+    if (!hits_reserve(&m->order, n))
+        return false;
+    memcpy(m->order.item, row->item, n * sizeof *row->item);
+    hits_select(m->order.item, n, rule->k);
+    const struct hit last = m->order.item[rule->k - 1];
+    row->n = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!hit_before(&last, &row->item[i]))
+            row->item[row->n++] = row->item[i];
+    return true;
+}
+
+static void merge_block(void *ctx, size_t block, int thread)
+{
+    const struct pass *p = ctx;
+    struct forward *f = p->f;
+    struct forward_merging *m = &f->merging[thread];
+    struct hits *out = &f->blocks[block];
+    size_t rows = p->enc->product.rows;
+    size_t first = encoder_block_begin(&f->cut, &f->rows, block) * rows;
+    size_t end = encoder_block_begin(&f->cut, &f->rows, block + 1) * rows;
+    end = end < f->rows.n ? end : f->rows.n;
+    out->n = 0;
+    f->kept[block].candidates = 0;
+    for (size_t r = 0; r < end - first; r++) {
+        bool done = collect_row(p, block, r, m);
+        f->kept[block].candidates += m->row.n;
+        if (done && p->enc->coarse)
+            done = rescore_row(p, &m->row, m);
+        done = done && select_row(p, &m->row, m) && hits_reserve(out, m->row.n);
+        if (!done) {
+            out->n = SIZE_MAX;
+            return;
+        }
+        if (m->row.n > 0)
+            memcpy(out->item + out->n, m->row.item,
+                   m->row.n * sizeof *out->item);
+        out->n += m->row.n;
+    }
+}
+
+static int merge_all(struct pass *p, struct err *e)
+{
+    struct forward *f = p->f;
+    team_run(f->team, merge_block, p, f->cut.blocks);
+    TRY(no_memory(f->blocks, f->cut.blocks, e));
+    f->candidates = 0;
+    for (size_t b = 0; b < f->cut.blocks; b++)
+        f->candidates += p->enc->coarse ? f->kept[b].candidates : 0;
+    return 0;
+}
+
+/* ---- the code list ---- */
+
+static bool is_kept(const struct pass *p, const struct hit *hit, size_t *ties)
+{
+    if (hit->value != p->last)
+        return hit->value > p->last;
+    if (*ties == 0)
+        return false;
+    --*ties;
+    return true;
+}
+
+/* Counts what a block keeps, row by row, into start[row + 1]. */
+static void count_block(void *ctx, size_t block, int thread)
+{
+    (void)thread;
+    const struct pass *p = ctx;
+    const struct hits *hits = &p->f->blocks[block];
+    size_t ties = p->f->kept[block].ties;
+    for (size_t i = 0; i < hits->n; i++)
+        if (is_kept(p, &hits->item[i], &ties))
+            p->out->start[hits->item[i].row + 1]++;
+}
+
+static void write_block(void *ctx, size_t block, int thread)
+{
+    (void)thread;
+    const struct pass *p = ctx;
+    const struct hits *hits = &p->f->blocks[block];
+    size_t ties = p->f->kept[block].ties, at = 0;
+    bool any = false;
+    for (size_t i = 0; i < hits->n; i++) {
+        const struct hit *hit = &hits->item[i];
+        if (!is_kept(p, hit, &ties))
+            continue;
+        if (!any)
+            at = p->out->start[hit->row];
+        any = true;
+        p->out->feature[at] = hit->feature;
+        p->out->value[at++] = hit->value;
+    }
+}
+
+/* The blocks' hits become codes: all above p->last, and `ties` equal to it, the
+ * first in order of rows. */
+static int write_codes(struct pass *p, size_t ties, struct err *e)
+{
+    struct forward *f = p->f;
+    size_t n = f->rows.n;
+    for (size_t b = 0; b < f->cut.blocks; b++) {
+        f->kept[b].ties = ties;
+        for (size_t i = 0; ties > 0 && i < f->blocks[b].n; i++)
+            ties -= f->blocks[b].item[i].value == p->last && ties > 0;
+    }
+    TRY(codes_reserve(p->out, n, 0, e));
+    p->out->n = n;
+    memset(p->out->start, 0, (n + 1) * sizeof *p->out->start);
+    team_run(f->team, count_block, p, f->cut.blocks);
+    for (size_t r = 0; r < n; r++)
+        p->out->start[r + 1] += p->out->start[r];
+    TRY(codes_reserve(p->out, n, p->out->start[n], e));
+    team_run(f->team, write_block, p, f->cut.blocks);
+    return 0;
+}
+
+/* ---- rules ---- */
 
 /* A floor to begin with, from the first rows: no row's k-th value is below
  * it, so the batch has enough hits above unless its rows differ wildly. */
-static int first_floor(struct pass *p, size_t k, struct err *e)
+static int first_floor(struct pass *p, float *floor, struct err *e)
 {
-    struct pass probe = *p;
-    probe.kind = PASS_LARGEST;
-    probe.k = k;
-    probe.n = p->n < ENCODER_ROWS ? p->n : ENCODER_ROWS;
-    size_t total;
-    TRY(pass_run(&probe, &total, e));
-    float lowest = 0;
-    for (size_t i = 0; i < total; i++) {
-        float v = p->f->blocks[0].item[i].value;
-        if (i == 0 || v < lowest)
-            lowest = v;
-    }
-    p->floor = lowest;
+    struct forward probe;
+    struct codes codes = {0};
+    size_t n = p->f->rows.n < 128 ? p->f->rows.n : 128;
+    struct selection rule = {.rule = RULE_TOPK, .k = p->rule->k};
+    TRY(forward_init(&probe, p->f->team, e));
+    int code = forward_run(&probe, p->enc, &rule, p->x, n, &codes, e);
+    *floor = 0;
+    for (size_t i = 0; code == 0 && i < codes.start[n]; i++)
+        if (i == 0 || codes.value[i] < *floor)
+            *floor = codes.value[i];
+    forward_free(&probe);
+    codes_free(&codes);
+    return code;
+}
+
+/* One try with p->scan.floor: whether its n·k largest are certain. */
+static int try_floor(struct pass *p, size_t want, size_t *ties, bool *done,
+                     struct err *e)
+{
+    struct forward *f = p->f;
+    size_t pieces = f->cut.blocks * f->cut.slabs, total;
+    float floor = p->scan.floor;
+    TRY(scan_all(p, &total, e));
+    *done = floor == 0;
+    if (total < want && floor > 0)
+        return 0;
+    p->cut = 0;
+    if (p->enc->coarse && total > want)
+        p->cut = hits_cut(f->pieces, pieces, want, ties);
+    TRY(merge_all(p, e));
+    total = count_hits(f->blocks, f->cut.blocks);
+    p->last = 0;
+    *ties = 0;
+    if (total >= want)
+        p->last = hits_cut(f->blocks, f->cut.blocks, want, ties);
+    /* What was not looked at is at most the floor. */
+    if (p->last > floor || (p->last == floor && !p->enc->coarse))
+        *done = true;
     return 0;
 }
 
-static int run_batch_topk(struct forward *f, struct pass *p, size_t k,
-                          struct codes *out, struct err *e)
+static int run_batch_topk(struct pass *p, struct err *e)
 {
     /* The last batch's cut, and some room for this one to be lower. */
-    static const float headroom = 0.85f;
-    size_t want = p->n * k, total;
-    p->kind = PASS_ABOVE;
-    p->floor = f->floor;
-    if (p->floor == 0)
-        TRY(first_floor(p, k, e));
-    TRY(pass_run(p, &total, e));
-    while (total < want && p->floor > 0) {
-        p->floor = p->floor > 1e-6f ? p->floor / 2 : 0;
-        TRY(pass_run(p, &total, e));
+    static const float headroom = 0.93f;
+    struct forward *f = p->f;
+    size_t want = f->rows.n * p->rule->k, ties = 0;
+    p->scan.floor = f->floor;
+    if (p->scan.floor == 0)
+        TRY(first_floor(p, &p->scan.floor, e));
+    for (bool done = false;;) {
+        TRY(try_floor(p, want, &ties, &done, e));
+        if (done)
+            break;
+        p->scan.floor = p->scan.floor > 1e-6f ? p->scan.floor / 2 : 0;
     }
-    if (total <= want) {
-        f->floor = 0;
-        return gather(f, p->n, total, NULL, out, e);
-    }
-    f->all.n = 0;
-    if (!hits_reserve(&f->all, total))
-        return err_memory(e, "encoder hits", total * sizeof(struct hit));
-    for (size_t i = 0; f->all.n < total; i++) {
-        memcpy(f->all.item + f->all.n, f->blocks[i].item,
-               f->blocks[i].n * sizeof(struct hit));
-        f->all.n += f->blocks[i].n;
-    }
-    hits_select(f->all.item, total, want);
-    const struct hit last = f->all.item[want - 1];
-    f->floor = headroom * last.value;
-    return gather(f, p->n, want, &last, out, e);
+    f->floor = headroom * p->last;
+    return write_codes(p, ties, e);
 }
 
 /* No h at or below this passes any threshold: max(0, min threshold). */
-static float lowest_positive(const float *threshold, size_t m)
+static float lowest_threshold(const struct selection *rule, size_t m)
 {
-    float lowest = threshold[0];
+    float lowest = rule->threshold[0];
     for (size_t i = 1; i < m; i++)
-        lowest = threshold[i] < lowest ? threshold[i] : lowest;
-    return lowest > 0 ? lowest : 0;
+        lowest = rule->threshold[i] < lowest ? rule->threshold[i] : lowest;
+    lowest -= rule->below;
+    return lowest > 0 || rule->below > 0 ? lowest : 0;
 }
 
 int forward_run(struct forward *f, const struct encoder *enc,
                 const struct selection *rule, const float *x, size_t n,
                 struct codes *out, struct err *e)
 {
-    TRY(have_blocks(f, n, e));
-    struct pass p = {.f = f, .enc = enc, .x = x, .n = n};
+    struct pass p = {.f = f, .enc = enc, .rule = rule, .x = x, .out = out};
     size_t total;
+    f->passes = 0;
+    f->seconds = 0;
+    if (!encoder_rows_reserve(&f->rows, enc, n))
+        return err_memory(e, "packed rows", n * enc->d * sizeof(float));
+    f->cut = encoder_cut_of(enc, n);
+    TRY(have_pieces(f, e));
+    team_run(f->team, pack_group, &p, f->rows.groups);
+    if (n == 0)
+        return write_codes(&p, 0, e);
     switch (rule->rule) {
     case RULE_BATCH_TOPK:
-        return run_batch_topk(f, &p, rule->k, out, e);
+        return run_batch_topk(&p, e);
     case RULE_TOPK:
-        p.kind = PASS_LARGEST;
-        p.k = rule->k;
+        p.scan.k = rule->k;
         break;
     case RULE_THRESHOLD:
-        p.bound = rule->threshold;
-        p.floor = lowest_positive(rule->threshold, enc->m);
+        p.scan.bound = rule->threshold;
+        p.scan.below = rule->below;
+        p.scan.floor = lowest_threshold(rule, enc->m);
         break;
     case RULE_POSITIVE:
         break;
     }
-    TRY(pass_run(&p, &total, e));
-    return gather(f, n, total, NULL, out, e);
+    if (rule->below > 0)
+        p.cut = p.last = -INFINITY;
+    TRY(scan_all(&p, &total, e));
+    TRY(merge_all(&p, e));
+    return write_codes(&p, 0, e);
 }

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * Selection rules over a batch: which pre-activations become activations. One
- * dense product in blocks of rows over the thread team, the result a sparse
+ * dense product over the thread team (kernels/encoder.h), the result a sparse
  * code list. Training and encoding go through the same door.
+ *
+ * With a coarse encoder the product finds candidates, which are rescored in
+ * fp32 and selected by their exact values. A pair can be missed only where its
+ * error is beyond the margin; values are those of fp32 in any case.
  *
  * A struct forward keeps scratch memory between batches. One batch at a time.
  */
@@ -37,25 +41,53 @@ struct selection {
     enum rule rule;
     size_t k;               /* topk, batch topk: 1 <= k <= m */
     const float *threshold; /* (m), threshold */
+    /* Threshold: also takes h > threshold − below, at or under zero too if
+     * that is, as an estimator of the threshold's gradient needs (JumpReLU,
+     * Rajamanoharan et al. 2024). 0: none. */
+    float below;
+};
+
+/* One thread's scratch for merging rows. Nobody's business. */
+struct forward_merging {
+    struct hits row, order;
+    uint32_t *index;
+    float *value;
+    size_t capacity;
+};
+
+/* What a block of rows came to. */
+struct forward_kept {
+    size_t candidates; /* rescored */
+    size_t ties;       /* batch topk: equals to the last that it may take */
 };
 
 struct forward {
     const struct team *team;
     struct encoder_scratch *scratch; /* [team threads] */
-    struct hits *blocks;             /* [n_blocks] */
-    size_t n_blocks;
-    struct hits all; /* batch topk: where the cut is found */
+    struct forward_merging *merging; /* [team threads] */
+    struct encoder_rows rows;
+    struct encoder_cut cut;
+    struct hits *pieces; /* [blocks][slabs] what the product let through */
+    uint32_t *starts;    /* [pieces][most rows + 1] where each row's begin */
+    struct hits *blocks; /* [blocks] merged, with exact values */
+    struct forward_kept *kept;                   /* [blocks] */
+    size_t n_pieces, n_starts, n_blocks, n_kept; /* there is room for */
     /* Batch topk only looks at h above this. It is a guess from the last
      * batch that saves work; a guess too high is found out and lowered, so
      * results do not depend on it. */
     float floor;
+    /* Of the last batch, for measurements: */
+    unsigned passes;   /* products over the whole batch */
+    size_t candidates; /* that were rescored */
+    double seconds;    /* of the products and their comparison */
 };
 
 /* Keeps `team`. */
 int forward_init(struct forward *f, const struct team *team, struct err *e);
 void forward_free(struct forward *f);
 
-/* Selects over x (n, d), n < 2^32, which is centred if the SAE wants that. */
+/* Selects over x (n, d), n < 2^32, which is centred if the SAE wants that. The
+ * encoder's panels are packed. */
 int forward_run(struct forward *f, const struct encoder *enc,
                 const struct selection *rule, const float *x, size_t n,
                 struct codes *out, struct err *e);

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/vector.h"
+#include "kernels/kernels.h"
 
 enum { BLOCK = 128 }; /* rows of one item of work */
 
@@ -38,9 +38,9 @@ static void measure_block(void *ctx, size_t block, int thread)
     for (size_t r = first; r < j->c->n && r < first + BLOCK; r++) {
         const float *x = j->x + r * d;
         sae_decode_row(j->s, j->c, r, decoded);
-        vector_subtract(decoded, decoded, x, d);
-        j->q->row_error[r] = vector_square_double(decoded, d);
-        j->q->row_sq[r] = vector_square_double(x, d);
+        kernels.subtract(decoded, decoded, x, d);
+        j->q->row_error[r] = kernels.dot_double(decoded, decoded, d);
+        j->q->row_sq[r] = kernels.dot_double(x, x, d);
     }
 }
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/vector.h"
+#include "kernels/kernels.h"
 
 const char *sae_architecture_name(enum sae_architecture a)
 {
@@ -36,10 +36,35 @@ static struct selection selection_of(const struct sae *s)
     return (struct selection){.rule = RULE_POSITIVE};
 }
 
+int sae_encoder_open(struct sae_encoder *enc, const struct sae *s,
+                     const struct team *team, struct err *e)
+{
+    *enc = (struct sae_encoder){.s = s};
+    TRY(forward_init(&enc->forward, team, e));
+    int code = encoder_init(&enc->encoder, s->d, s->m, ENCODER_COARSE, e);
+    if (code != 0) {
+        sae_encoder_close(enc);
+        return code;
+    }
+    encoder_set(&enc->encoder, s->w_enc, s->b_enc, NULL, s->m);
+    encoder_pack(&enc->encoder, team);
+    return 0;
+}
+
+void sae_encoder_close(struct sae_encoder *enc)
+{
+    if (enc->s != NULL)
+        forward_free(&enc->forward);
+    encoder_free(&enc->encoder);
+    free(enc->centred);
+    *enc = (struct sae_encoder){0};
+}
+
+enum { CENTRE_ROWS = 128 }; /* of one item of work */
+
 struct centring {
-    const struct sae *s;
+    struct sae_encoder *enc;
     const float *x;
-    float *out;
     size_t n;
 };
 
@@ -47,32 +72,45 @@ static void centre_block(void *ctx, size_t block, int thread)
 {
     (void)thread;
     const struct centring *c = ctx;
-    size_t d = c->s->d, first = block * ENCODER_ROWS;
-    for (size_t r = first; r < c->n && r < first + ENCODER_ROWS; r++)
-        vector_subtract(c->out + r * d, c->x + r * d, c->s->b_dec, d);
+    size_t d = c->enc->s->d, first = block * CENTRE_ROWS;
+    for (size_t r = first; r < c->n && r < first + CENTRE_ROWS; r++)
+        kernels.subtract(c->enc->centred + r * d, c->x + r * d,
+                         c->enc->s->b_dec, d);
 }
 
-int sae_encode(const struct sae *s, const struct team *team, const float *x,
-               size_t n, struct codes *out, struct err *e)
+static int centre(struct sae_encoder *enc, const float *x, size_t n,
+                  struct err *e)
 {
-    float *centred = NULL;
-    if (s->apply_b_dec_to_input) {
-        centred = malloc((n > 0 ? n : 1) * s->d * sizeof *centred);
-        if (centred == NULL)
-            return err_memory(e, "centred rows", n * s->d * sizeof *centred);
-        struct centring c = {s, x, centred, n};
-        team_run(team, centre_block, &c, (n + ENCODER_ROWS - 1) / ENCODER_ROWS);
-        x = centred;
+    if (n > enc->capacity) {
+        free(enc->centred);
+        enc->capacity = 0;
+        enc->centred = malloc(n * enc->s->d * sizeof *enc->centred);
+        if (enc->centred == NULL)
+            return err_memory(e, "centred rows",
+                              n * enc->s->d * sizeof *enc->centred);
+        enc->capacity = n;
     }
-    struct encoder enc = {s->w_enc, s->b_enc, s->d, s->m};
-    struct selection rule = selection_of(s);
-    struct forward f;
-    int code = forward_init(&f, team, e);
-    if (code == 0)
-        code = forward_run(&f, &enc, &rule, x, n, out, e);
-    forward_free(&f);
-    free(centred);
-    return code;
+    struct centring c = {enc, x, n};
+    team_run(enc->forward.team, centre_block, &c,
+             (n + CENTRE_ROWS - 1) / CENTRE_ROWS);
+    return 0;
+}
+
+int sae_encode_by(struct sae_encoder *enc, const struct selection *rule,
+                  const float *x, size_t n, struct codes *out, struct err *e)
+{
+    if (enc->s->apply_b_dec_to_input) {
+        TRY(centre(enc, x, n, e));
+        x = enc->centred;
+    }
+    return forward_run(&enc->forward, &enc->encoder, rule, x, n, out, e);
+}
+
+int sae_encode(struct sae_encoder *enc, const float *x, size_t n,
+               struct codes *out, struct err *e)
+{
+    struct selection rule = selection_of(enc->s);
+    return sae_encode_by(enc, &rule, x, n, out, e);
 }
 
 void sae_decode_row(const struct sae *s, const struct codes *c, size_t row,
@@ -80,8 +118,8 @@ void sae_decode_row(const struct sae *s, const struct codes *c, size_t row,
 {
     memcpy(out, s->b_dec, s->d * sizeof *out);
     for (size_t i = c->start[row]; i < c->start[row + 1]; i++)
-        vector_add_scaled(out, c->value[i], s->w_dec + c->feature[i] * s->d,
-                          s->d);
+        kernels.add_scaled(out, c->value[i], s->w_dec + c->feature[i] * s->d,
+                           s->d);
 }
 
 void sae_attribute(const struct sae *s, const float *x, uint32_t feature,
@@ -89,11 +127,10 @@ void sae_attribute(const struct sae *s, const float *x, uint32_t feature,
 {
     size_t d_head = s->d / (size_t)heads;
     const float *w = s->w_enc + feature * s->d;
-    for (int h = 0; h < heads; h++) {
-        size_t from = (size_t)h * d_head;
-        float sum = vector_dot(x + from, w + from, d_head);
-        if (s->apply_b_dec_to_input)
-            sum -= vector_dot(s->b_dec + from, w + from, d_head);
-        dfa[h] = sum;
-    }
+    kernels.dot_heads(dfa, x, w, (size_t)heads, d_head);
+    if (!s->apply_b_dec_to_input)
+        return;
+    for (int h = 0; h < heads; h++)
+        dfa[h] -= kernels.dot(s->b_dec + (size_t)h * d_head,
+                              w + (size_t)h * d_head, d_head);
 }

@@ -70,11 +70,26 @@ int sae_read_metrics(const char *folder,
                      int (*row)(void *ctx, const json_t *line, struct err *e),
                      void *ctx, struct err *e);
 
-/* Encodes x (n, d) into *out. The result does not depend on the number of
- * threads. Cost: one dense product of n·d·m in blocks that fit the cache, and
- * n·d floats of scratch; take some thousand rows a call. */
-int sae_encode(const struct sae *s, const struct team *team, const float *x,
-               size_t n, struct codes *out, struct err *e);
+/* An SAE ready to encode: its weights packed for the encoder product. Keeps the
+ * SAE and the team; one batch at a time. */
+struct sae_encoder {
+    const struct sae *s;
+    struct encoder encoder;
+    struct forward forward;
+    float *centred; /* (capacity, d) x − b_dec */
+    size_t capacity;
+};
+int sae_encoder_open(struct sae_encoder *enc, const struct sae *s,
+                     const struct team *team, struct err *e);
+void sae_encoder_close(struct sae_encoder *enc);
+
+/* Encodes x (n, d) into *out, by the SAE's rule or by another. The result does
+ * not depend on the number of threads. Cost: one dense product of n·d·m and n·d
+ * floats of scratch; take some thousand rows a call. */
+int sae_encode(struct sae_encoder *enc, const float *x, size_t n,
+               struct codes *out, struct err *e);
+int sae_encode_by(struct sae_encoder *enc, const struct selection *rule,
+                  const float *x, size_t n, struct codes *out, struct err *e);
 
 /* Reconstruction of one row from its codes: out (d). */
 void sae_decode_row(const struct sae *s, const struct codes *c, size_t row,

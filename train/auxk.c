@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/vector.h"
+#include "kernels/kernels.h"
 
 enum {
     PARTS = 8,      /* a step takes one part of its rows */
@@ -24,11 +24,11 @@ void auxk_free(struct auxk *a)
 {
     codes_free(&a->codes);
     free(a->g);
-    arena_free(&a->room);
+    encoder_free(&a->encoder);
     *a = (struct auxk){0};
 }
 
-/* Lists the dead features and copies their encoder side by side. */
+/* Lists the dead features and packs their encoder. */
 static int gather(struct auxk *a, const struct parameters *p,
                   const struct auxk_input *in, struct err *e)
 {
@@ -36,21 +36,23 @@ static int gather(struct auxk *a, const struct parameters *p,
     for (size_t i = 0; i < p->m; i++)
         if (in->silent[i] >= in->dead_tokens)
             a->dead[a->n_dead++] = (uint32_t)i;
-    if (a->n_dead > a->capacity) {
-        size_t capacity = a->n_dead + a->n_dead / 2;
-        arena_free(&a->room);
-        a->capacity = 0;
-        TRY(arena_get(&a->room, &a->w, capacity * p->d, sizeof(float), "AuxK",
-                      e));
-        TRY(arena_get(&a->room, &a->b, capacity, sizeof(float), "AuxK", e));
-        a->capacity = capacity;
+    if (a->n_dead == 0)
+        return 0;
+    if (a->n_dead > a->encoder.capacity) {
+        encoder_free(&a->encoder);
+        TRY(encoder_init(&a->encoder, p->d, a->n_dead + a->n_dead / 2,
+                         ENCODER_EXACT, e));
     }
-    for (size_t i = 0; i < a->n_dead; i++) {
-        memcpy(a->w + i * p->d, p->w_enc.w + a->dead[i] * p->d,
-               p->d * sizeof(float));
-        a->b[i] = p->b_enc.w[a->dead[i]];
-    }
+    encoder_set(&a->encoder, p->w_enc.w, p->b_enc.w, a->dead, a->n_dead);
+    encoder_pack(&a->encoder, in->forward->team);
     return 0;
+}
+
+/* The encoder numbers the dead; from here on codes name features. */
+static void name_features(struct auxk *a)
+{
+    for (size_t i = 0; i < a->codes.start[a->codes.n]; i++)
+        a->codes.feature[i] = a->dead[a->codes.feature[i]];
 }
 
 static int have_g(struct auxk *a, struct err *e)
@@ -76,7 +78,7 @@ static int variance(double *out, const float *left, size_t n, size_t d,
         return err_memory(e, "AuxK", d * sizeof *sum);
     double square = 0, mean_square = 0;
     for (size_t r = 0; r < n; r++) {
-        square += vector_square_double(left + r * d, d);
+        square += kernels.dot_double(left + r * d, left + r * d, d);
         for (size_t j = 0; j < d; j++)
             sum[j] += (double)left[r * d + j];
     }
@@ -101,17 +103,15 @@ struct rows {
 static void explain_row(const struct rows *job, size_t r)
 {
     const struct auxk *a = job->a;
-    size_t d = job->p->d;
-    float *row = a->gradient + r * d;
     const struct codes *c = &a->codes;
-    for (size_t i = c->start[r]; i < c->start[r + 1]; i++)
-        vector_add_scaled(row, c->value[i],
-                          job->p->w_dec.w + a->dead[c->feature[i]] * d, d);
-    job->error[r] = vector_square_double(row, d);
-    vector_scale(row, job->weight, d);
-    for (size_t i = c->start[r]; i < c->start[r + 1]; i++)
-        a->g[i] =
-            vector_dot(row, job->p->w_dec.w + a->dead[c->feature[i]] * d, d);
+    const float *w_dec = job->p->w_dec.w;
+    size_t d = job->p->d, first = c->start[r], count = c->start[r + 1] - first;
+    const uint32_t *feature = c->feature + first;
+    float *row = a->gradient + r * d;
+    kernels.add_rows(row, w_dec, feature, c->value + first, count, d);
+    job->error[r] = kernels.dot_double(row, row, d);
+    kernels.scale(row, job->weight, d);
+    kernels.dot_rows(a->g + first, row, w_dec, feature, count, d);
 }
 
 static void explain_rows(void *ctx, size_t block, int thread)
@@ -156,17 +156,17 @@ int auxk_run(struct auxk *a, const struct parameters *p,
     if (a->n_dead == 0 || n == 0)
         return 0;
     memcpy(a->gradient, in->gradient + first * d, n * d * sizeof(float));
-    vector_scale(a->gradient, (float)in->n / 2, n * d);
+    kernels.scale(a->gradient, (float)in->n / 2, n * d);
     double left = 0;
     TRY(variance(&left, a->gradient, n, d, e));
     if (!(left > 0))
         return 0;
-    struct encoder enc = {a->w, a->b, d, a->n_dead};
     size_t k = d / 2 > 0 ? d / 2 : 1;
     struct selection rule = {.rule = RULE_TOPK,
                              .k = a->n_dead < k ? a->n_dead : k};
-    TRY(forward_run(in->forward, &enc, &rule, in->centred + first * d, n,
+    TRY(forward_run(in->forward, &a->encoder, &rule, in->centred + first * d, n,
                     &a->codes, e));
+    name_features(a);
     TRY(have_g(a, e));
     a->first = first;
     a->n = n;

@@ -27,14 +27,13 @@ struct auxk {
     size_t most;    /* rows of a step at most */
     uint32_t *dead; /* (n_dead) feature numbers, ascending */
     size_t n_dead;
-    float *w, *b;      /* (n_dead, d), (n_dead): their encoder, gathered */
-    size_t capacity;   /* dead features there is room for */
-    struct arena room; /* owns w and b */
+    struct encoder encoder; /* theirs, packed; exact, as so many are active
+                               that rescoring would cost more */
     /* Of the last step: */
     size_t first, n; /* S = rows [first, first + n) of the batch; n 0: none */
-    struct codes codes; /* features as indices into dead */
-    float *gradient;    /* (n, d) ∂L_aux/∂r̂ */
-    float *g;           /* ∂L_aux/∂a of each entry of codes */
+    struct codes codes;
+    float *gradient; /* (n, d) ∂L_aux/∂r̂ */
+    float *g;        /* ∂L_aux/∂a of each entry of codes */
     size_t g_capacity;
     double loss; /* L_aux */
 };

@@ -2,17 +2,16 @@
 #include "train/finish.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "kernels/vector.h"
+#include "kernels/kernels.h"
 
 static int copy(struct sae *s, float **out, const float *in, size_t n,
                 float scale, struct err *e)
 {
     TRY(arena_get(&s->arena, out, n, sizeof **out, "SAE", e));
     memcpy(*out, in, n * sizeof **out);
-    vector_scale(*out, scale, n);
+    kernels.scale(*out, scale, n);
     return 0;
 }
 
@@ -55,47 +54,37 @@ static int least_value(float *out, const struct codes *c, struct err *e)
 
 /* The n·k largest pre-activations of the sample stay: the threshold is the
  * float just below the least of them, as jumprelu wants h > threshold. */
-static int calibrate(struct sae *s, const struct input *in, size_t k,
-                     const struct team *team, struct err *e)
+static int calibrate(struct sae *s, struct sae_encoder *enc,
+                     const struct input *in, size_t k, struct err *e)
 {
-    size_t n = in->sample_rows, d = s->d;
     TRY(arena_get(&s->arena, &s->threshold, s->m, sizeof(float), "threshold",
                   e));
-    float *centred = malloc(n * d * sizeof *centred);
-    if (centred == NULL)
-        return err_memory(e, "held-out rows", n * d * sizeof *centred);
-    for (size_t r = 0; r < n; r++)
-        vector_subtract(centred + r * d, in->sample + r * d, s->b_dec, d);
-    struct encoder enc = {s->w_enc, s->b_enc, d, s->m};
     struct selection rule = {.rule = RULE_BATCH_TOPK, .k = k};
     struct codes codes = {0};
-    struct forward f;
     float least = 0;
-    int code = forward_init(&f, team, e);
-    if (code == 0)
-        code = forward_run(&f, &enc, &rule, centred, n, &codes, e);
+    int code =
+        sae_encode_by(enc, &rule, in->sample, in->sample_rows, &codes, e);
     if (code == 0)
         code = least_value(&least, &codes, e);
     for (size_t i = 0; i < s->m; i++)
         s->threshold[i] = nextafterf(least, 0);
-    forward_free(&f);
     codes_free(&codes);
-    free(centred);
     return code;
 }
 
-static int measure(struct finish_figures *figures, const struct sae *s,
+static int measure(struct finish_figures *figures, struct sae_encoder *enc,
                    const struct input *in, const struct team *team,
                    struct err *e)
 {
     enum { ROWS = 4096 };
+    const struct sae *s = enc->s;
     struct metrics q;
     struct codes codes = {0};
     int code = metrics_init(&q, s->d, s->m, e);
     for (size_t r = 0; code == 0 && r < in->sample_rows; r += ROWS) {
         size_t n = in->sample_rows - r < ROWS ? in->sample_rows - r : ROWS;
         const float *x = in->sample + r * s->d;
-        code = sae_encode(s, team, x, n, &codes, e);
+        code = sae_encode(enc, x, n, &codes, e);
         if (code == 0)
             code = metrics_add(&q, s, team, x, &codes, e);
     }
@@ -117,11 +106,15 @@ int finish_sae(struct sae *s, struct finish_figures *figures,
                const struct train_config *c, const char *hook,
                const struct team *team, struct err *e)
 {
+    struct sae_encoder enc = {0};
     int code = fold(s, p, in, c, hook, e);
-    if (code == 0 && s->architecture == SAE_JUMPRELU)
-        code = calibrate(s, in, c->k, team, e);
     if (code == 0)
-        code = measure(figures, s, in, team, e);
+        code = sae_encoder_open(&enc, s, team, e);
+    if (code == 0 && s->architecture == SAE_JUMPRELU)
+        code = calibrate(s, &enc, in, c->k, e);
+    if (code == 0)
+        code = measure(figures, &enc, in, team, e);
+    sae_encoder_close(&enc);
     if (code != 0)
         sae_free(s);
     return code;

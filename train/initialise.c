@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/vector.h"
+#include "kernels/kernels.h"
 
 /* c from one batch: e = y − (x − b_dec) lies in step's residual times 2/n, so
  * y = e·n/2 + centred. */
@@ -36,12 +36,14 @@ int initialise(struct step *s, const struct input *in,
     if (x == NULL)
         return err_memory(e, "first batch", n * d * sizeof *x);
     memcpy(x, in->sample, n * d * sizeof *x);
-    vector_scale(x, (float)in->scale, n * d);
+    kernels.scale(x, (float)in->scale, n * d);
     struct step_result result;
+    step_pack(s);
     int code = step_forward(s, x, n, plan, &result, e);
     free(x);
     TRY(code);
-    vector_scale(p->w_enc.w, best_tie(s, n), p->m * d);
+    kernels.scale(p->w_enc.w, best_tie(s, n), p->m * d);
+    step_pack(s);
     /* The floor came from h before the scaling. */
     s->forward.floor = 0;
     return 0;

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "kernels/vector.h"
+#include "kernels/kernels.h"
 
 /* Rows of one item of the statistics pass; so many items at most, evenly
  * spread, measure a million rows. */
@@ -49,7 +49,8 @@ static void measure_piece(void *ctx, size_t i, int thread)
     if (row_set_read(&in->train, in->dump, in->layer, first, n, rows,
                      &p->err) == 0) {
         for (size_t r = 0; r < n; r++) {
-            p->square += vector_square_double(rows + r * in->d, in->d);
+            p->square +=
+                kernels.dot_double(rows + r * in->d, rows + r * in->d, in->d);
             for (size_t j = 0; j < in->d; j++)
                 p->sum[j] += (double)rows[r * in->d + j];
         }
@@ -177,6 +178,6 @@ void input_close(struct input *in)
 int input_next(struct input *in, float *out, size_t n, struct err *e)
 {
     TRY(shuffle_next(in->order, out, n, e));
-    vector_scale(out, (float)in->scale, n * in->d);
+    kernels.scale(out, (float)in->scale, n * in->d);
     return 0;
 }

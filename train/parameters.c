@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "kernels/vector.h"
+#include "kernels/kernels.h"
 
 static int get(struct parameters *p, struct weight *out, size_t n,
                const char *what, struct err *e)
@@ -46,9 +46,9 @@ static void draw_row(void *ctx, size_t i, int thread)
     while (length == 0) {
         for (size_t j = 0; j < d; j++)
             row[j] = rng_normal(&r);
-        length = sqrt(vector_square_double(row, d));
+        length = sqrt(kernels.dot_double(row, row, d));
     }
-    vector_scale(row, (float)(1 / length), d);
+    kernels.scale(row, (float)(1 / length), d);
     memcpy(job->p->w_enc.w + i * d, row, d * sizeof *row);
 }
 

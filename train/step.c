@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/adam.h"
-#include "kernels/vector.h"
+#include "base/clock.h"
+#include "kernels/kernels.h"
 
 /* Items of parallel work: big enough to be worth handing out, small enough to
  * share evenly. */
-enum { BLOCK_ROWS = 64, CHUNK_FEATURES = 64 };
+enum { BLOCK_ROWS = 64, CHUNK_FEATURES = 64 /* whole panels */ };
 
 /* Adam as in Kingma & Ba, the defaults of docs/design.md. */
 static const double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
@@ -30,11 +30,12 @@ int step_init(struct step *s, struct parameters *p, const struct team *team,
     size_t chunks = ceil_div(m, CHUNK_FEATURES);
     struct arena *a = &s->arena;
     TRY(forward_init(&s->forward, team, e));
+    TRY(encoder_init(&s->encoder, d, m, ENCODER_COARSE, e));
+    encoder_set(&s->encoder, p->w_enc.w, p->b_enc.w, NULL, m);
     TRY(auxk_init(&s->auxk, p, batch, a, e));
     TRY(arena_get(a, &s->centred, batch * d, sizeof(float), "batch", e));
     TRY(arena_get(a, &s->residual, batch * d, sizeof(float), "batch", e));
     TRY(arena_get(a, &s->row_loss, batch, sizeof(double), "batch", e));
-    TRY(arena_get(a, &s->pair_start, m + 1, sizeof(size_t), "codes", e));
     TRY(arena_get(a, &s->block_bias, blocks * d, sizeof(float), "sums", e));
     TRY(arena_get(a, &s->chunk_bias, chunks * d, sizeof(float), "sums", e));
     TRY(arena_get(a, &s->chunk_norm, chunks, sizeof(double), "sums", e));
@@ -48,12 +49,27 @@ void step_free(struct step *s)
 {
     if (s->forward.team != NULL)
         forward_free(&s->forward);
+    encoder_free(&s->encoder);
     auxk_free(&s->auxk);
     codes_free(&s->codes);
     free(s->g);
-    free(s->pairs);
+    transposed_free(&s->pairs);
+    transposed_free(&s->aux_pairs);
     arena_free(&s->arena);
     *s = (struct step){0};
+}
+
+void step_pack(struct step *s)
+{
+    encoder_pack(&s->encoder, s->team);
+}
+
+/* Adds the time since *since to a phase; the next begins now. */
+static void clock_phase(struct step *s, enum step_phase phase, double *since)
+{
+    double now = clock_seconds();
+    s->seconds[phase] += now - *since;
+    *since = now;
 }
 
 /* ---- forward ---- */
@@ -70,8 +86,8 @@ static void centre_rows(void *ctx, size_t block, int thread)
     const struct batch *b = ctx;
     size_t d = b->s->p->d, first = block * BLOCK_ROWS;
     for (size_t r = first; r < b->n && r < first + BLOCK_ROWS; r++)
-        vector_subtract(b->s->centred + r * d, b->x + r * d, b->s->p->b_dec.w,
-                        d);
+        kernels.subtract(b->s->centred + r * d, b->x + r * d, b->s->p->b_dec.w,
+                         d);
 }
 
 /* x̂, then G and g of one row. e = x̂ − x = Σ f·W_dec − (x − b_dec). */
@@ -80,15 +96,14 @@ static void decode_row(struct step *s, size_t r, size_t n)
     size_t d = s->p->d;
     const float *w_dec = s->p->w_dec.w;
     const struct codes *c = &s->codes;
+    size_t first = c->start[r], count = c->start[r + 1] - first;
     float *e = s->residual + r * d;
     for (size_t j = 0; j < d; j++)
         e[j] = -s->centred[r * d + j];
-    for (size_t i = c->start[r]; i < c->start[r + 1]; i++)
-        vector_add_scaled(e, c->value[i], w_dec + c->feature[i] * d, d);
-    s->row_loss[r] = vector_square_double(e, d);
-    vector_scale(e, 2.0f / (float)n, d);
-    for (size_t i = c->start[r]; i < c->start[r + 1]; i++)
-        s->g[i] = vector_dot(e, w_dec + c->feature[i] * d, d);
+    kernels.add_rows(e, w_dec, c->feature + first, c->value + first, count, d);
+    s->row_loss[r] = kernels.dot_double(e, e, d);
+    kernels.scale(e, 2.0f / (float)n, d);
+    kernels.dot_rows(s->g + first, e, w_dec, c->feature + first, count, d);
 }
 
 static void decode_rows(void *ctx, size_t block, int thread)
@@ -101,7 +116,7 @@ static void decode_rows(void *ctx, size_t block, int thread)
     memset(bias, 0, d * sizeof *bias);
     for (size_t r = first; r < b->n && r < first + BLOCK_ROWS; r++) {
         decode_row(s, r, b->n);
-        vector_add_scaled(bias, 1, s->residual + r * d, d);
+        kernels.add_scaled(bias, 1, s->residual + r * d, d);
     }
 }
 
@@ -124,11 +139,16 @@ int step_forward(struct step *s, const float *x, size_t n,
 {
     assert(n > 0 && n <= s->batch);
     struct batch b = {s, x, n};
-    struct encoder enc = {s->p->w_enc.w, s->p->b_enc.w, s->p->d, s->p->m};
     struct selection rule = {.rule = plan->rule, .k = plan->k};
     size_t blocks = ceil_div(n, BLOCK_ROWS), d = s->p->d;
+    double since = clock_seconds();
     team_run(s->team, centre_rows, &b, blocks);
-    TRY(forward_run(&s->forward, &enc, &rule, s->centred, n, &s->codes, e));
+    clock_phase(s, PHASE_PACK, &since);
+    TRY(forward_run(&s->forward, &s->encoder, &rule, s->centred, n, &s->codes,
+                    e));
+    clock_phase(s, PHASE_SELECT, &since);
+    s->seconds[PHASE_SELECT] -= s->forward.seconds;
+    s->seconds[PHASE_PRODUCT] += s->forward.seconds;
     TRY(have_g(s, e));
     team_run(s->team, decode_rows, &b, blocks);
     double loss = 0;
@@ -136,107 +156,64 @@ int step_forward(struct step *s, const float *x, size_t n,
         loss += s->row_loss[r];
     memset(s->bias, 0, d * sizeof *s->bias);
     for (size_t i = 0; i < blocks; i++)
-        vector_add_scaled(s->bias, 1, s->block_bias + i * d, d);
+        kernels.add_scaled(s->bias, 1, s->block_bias + i * d, d);
     *out = (struct step_result){
         .loss = loss / (double)n,
         .l0 = (double)s->codes.start[n] / (double)n,
     };
+    clock_phase(s, PHASE_DECODE, &since);
     return 0;
 }
 
 /* ---- feature order ---- */
 
-static int have_pairs(struct step *s, size_t n, struct err *e)
-{
-    if (n <= s->pairs_capacity)
-        return 0;
-    free(s->pairs);
-    s->pairs_capacity = n + n / 4;
-    s->pairs = malloc(s->pairs_capacity * sizeof *s->pairs);
-    if (s->pairs == NULL) {
-        s->pairs_capacity = 0;
-        return err_memory(e, "codes", n * sizeof *s->pairs);
-    }
-    return 0;
-}
-
-/* A code list as the counting sort goes through it: feature i of the list is
- * names[i] (NULL: i itself), its rows count from first_row. */
-struct list {
-    const struct codes *codes;
-    const float *g;
-    const uint32_t *names;
-    size_t first_row;
-};
-
-static void count_pairs(size_t *count, const struct list *l)
-{
-    for (size_t i = 0; i < l->codes->start[l->codes->n]; i++) {
-        uint32_t f = l->codes->feature[i];
-        count[l->names != NULL ? l->names[f] : f]++;
-    }
-}
-
-static void place_pairs(struct pair *pairs, size_t *at, const struct list *l)
-{
-    const struct codes *c = l->codes;
-    for (size_t r = 0; r < c->n; r++)
-        for (size_t i = c->start[r]; i < c->start[r + 1]; i++) {
-            uint32_t f = c->feature[i];
-            if (l->names != NULL)
-                f = l->names[f];
-            pairs[at[f]++] = (struct pair){(uint32_t)(l->first_row + r),
-                                           c->value[i], l->g[i]};
-        }
-}
-
 int step_transpose(struct step *s, struct err *e)
 {
-    size_t m = s->p->m, n_lists = s->auxk.n > 0 ? 2 : 1;
-    const struct list lists[2] = {
-        {&s->codes, s->g, NULL, 0},
-        {&s->auxk.codes, s->auxk.g, s->auxk.dead, s->codes.n},
-    };
-    /* pair_start[i + 1] first counts feature i, then is where its next pair
-     * goes, and so ends as where feature i + 1 begins. */
-    size_t *at = s->pair_start + 1, sum = 0;
-    memset(s->pair_start, 0, (m + 1) * sizeof *s->pair_start);
-    for (size_t l = 0; l < n_lists; l++)
-        count_pairs(at, &lists[l]);
-    for (size_t i = 0; i < m; i++) {
-        size_t count = at[i];
-        at[i] = sum;
-        sum += count;
-    }
-    TRY(have_pairs(s, sum, e));
-    for (size_t l = 0; l < n_lists; l++)
-        place_pairs(s->pairs, at, &lists[l]);
+    double since = clock_seconds();
+    size_t m = s->p->m;
+    TRY(transpose(&s->pairs, &s->codes, s->g, m, s->team, e));
+    if (s->auxk.n > 0)
+        TRY(transpose(&s->aux_pairs, &s->auxk.codes, s->auxk.g, m, s->team, e));
+    clock_phase(s, PHASE_ORDER, &since);
     return 0;
 }
 
 /* ---- update ---- */
 
+/* Adds the part that one list has in feature i's gradients; its rows count
+ * from those of `gradient` and `input`. Returns that of b_enc[i]. */
+static float add_gradient(const struct transposed *t, size_t i, float *dec,
+                          float *enc, const float *gradient, const float *input,
+                          size_t d)
+{
+    size_t first = t->start[i], count = t->start[i + 1] - first;
+    const uint32_t *row = t->row + first;
+    const float *f = t->f + first, *g = t->g + first;
+    float b_enc = 0;
+    kernels.add_rows(dec, gradient, row, f, count, d);
+    kernels.add_rows(enc, input, row, g, count, d);
+    for (size_t j = 0; j < count; j++)
+        b_enc += g[j];
+    return b_enc;
+}
+
 float step_feature_gradient(const struct step *s, size_t i, float *dec,
                             float *enc)
 {
     size_t d = s->p->d;
-    float b_enc = 0;
     memset(dec, 0, d * sizeof *dec);
     memset(enc, 0, d * sizeof *enc);
-    for (size_t j = s->pair_start[i]; j < s->pair_start[i + 1]; j++) {
-        const struct pair *pair = &s->pairs[j];
-        const float *gradient = s->residual + pair->row * d;
-        const float *input = s->centred + pair->row * d;
-        if (pair->row >= s->codes.n) {
-            size_t row = pair->row - s->codes.n;
-            gradient = s->auxk.gradient + row * d;
-            input = s->centred + (s->auxk.first + row) * d;
-        }
-        vector_add_scaled(dec, pair->f, gradient, d);
-        vector_add_scaled(enc, pair->g, input, d);
-        b_enc += pair->g;
-    }
+    float b_enc =
+        add_gradient(&s->pairs, i, dec, enc, s->residual, s->centred, d);
+    if (s->auxk.n > 0)
+        b_enc += add_gradient(&s->aux_pairs, i, dec, enc, s->auxk.gradient,
+                              s->centred + s->auxk.first * d, d);
     return b_enc;
+}
+
+static size_t count_pairs(const struct transposed *t, size_t i)
+{
+    return t->start[i + 1] - t->start[i];
 }
 
 struct update {
@@ -256,26 +233,25 @@ static void update_feature(const struct update *u, size_t i, float *scratch,
     float *dec = scratch, *enc = scratch + d;
     float *w_dec = p->w_dec.w + at;
     float b_enc = step_feature_gradient(s, i, dec, enc);
-    size_t first = s->pair_start[i];
-    bool any = first != s->pair_start[i + 1];
-    /* AuxK's pairs come last and do not make a feature alive. */
-    bool active = any && s->pairs[first].row < s->codes.n;
-    if (any) {
-        vector_add_scaled(dec, -vector_dot(dec, w_dec, d), w_dec, d);
-        vector_add_scaled(bias, -b_enc, p->w_enc.w + at, d);
-        *norm += vector_square_double(dec, d) + vector_square_double(enc, d) +
+    /* AuxK's pairs do not make a feature alive. */
+    bool active = count_pairs(&s->pairs, i) > 0;
+    if (active || (s->auxk.n > 0 && count_pairs(&s->aux_pairs, i) > 0)) {
+        kernels.add_scaled(dec, -kernels.dot(dec, w_dec, d), w_dec, d);
+        kernels.add_scaled(bias, -b_enc, p->w_enc.w + at, d);
+        *norm += kernels.dot_double(dec, dec, d) +
+                 kernels.dot_double(enc, enc, d) +
                  (double)b_enc * (double)b_enc;
     }
     s->silent[i] = active ? 0 : s->silent[i] + s->codes.n;
-    adam_update(&u->adam, p->w_enc.w + at, p->w_enc.m + at, p->w_enc.v + at,
-                enc, u->clip, d);
-    adam_update(&u->adam, w_dec, p->w_dec.m + at, p->w_dec.v + at, dec, u->clip,
-                d);
-    adam_update(&u->adam, p->b_enc.w + i, p->b_enc.m + i, p->b_enc.v + i,
-                &b_enc, u->clip, 1);
-    double length = sqrt(vector_square_double(w_dec, d));
+    kernels.adam(&u->adam, p->w_enc.w + at, p->w_enc.m + at, p->w_enc.v + at,
+                 enc, u->clip, d);
+    kernels.adam(&u->adam, w_dec, p->w_dec.m + at, p->w_dec.v + at, dec,
+                 u->clip, d);
+    kernels.adam(&u->adam, p->b_enc.w + i, p->b_enc.m + i, p->b_enc.v + i,
+                 &b_enc, u->clip, 1);
+    double length = sqrt(kernels.dot_double(w_dec, w_dec, d));
     if (length > 0)
-        vector_scale(w_dec, (float)(1 / length), d);
+        kernels.scale(w_dec, (float)(1 / length), d);
 }
 
 static void update_chunk(void *ctx, size_t chunk, int thread)
@@ -287,13 +263,20 @@ static void update_chunk(void *ctx, size_t chunk, int thread)
     double *norm = &s->chunk_norm[chunk];
     memset(bias, 0, d * sizeof *bias);
     *norm = 0;
-    for (size_t i = first; i < s->p->m && i < first + CHUNK_FEATURES; i++)
+    size_t end =
+        first + CHUNK_FEATURES < s->p->m ? first + CHUNK_FEATURES : s->p->m;
+    for (size_t i = first; i < end; i++)
         update_feature(u, i, s->rows + (size_t)thread * 2 * d, bias, norm);
+    /* While the new rows are still in cache. */
+    size_t features = s->encoder.product.features;
+    for (size_t i = first; i < end; i += features)
+        encoder_pack_panel(&s->encoder, i / features);
 }
 
 void step_update(struct step *s, const struct step_plan *plan)
 {
     struct parameters *p = s->p;
+    double since = clock_seconds();
     size_t d = p->d, chunks = ceil_div(p->m, CHUNK_FEATURES);
     double limit = sqrt((double)d);
     struct update u = {
@@ -305,12 +288,13 @@ void step_update(struct step *s, const struct step_plan *plan)
     double norm = 0;
     for (size_t i = 0; i < chunks; i++) {
         norm += s->chunk_norm[i];
-        vector_add_scaled(s->bias, 1, s->chunk_bias + i * d, d);
+        kernels.add_scaled(s->bias, 1, s->chunk_bias + i * d, d);
     }
-    norm += vector_square_double(s->bias, d);
+    norm += kernels.dot_double(s->bias, s->bias, d);
     s->norm = sqrt(norm);
-    adam_update(&u.adam, p->b_dec.w, p->b_dec.m, p->b_dec.v, s->bias, u.clip,
-                d);
+    kernels.adam(&u.adam, p->b_dec.w, p->b_dec.m, p->b_dec.v, s->bias, u.clip,
+                 d);
+    clock_phase(s, PHASE_UPDATE, &since);
 }
 
 int step_aux(struct step *s, const struct step_plan *plan, struct err *e)
@@ -325,7 +309,10 @@ int step_aux(struct step *s, const struct step_plan *plan, struct err *e)
         .dead_tokens = plan->dead_tokens,
         .alpha = plan->aux,
     };
-    return auxk_run(&s->auxk, s->p, &in, e);
+    double since = clock_seconds();
+    TRY(auxk_run(&s->auxk, s->p, &in, e));
+    clock_phase(s, PHASE_AUX, &since);
+    return 0;
 }
 
 int step_run(struct step *s, const float *x, size_t n,

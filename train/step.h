@@ -29,19 +29,25 @@
 #include "sae/forward.h"
 #include "train/auxk.h"
 #include "train/parameters.h"
+#include "train/transpose.h"
 
-/* An active pair seen from its feature. Rows from n on are those of AuxK: row
- * n + i is its i-th. */
-struct pair {
-    uint32_t row;
-    float f; /* activation */
-    float g; /* ∂L/∂f */
+/* What a step spends its time on, in order. */
+enum step_phase {
+    PHASE_PACK,    /* subtract b_dec, pack the rows */
+    PHASE_PRODUCT, /* encoder product and comparison */
+    PHASE_SELECT,  /* rescoring, the cut, the code list */
+    PHASE_DECODE,  /* x̂, e, and the gradient of each activation */
+    PHASE_AUX,     /* AuxK up to its gradients */
+    PHASE_ORDER,   /* codes into feature order */
+    PHASE_UPDATE,  /* gradients, Adam, renormalisation, packing of W_enc */
 };
+enum { STEP_PHASES = PHASE_UPDATE + 1 };
 
 struct step {
     struct parameters *p;
     const struct team *team;
-    size_t batch; /* most rows of a step */
+    size_t batch;           /* most rows of a step */
+    struct encoder encoder; /* W_enc packed; each update packs it anew */
     struct forward forward;
     struct auxk auxk;
     struct codes codes;
@@ -50,10 +56,8 @@ struct step {
     double *row_loss; /* (n) ‖e‖² */
     float *g;         /* ∂L/∂f of each entry of codes */
     size_t g_capacity;
-    /* The code list in feature order. */
-    size_t *pair_start; /* (m + 1) */
-    struct pair *pairs;
-    size_t pairs_capacity;
+    struct transposed pairs, aux_pairs; /* in feature order; rows of aux_pairs
+                                           count from auxk.first */
     /* Partial sums of blocks of rows and chunks of features. */
     float *block_bias;  /* (row blocks, d) */
     float *chunk_bias;  /* (feature chunks, d) */
@@ -62,6 +66,7 @@ struct step {
     float *bias;        /* (d) ∂L/∂b_dec */
     uint64_t *silent;   /* (m) tokens since a feature was last active */
     double norm;        /* global gradient norm of the last step; 0 before */
+    double seconds[STEP_PHASES]; /* since step_init, for measurements */
     struct arena arena;
 };
 
@@ -84,6 +89,9 @@ struct step_result {
 int step_init(struct step *s, struct parameters *p, const struct team *team,
               size_t batch, struct err *e);
 void step_free(struct step *s);
+/* To be called whenever W_enc or b_enc were changed from outside, and before
+ * the first step. */
+void step_pack(struct step *s);
 
 /* One whole step on x (n, d), n <= batch. */
 int step_run(struct step *s, const float *x, size_t n,

@@ -8,8 +8,9 @@ for library in "$BUILD"/libhs_*.a; do
   folder=${folder%.a}
   subjects=$(
     printf '%s\n' "$folder"
-    for header in "$folder"/*.h; do basename "$header" .h; done
-    sed -nE 's/^ *(struct|enum) ([a-z0-9_]+).*/\2/p' "$folder"/*.h
+    find "$folder" -name '*.h' -exec basename {} .h ';'
+    find "$folder" -name '*.h' -exec \
+      sed -nE 's/^ *(struct|enum) ([a-z0-9_]+).*/\2/p' {} +
   )
   pattern="^($(sort -u <<<"$subjects" | paste -sd '|'))(_|\$)"
   strange=$(nm -g --defined-only "$library" | awk 'NF == 3 { print $3 }' |

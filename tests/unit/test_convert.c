@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "kernels/convert.h"
+#include "kernels/kernels.h"
 
 static uint32_t bits_of(float f)
 {
@@ -45,14 +45,14 @@ static double value_of_f16(uint16_t h)
 static uint16_t to_f16(float x)
 {
     uint16_t h;
-    convert_f32_to_f16(&h, &x, 1);
+    kernels.f32_to_f16(&h, &x, 1);
     return h;
 }
 
 static uint16_t to_bf16(float x)
 {
     uint16_t h;
-    convert_f32_to_bf16(&h, &x, 1);
+    kernels.f32_to_bf16(&h, &x, 1);
     return h;
 }
 
@@ -62,7 +62,7 @@ static void every_f16_widens_to_its_value(void **state)
     for (uint32_t h = 0; h < 65536; h++) {
         uint16_t in = (uint16_t)h;
         float out;
-        convert_f16_to_f32(&out, &in, 1);
+        kernels.f16_to_f32(&out, &in, 1);
         double expected = value_of_f16(in);
         if (isnan(expected))
             assert_true(isnan(out));
@@ -77,8 +77,8 @@ static void every_f16_survives_the_round_trip(void **state)
     for (uint32_t h = 0; h < 65536; h++) {
         uint16_t in = (uint16_t)h, back;
         float wide;
-        convert_f16_to_f32(&wide, &in, 1);
-        convert_f32_to_f16(&back, &wide, 1);
+        kernels.f16_to_f32(&wide, &in, 1);
+        kernels.f32_to_f16(&back, &wide, 1);
         if (isnan(wide))
             in |= 0x0200; /* comes out quiet */
         assert_int_equal(back, in);
@@ -139,7 +139,7 @@ static void every_bf16_widens_by_zeros(void **state)
     for (uint32_t h = 0; h < 65536; h++) {
         uint16_t in = (uint16_t)h;
         float out;
-        convert_bf16_to_f32(&out, &in, 1);
+        kernels.bf16_to_f32(&out, &in, 1);
         assert_int_equal(bits_of(out), h << 16);
     }
 }
@@ -156,12 +156,12 @@ static void lengths_and_alignments(void **state)
     for (size_t shift = 0; shift < 3; shift++)
         for (size_t n = 0; n <= N; n++) {
             float all[N], one, all_b[N];
-            convert_f16_to_f32(all, bytes + shift, n);
-            convert_bf16_to_f32(all_b, bytes + shift, n);
+            kernels.f16_to_f32(all, bytes + shift, n);
+            kernels.bf16_to_f32(all_b, bytes + shift, n);
             for (size_t i = 0; i < n; i++) {
-                convert_f16_to_f32(&one, bytes + shift + 2 * i, 1);
+                kernels.f16_to_f32(&one, bytes + shift + 2 * i, 1);
                 assert_memory_equal(&one, &all[i], sizeof one);
-                convert_bf16_to_f32(&one, bytes + shift + 2 * i, 1);
+                kernels.bf16_to_f32(&one, bytes + shift + 2 * i, 1);
                 assert_memory_equal(&one, &all_b[i], sizeof one);
             }
         }
@@ -176,8 +176,8 @@ static void random_floats_narrow_alike_in_any_number(void **state)
     struct rng r = rng_at(2, RNG_TEST, 0);
     for (size_t i = 0; i < N; i++)
         in[i] = float_of(rng_u32(&r));
-    convert_f32_to_f16(half, in, N);
-    convert_f32_to_bf16(brain, in, N);
+    kernels.f32_to_f16(half, in, N);
+    kernels.f32_to_bf16(brain, in, N);
     for (size_t i = 0; i < N; i++) {
         assert_int_equal(half[i], to_f16(in[i]));
         assert_int_equal(brain[i], to_bf16(in[i]));
@@ -190,16 +190,16 @@ static void first_not_finite_is_found_anywhere(void **state)
     enum { N = 2500 };
     static float x[N];
     static const float bad[] = {NAN, -NAN, INFINITY, -INFINITY};
-    assert_int_equal(convert_first_not_finite(x, 0), 0);
+    assert_int_equal(kernels.first_not_finite(x, 0), 0);
     x[7] = 3.4e38f;
     x[8] = float_of(1);
-    assert_int_equal(convert_first_not_finite(x, N), N);
+    assert_int_equal(kernels.first_not_finite(x, N), N);
     for (size_t i = 0; i < N; i++) {
         x[i] = bad[i % 4];
-        assert_int_equal(convert_first_not_finite(x, N), i);
-        assert_int_equal(convert_first_not_finite(x, i), i);
+        assert_int_equal(kernels.first_not_finite(x, N), i);
+        assert_int_equal(kernels.first_not_finite(x, i), i);
         x[N - 1] = NAN;
-        assert_int_equal(convert_first_not_finite(x, N), i);
+        assert_int_equal(kernels.first_not_finite(x, N), i);
         x[i] = x[N - 1] = 0;
     }
 }

@@ -10,14 +10,14 @@
 
 #include "dump/npy.h"
 #include "dump/safetensors.h"
-#include "kernels/convert.h"
+#include "kernels/kernels.h"
 
 static void narrow(uint16_t *out, enum dtype dtype, const float *in, size_t n)
 {
     if (dtype == DTYPE_BF16)
-        convert_f32_to_bf16(out, in, n);
+        kernels.f32_to_bf16(out, in, n);
     else
-        convert_f32_to_f16(out, in, n);
+        kernels.f32_to_f16(out, in, n);
 }
 
 /* One tensor of f32, f16 or bf16 under `name` in a .safetensors file. */

@@ -100,7 +100,10 @@ static void naive_make(struct naive *n, const char *folder, int layer)
     struct team team = team_make(1);
     const float *z = planted.z[layer];
     assert_int_equal(sae_load(&n->sae, folder, &e), 0);
-    assert_int_equal(sae_encode(&n->sae, &team, z, TOKENS, &codes, &e), 0);
+    struct sae_encoder enc;
+    assert_int_equal(sae_encoder_open(&enc, &n->sae, &team, &e), 0);
+    assert_int_equal(sae_encode(&enc, z, TOKENS, &codes, &e), 0);
+    sae_encoder_close(&enc);
     n->value = calloc((size_t)TOKENS * M, sizeof *n->value);
     n->dfa = calloc((size_t)TOKENS * M * HEADS, sizeof *n->dfa);
     for (size_t t = 0; t < TOKENS; t++)

@@ -113,18 +113,29 @@ static void check_codes(const struct codes *c, const char *keep,
     assert_int_equal(c->start[p->n], at);
 }
 
+static void open_encoder(struct encoder *enc, const struct problem *p,
+                         const struct team *team)
+{
+    struct err e;
+    assert_int_equal(encoder_init(enc, p->d, p->m, ENCODER_COARSE, &e), 0);
+    encoder_set(enc, p->w, p->b, NULL, p->m);
+    encoder_pack(enc, team);
+}
+
 static void check_rule(const struct problem *p, struct forward *f,
                        const struct selection *s)
 {
     struct err e;
     struct codes c = {0};
-    struct encoder enc = {p->w, p->b, p->d, p->m};
+    struct encoder enc;
+    open_encoder(&enc, p, f->team);
     char *keep = malloc(p->n * p->m + 1);
     assert_non_null(keep);
     select_slowly(keep, p, s);
     assert_int_equal(forward_run(f, &enc, s, p->x, p->n, &c, &e), 0);
     check_codes(&c, keep, p);
     codes_free(&c);
+    encoder_free(&enc);
     free(keep);
 }
 
@@ -148,12 +159,16 @@ static void test_rules_on_shapes(void **state)
         assert_int_equal(forward_init(&f, &team, &e), 0);
         const size_t ks[] = {1, 3 < p.m ? 3 : p.m, p.m};
         for (size_t j = 0; j < 3; j++) {
-            check_rule(&p, &f, &(struct selection){RULE_TOPK, ks[j], NULL});
             check_rule(&p, &f,
-                       &(struct selection){RULE_BATCH_TOPK, ks[j], NULL});
+                       &(struct selection){.rule = RULE_TOPK, .k = ks[j]});
+            check_rule(
+                &p, &f,
+                &(struct selection){.rule = RULE_BATCH_TOPK, .k = ks[j]});
         }
-        check_rule(&p, &f, &(struct selection){RULE_POSITIVE, 0, NULL});
-        check_rule(&p, &f, &(struct selection){RULE_THRESHOLD, 0, threshold});
+        check_rule(&p, &f, &(struct selection){.rule = RULE_POSITIVE});
+        check_rule(&p, &f,
+                   &(struct selection){.rule = RULE_THRESHOLD,
+                                       .threshold = threshold});
         forward_free(&f);
         free(threshold);
         problem_free(&p);
@@ -166,7 +181,7 @@ static void test_floor_of_another_batch(void **state)
     (void)state;
     struct team team = team_make(1);
     struct problem p = problem_make(200, 4, 100, 77);
-    struct selection s = {RULE_BATCH_TOPK, 5, NULL};
+    struct selection s = {.rule = RULE_BATCH_TOPK, .k = 5};
     struct forward f;
     struct err e;
     assert_int_equal(forward_init(&f, &team, &e), 0);
@@ -190,9 +205,9 @@ static void test_nan_is_not_selected(void **state)
     struct forward f;
     struct err e;
     assert_int_equal(forward_init(&f, &team, &e), 0);
-    check_rule(&p, &f, &(struct selection){RULE_TOPK, 4, NULL});
-    check_rule(&p, &f, &(struct selection){RULE_BATCH_TOPK, 4, NULL});
-    check_rule(&p, &f, &(struct selection){RULE_POSITIVE, 0, NULL});
+    check_rule(&p, &f, &(struct selection){.rule = RULE_TOPK, .k = 4});
+    check_rule(&p, &f, &(struct selection){.rule = RULE_BATCH_TOPK, .k = 4});
+    check_rule(&p, &f, &(struct selection){.rule = RULE_POSITIVE});
     forward_free(&f);
     problem_free(&p);
 }
@@ -205,14 +220,16 @@ static void test_no_rows(void **state)
     struct forward f;
     struct err e;
     struct codes c = {0};
-    struct encoder enc = {p.w, p.b, p.d, p.m};
-    struct selection s = {RULE_BATCH_TOPK, 4, NULL};
+    struct encoder enc;
+    struct selection s = {.rule = RULE_BATCH_TOPK, .k = 4};
+    open_encoder(&enc, &p, &team);
     assert_int_equal(forward_init(&f, &team, &e), 0);
     assert_int_equal(forward_run(&f, &enc, &s, p.x, 0, &c, &e), 0);
     assert_int_equal(c.n, 0);
     assert_int_equal(c.start[0], 0);
     codes_free(&c);
     forward_free(&f);
+    encoder_free(&enc);
     problem_free(&p);
 }
 

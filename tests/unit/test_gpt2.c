@@ -16,7 +16,7 @@
 #include "capture/gpt2.h"
 #include "dump/npy.h"
 #include "dump/safetensors.h"
-#include "kernels/convert.h"
+#include "kernels/kernels.h"
 
 #define MODEL SOURCE_DIR "/examples/tiny-gpt2"
 #define GOLDEN SOURCE_DIR "/tests/golden/tiny-gpt2"
@@ -208,9 +208,9 @@ static void put_tensor(struct safetensors_writer *w, const struct tensor *t,
     if (spoil)
         x[5] = NAN;
     if (dtype == DTYPE_F16)
-        convert_f32_to_f16(half, x, n);
+        kernels.f32_to_f16(half, x, n);
     if (dtype == DTYPE_BF16)
-        convert_f32_to_bf16(half, x, n);
+        kernels.f32_to_bf16(half, x, n);
     const void *data = dtype == DTYPE_F32 ? (const void *)x : half;
     assert_int_equal(safetensors_put(w, data, n * dtype_size(dtype), &e), 0);
     free(x);

@@ -11,7 +11,7 @@
 
 #include "base/rng.h"
 #include "dump/safetensors.h"
-#include "kernels/convert.h"
+#include "kernels/kernels.h"
 #include "sae/metrics.h"
 
 enum { D = 12, M = 37, HEADS = 3, ROWS = 150 };
@@ -209,7 +209,7 @@ static void test_missing_tensor_and_bf16(void **state)
                                        entries, 4, &e),
                      0);
     for (size_t i = 0; i < 4; i++) {
-        convert_f32_to_bf16(half, tensors[i], sizes[i]);
+        kernels.f32_to_bf16(half, tensors[i], sizes[i]);
         assert_int_equal(safetensors_put(&w, half, 2 * sizes[i], &e), 0);
     }
     assert_int_equal(safetensors_end(&w, &e), 0);
@@ -257,7 +257,10 @@ static void check_encoding(const struct sae *s, const float *x)
     struct codes c = {0};
     struct err e;
     size_t at = 0;
-    assert_int_equal(sae_encode(s, &team, x, ROWS, &c, &e), 0);
+    struct sae_encoder enc;
+    assert_int_equal(sae_encoder_open(&enc, s, &team, &e), 0);
+    assert_int_equal(sae_encode(&enc, x, ROWS, &c, &e), 0);
+    sae_encoder_close(&enc);
     for (size_t r = 0; r < ROWS; r++) {
         double want[D];
         float got[D];
@@ -371,8 +374,10 @@ static void test_metrics(void **state)
     for (size_t i = 0; i < ROWS * D; i++)
         mean[i % D] += (double)x[i] / ROWS;
     size_t active = 0;
+    struct sae_encoder enc;
+    assert_int_equal(sae_encoder_open(&enc, &s, &team, &e), 0);
     for (size_t r = 0; r < ROWS; r += 50) {
-        assert_int_equal(sae_encode(&s, &team, x + r * D, 50, &c, &e), 0);
+        assert_int_equal(sae_encode(&enc, x + r * D, 50, &c, &e), 0);
         assert_int_equal(metrics_add(&q, &s, &team, x + r * D, &c, &e), 0);
         active += c.start[50];
         for (size_t i = 0; i < 50; i++) {
@@ -397,6 +402,7 @@ static void test_metrics(void **state)
     }
     assert_int_equal(metrics_dead(&q), dead);
     codes_free(&c);
+    sae_encoder_close(&enc);
     metrics_free(&q);
     sae_free(&s);
 }

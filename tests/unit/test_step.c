@@ -52,6 +52,7 @@ static void setup(struct fixture *t, int threads)
     fill(t->p.b_enc.w, M, 0.3f, 2);
     fill(t->p.b_dec.w, D, 0.5f, 3);
     fill(t->x, N * D, 1, 4);
+    step_pack(&t->step);
 }
 
 static void teardown(struct fixture *t)
@@ -122,7 +123,7 @@ static double aux_loss_of(const struct exact *q, const struct fixture *t,
             variance += pow(left[r][j] - mean[j], 2);
         }
         for (size_t c = a->codes.start[r]; c < a->codes.start[r + 1]; c++) {
-            size_t i = a->dead[a->codes.feature[c]];
+            size_t i = a->codes.feature[c];
             double f = pre_activation(q, t->x + (AUX_FIRST + r) * D, i);
             for (size_t j = 0; j < D; j++)
                 error[j] += f * q->w_dec[i][j];
@@ -248,6 +249,7 @@ static void test_auxk_reaches_the_dead_only(void **state)
         t.p.b_enc.w[5] = 100; /* always chosen, so 4 never is */
         t.p.b_enc.w[4] = 1;
         t.step.silent[4] = 500;
+        step_pack(&t.step);
         assert_int_equal(step_run(&t.step, t.x, N, &plan, &result, &e), 0);
         assert_int_equal(t.p.b_enc.w[4] != 1, rows[i].moves);
         assert_int_equal(t.step.silent[4], 500 + N);
@@ -403,6 +405,7 @@ static void run_wide(float *w_enc, float *w_dec, int threads)
     assert_int_equal(parameters_init(&p, WIDE_D, WIDE_M, &e), 0);
     assert_int_equal(step_init(&s, &p, &team, WIDE_N, &e), 0);
     parameters_draw(&p, 11, &team);
+    step_pack(&s);
     for (int i = 1; i <= 8; i++) {
         struct step_plan plan = {.rule = RULE_BATCH_TOPK,
                                  .k = 9,
@@ -445,6 +448,7 @@ static void test_silent_counts_tokens(void **state)
     setup(&t, 1);
     t.p.b_enc.w[4] = -100;
     t.p.b_enc.w[5] = 100;
+    step_pack(&t.step);
     for (int i = 0; i < 3; i++)
         assert_int_equal(step_run(&t.step, t.x, N, &plan, &result, &e), 0);
     assert_int_equal(t.step.silent[4], 3 * N);

@@ -1,21 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "kernels/adam.h"
+#include "kernels/portable/portable.h"
 
 #include <math.h>
 
-struct adam adam_at(double beta1, double beta2, double epsilon, double rate,
-                    double t)
-{
-    return (struct adam){
-        .beta1 = (float)beta1,
-        .beta2 = (float)beta2,
-        .epsilon = (float)epsilon,
-        .rate = (float)(rate / (1 - pow(beta1, t))),
-        .root_v = (float)(1 / sqrt(1 - pow(beta2, t))),
-    };
-}
-
-void adam_update(const struct adam *a, float *restrict w, float *restrict m,
+static void adam(const struct adam *a, float *restrict w, float *restrict m,
                  float *restrict v, const float *restrict g, float scale,
                  size_t n)
 {
@@ -28,4 +16,9 @@ void adam_update(const struct adam *a, float *restrict w, float *restrict m,
         v[i] = b2 * v[i] + c2 * gradient * gradient;
         w[i] -= rate * m[i] / (sqrtf(v[i]) * root_v + epsilon);
     }
+}
+
+void portable_adam(struct kernels *k)
+{
+    k->adam = adam;
 }

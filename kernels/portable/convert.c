@@ -7,7 +7,7 @@
  * f16: 1 sign, 5 exponent (bias 15), 10 fraction bits. f32: 1, 8 (bias 127),
  * 23. So a fraction moves by 13 bits and an exponent by 112.
  */
-#include "kernels/convert.h"
+#include "kernels/portable/portable.h"
 
 #include <string.h>
 
@@ -97,27 +97,27 @@ static uint32_t bf16_of_f32(uint32_t x)
     return (uint32_t)result | (x >> 16 & 0x8000);
 }
 
-void convert_f16_to_f32(float *out, const void *in, size_t n)
+static void f16_to_f32(float *out, const void *in, size_t n)
 {
     const unsigned char *bytes = in;
     for (size_t i = 0; i < n; i++)
         out[i] = float_of(f32_of_f16(load_u16(bytes, i)));
 }
 
-void convert_bf16_to_f32(float *out, const void *in, size_t n)
+static void bf16_to_f32(float *out, const void *in, size_t n)
 {
     const unsigned char *bytes = in;
     for (size_t i = 0; i < n; i++)
         out[i] = float_of((uint32_t)load_u16(bytes, i) << 16);
 }
 
-void convert_f32_to_f16(uint16_t *out, const float *in, size_t n)
+static void f32_to_f16(uint16_t *out, const float *in, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = (uint16_t)f16_of_f32(bits_of(in[i]));
 }
 
-void convert_f32_to_bf16(uint16_t *out, const float *in, size_t n)
+static void f32_to_bf16(uint16_t *out, const float *in, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = (uint16_t)bf16_of_f32(bits_of(in[i]));
@@ -131,7 +131,7 @@ static int32_t all_finite(const float *x, size_t n)
     return !bad;
 }
 
-size_t convert_first_not_finite(const float *x, size_t n)
+static size_t first_not_finite(const float *x, size_t n)
 {
     size_t i = 0;
     while (i < n) {
@@ -143,4 +143,13 @@ size_t convert_first_not_finite(const float *x, size_t n)
     while (i < n && (bits_of(x[i]) & 0x7fffffff) < F32_INF)
         i++;
     return i;
+}
+
+void portable_convert(struct kernels *k)
+{
+    k->f16_to_f32 = f16_to_f32;
+    k->bf16_to_f32 = bf16_to_f32;
+    k->f32_to_f16 = f32_to_f16;
+    k->f32_to_bf16 = f32_to_bf16;
+    k->first_not_finite = first_not_finite;
 }

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernels/amx/amx.h"
+
+void kernels_amx(struct kernels *k)
+{
+    amx_product(k);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Linked into test programs: they run on the tier that HEADSCOPE_CPU names, or
+ * the best that this computer has, as the program itself does.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "kernels/kernels.h"
+
+__attribute__((constructor)) static void choose(void)
+{
+    struct err e = {0};
+    if (kernels_choose(NULL, &e) != 0) {
+        (void)fprintf(stderr, "%s\n", e.msg);
+        exit(EXIT_FAILURE);
+    }
+}
