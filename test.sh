@@ -79,16 +79,12 @@ check() {
 
 # Sanitizers on code whose results do not depend on them: style is left out.
 full_checks() {
-  local archer
-  archer=$(ls /usr/lib/llvm-14/lib/libarcher.so 2>/dev/null || true)
   export ASAN_OPTIONS=detect_stack_use_after_return=1
   export UBSAN_OPTIONS=print_stacktrace=1
   check build-clang -DCMAKE_C_COMPILER=clang-14 -- -LE 'style|long'
   check build-address -DSANITIZE=address -- -LE style
   check build-undefined -DSANITIZE=undefined -- -LE 'style|long'
-  # Only clang's OpenMP tells the thread sanitizer, through archer, how it
-  # orders threads; libraries that are not instrumented are passed over.
-  export OMP_TOOL_LIBRARIES=$archer
+  # Libraries that are not instrumented are passed over.
   export TSAN_OPTIONS=ignore_noninstrumented_modules=1
   check build-thread -DCMAKE_C_COMPILER=clang-14 -DSANITIZE=thread -- \
     -LE 'style|long'

@@ -18,7 +18,7 @@
 
 static const struct command *const commands[] = {
     &command_capture, &command_train, &command_encode,
-    &command_view,    &command_info,
+    &command_view,    &command_info,  &command_bench,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

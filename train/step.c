@@ -265,8 +265,9 @@ static void update_chunk(void *ctx, size_t chunk, int thread)
     *norm = 0;
     size_t end =
         first + CHUNK_FEATURES < s->p->m ? first + CHUNK_FEATURES : s->p->m;
-    for (size_t i = first; i < end; i++)
+    for (size_t i = first; i < end; i++) {
         update_feature(u, i, s->rows + (size_t)thread * 2 * d, bias, norm);
+    }
     /* While the new rows are still in cache. */
     size_t features = s->encoder.product.features;
     for (size_t i = first; i < end; i += features)

@@ -75,13 +75,14 @@ static double peak(double flop)
     __m512 sum[SUMS];
     const __m512i ones = _mm512_set1_epi32(0x3f803f80);
     for (int i = 0; i < SUMS; i++)
-        sum[i] = lanes_zero();
+        sum[i] = lanes_set(1); /* zeros would become a memset */
     double done = 0;
     for (; done < flop; done += 4.0 * LANES * SUMS * ROUNDS)
         for (int round = 0; round < ROUNDS; round++)
             for (int i = 0; i < SUMS; i++) {
-                sum[i] = multiply_add(sum[i], 0x3f803f80, ones);
-                __asm__ volatile("" : "+v"(sum[i]));
+                __m512 next = multiply_add(sum[i], 0x3f803f80, ones);
+                __asm__ volatile("" : "+v"(next));
+                sum[i] = next;
             }
     return done;
 }

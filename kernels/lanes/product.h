@@ -59,13 +59,14 @@ static double peak(double flop)
     enum { ROUNDS = 1024, SUMS = 12 };
     lanes sum[SUMS], x = lanes_set(1e-3f);
     for (int i = 0; i < SUMS; i++)
-        sum[i] = lanes_zero();
+        sum[i] = x; /* zeros would become a memset, and sums memory */
     double done = 0;
     for (; done < flop; done += 2.0 * LANES * SUMS * ROUNDS)
         for (int round = 0; round < ROUNDS; round++)
             for (int i = 0; i < SUMS; i++) {
-                sum[i] = lanes_fma(x, x, sum[i]);
-                __asm__ volatile("" : "+v"(sum[i]));
+                lanes next = lanes_fma(x, x, sum[i]);
+                __asm__ volatile("" : "+v"(next));
+                sum[i] = next;
             }
     return done;
 }

@@ -11,7 +11,11 @@
 
 /* ---- sums ---- */
 
-enum { CACHE_LINE = 64 };
+enum {
+    CACHE_LINE = 64,
+    AHEAD = 4 /* rows to ask for before they are needed: a row of some hundred
+                 numbers takes less time than memory does to answer */
+};
 
 /* a·b, asking for the row that comes next on the way. Four sums hide the
  * latency of the multiply-add. */
@@ -175,7 +179,7 @@ static void dot_rows(float *out, const float *x, const float *w,
 {
     for (size_t i = 0; i < count; i++) {
         const float *row = w + index[i] * d;
-        const float *next = i + 1 < count ? w + index[i + 1] * d : row;
+        const float *next = i + AHEAD < count ? w + index[i + AHEAD] * d : row;
         out[i] = dot_then(x, row, d, next);
     }
 }

@@ -175,6 +175,94 @@ static void test_rules_on_shapes(void **state)
     }
 }
 
+/* ---- coarse and exact ---- */
+
+/* Normal numbers with some rows and features much larger than others. */
+static void fill_unevenly(float *out, size_t n, size_t d, uint32_t lane)
+{
+    struct rng r = rng_at(9, RNG_TEST, lane);
+    for (size_t i = 0; i < n; i++) {
+        float size = expf(0.5f * rng_normal(&r));
+        for (size_t j = 0; j < d; j++)
+            out[i * d + j] = size * rng_normal(&r) * (j % 50 == 7 ? 6 : 1);
+    }
+}
+
+static size_t count_differences(const struct codes *a, const struct codes *b)
+{
+    size_t differ = 0;
+    for (size_t r = 0; r < a->n; r++) {
+        size_t i = a->start[r], j = b->start[r];
+        while (i < a->start[r + 1] || j < b->start[r + 1]) {
+            uint32_t x = i < a->start[r + 1] ? a->feature[i] : UINT32_MAX;
+            uint32_t y = j < b->start[r + 1] ? b->feature[j] : UINT32_MAX;
+            differ += x != y;
+            i += x <= y;
+            j += y <= x;
+        }
+    }
+    return differ;
+}
+
+/* On bf16 at most one selected pair in 10,000 may differ from what fp32 selects
+ * (none does, but for equals within rounding), and the rest have fp32's values.
+ * Catches a margin that is too small and a cut that forgets it. */
+static void test_coarse_selects_as_exact(void **state)
+{
+    (void)state;
+    static const size_t widths[] = {20, 64, 300};
+    enum { N = 512, M = 3000 };
+    struct team team = team_make(2);
+    for (size_t w = 0; w < 3; w++) {
+        size_t d = widths[w];
+        float *x = malloc(N * d * sizeof *x), *f = malloc(M * d * sizeof *f);
+        float bias[M], threshold[M];
+        assert_true(x != NULL && f != NULL);
+        fill_unevenly(x, N, d, (uint32_t)w);
+        fill_unevenly(f, M, d, (uint32_t)(10 + w));
+        fill_unevenly(bias, M, 1, (uint32_t)(20 + w));
+        for (size_t i = 0; i < M; i++)
+            threshold[i] = 2 * sqrtf((float)d);
+        const struct selection rules[] = {
+            {.rule = RULE_TOPK, .k = 16},
+            {.rule = RULE_BATCH_TOPK, .k = 16},
+            {.rule = RULE_THRESHOLD, .threshold = threshold},
+            {.rule = RULE_THRESHOLD, .threshold = threshold, .below = 0.5f},
+            {.rule = RULE_POSITIVE},
+        };
+        for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+            struct codes codes[2] = {{0}, {0}};
+            for (int coarse = 0; coarse < 2; coarse++) {
+                struct encoder enc;
+                struct forward fw;
+                struct err e;
+                assert_int_equal(
+                    encoder_init(&enc, d, M,
+                                 coarse ? ENCODER_COARSE : ENCODER_EXACT, &e),
+                    0);
+                encoder_set(&enc, f, bias, NULL, M);
+                encoder_pack(&enc, &team);
+                assert_int_equal(forward_init(&fw, &team, &e), 0);
+                assert_int_equal(
+                    forward_run(&fw, &enc, &rules[i], x, N, &codes[coarse], &e),
+                    0);
+                forward_free(&fw);
+                encoder_free(&enc);
+            }
+            size_t pairs = codes[0].start[N];
+            size_t differ = count_differences(&codes[0], &codes[1]);
+            assert_true(pairs > 2000);
+            if (differ * 10000 > pairs)
+                fail_msg("d %zu, rule %zu: %zu of %zu pairs differ", d, i,
+                         differ, pairs);
+            codes_free(&codes[0]);
+            codes_free(&codes[1]);
+        }
+        free(x);
+        free(f);
+    }
+}
+
 /* A floor left by a batch of larger values must not hide this batch's. */
 static void test_floor_of_another_batch(void **state)
 {
@@ -258,6 +346,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules_on_shapes),
+        cmocka_unit_test(test_coarse_selects_as_exact),
         cmocka_unit_test(test_floor_of_another_batch),
         cmocka_unit_test(test_nan_is_not_selected),
         cmocka_unit_test(test_no_rows),
