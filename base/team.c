@@ -32,8 +32,8 @@ static struct {
     team_fn *fn;
     void *ctx;
     size_t items;
-    atomic_size_t next;     /* item to be taken */
-    atomic_uint loops;      /* begun so far */
+    atomic_size_t next;      /* item to be taken */
+    atomic_uint loops;       /* begun so far */
     atomic_int still_active; /* `active`, to be read without the lock */
 } pool = {
     .turn = PTHREAD_MUTEX_INITIALIZER,
