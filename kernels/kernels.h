@@ -5,7 +5,8 @@
  * tier leaves alone are those of the tier before. portable/ fills all and is
  * the definition: it gives the same bytes on every computer. The others may sum
  * in another order and fuse products, within the bounds stated here, where ε =
- * 2^-24. Within a tier a result depends on nothing but the arguments; aligned
+ * 2^-24; they hold while nothing overflows, and each product or quotient that
+ * is subnormal may be off by 2^-150 more. Within a tier a result depends on nothing but the arguments; aligned
  * or not, at the end of a page or not.
  *
  * Kernels cannot fail, allocate nothing, and may run on any thread. Arrays may
@@ -48,8 +49,10 @@ struct product {
      * lie group_bytes apart, with one panel over `depth` (> 0) depths, a
      * multiple of step; added to what is there if `more`. Sums run over depth
      * in order, so that a product may be cut into stretches of depth without
-     * changing a bit of it. Error at most (depth + 2)·ε·Σ|x·w|, twice that on
-     * packed bf16; products of bf16 take subnormal numbers as zero. */
+     * changing a bit of it. Error at most (depth + 2)·ε·Σ|x·w|, to which with
+     * `more` the size of what was there is added; on packed bf16 at most
+     * 2·(depth + 2)·(ε·Σ|x·w| + 2^-126), as products of bf16 take subnormal
+     * numbers as zero and sums that are subnormal may become zero. */
     void (*run)(float *tiles, const void *groups, size_t n_groups,
                 size_t group_bytes, const void *panel, size_t depth, bool more);
     /* A loop of the same multiply-adds that stays in registers (AMX: tiles from
@@ -103,7 +106,7 @@ struct kernels {
     double (*fourth_double)(const float *x, size_t n);
     /* y += a·x; error at most 2·ε·(|y| + |a·x|). */
     void (*add_scaled)(float *y, float a, const float *x, size_t n);
-    /* out = x − b; out may be x. Exact to the bit, as scale is. */
+    /* out = x − b; out may be x. Exact to the bit, NaNs aside, as scale is. */
     void (*subtract)(float *out, const float *x, const float *b, size_t n);
     /* x *= a */
     void (*scale)(float *x, float a, size_t n);
@@ -127,15 +130,18 @@ struct kernels {
     /* With gradient G = g·scale (n):
      *     m ← β1·m + (1 − β1)·G,  v ← β2·v + (1 − β2)·G²
      *     w ← w − rate · m / (√v · root_v + ε)
-     * Error of m and v at most 3·ε·(|first term| + |second|), of w that of one
-     * rounding and 8·ε of what is taken from it. */
+     * G, 1 − β1 and 1 − β2 are rounded to float, and each line is held against
+     * the values that those before it stored. Error of m and v at most
+     * 3·ε·(|first term| + |second|); of w, ε·|w| and 8·ε of what is taken from
+     * it. */
     void (*adam)(const struct adam *a, float *w, float *m, float *v,
                  const float *g, float scale, size_t n);
 
     /* ---- f32 and the half-width formats of activation files ----
      * Rounding is to nearest even; what is too large becomes an infinity.
      * Narrowing to bf16 turns subnormals into signed zeros, as VCVTNEPS2BF16
-     * does, and NaNs are kept as quiet NaNs, as VCVTPH2PS and VCVTPS2PH do.
+     * does, and NaNs are kept as quiet NaNs, as VCVTPH2PS and VCVTPS2PH do (but
+     * bf16_to_f32, which is a shift, keeps them as they are).
      * The same bits in every tier. */
     void (*f16_to_f32)(float *out, const void *in, size_t n);
     void (*bf16_to_f32)(float *out, const void *in, size_t n);
