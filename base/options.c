@@ -249,11 +249,40 @@ static int parse_one(const struct option_group *groups, size_t n_groups,
     return set_value(o, field_of(group, o), value, e);
 }
 
+int options_set(const struct option_group *groups, size_t n_groups,
+                const char *name, const char *text, struct err *e)
+{
+    const struct option_group *group = NULL;
+    const struct option *o =
+        find(groups, n_groups, name, strlen(name), 0, &group);
+    if (o == NULL)
+        return unknown(groups, n_groups, name, strlen(name), e);
+    return set_value(o, field_of(group, o), text, e);
+}
+
+/* The file named by --config, or NULL. */
+static const char *config_file(int argc, char **argv)
+{
+    static const char name[] = "--config";
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], name) == 0 && i + 1 < argc)
+            return argv[i + 1];
+        if (strncmp(argv[i], name, sizeof name - 1) == 0 &&
+            argv[i][sizeof name - 1] == '=')
+            return argv[i] + sizeof name;
+    }
+    return NULL;
+}
+
 int options_parse(const struct option_group *groups, size_t n_groups, int argc,
                   char **argv, int *n_args, struct err *e)
 {
+    const struct option_group *group = NULL;
     for (size_t g = 0; g < n_groups; g++)
         TRY(set_defaults(&groups[g], e));
+    const char *file = config_file(argc, argv);
+    if (file != NULL && find(groups, n_groups, "config", 6, 0, &group) != NULL)
+        TRY(options_read_file(groups, n_groups, file, e));
     int n = 0;
     bool only_arguments = false;
     for (int i = 0; i < argc; i++) {

@@ -53,12 +53,23 @@ struct option_usage {
     const char *details;   /* paragraphs below the summary, or NULL */
 };
 
-/* Fills every field with its default, then from argv. Arguments that are no
- * options are moved to the front of argv; *n_args says how many. Unknown
- * options, missing values and values out of range are ERR_INPUT, with the
- * nearest known name where one is near. */
+/* Fills every field with its default, then, where argv has --config FILE and a
+ * table a row "config", from that file (options_read_file), then from argv.
+ * Arguments that are no options are moved to the front of argv; *n_args says
+ * how many. Unknown options, missing values and values out of range are
+ * ERR_INPUT, with the nearest known name where one is near. */
 int options_parse(const struct option_group *groups, size_t n_groups, int argc,
                   char **argv, int *n_args, struct err *e);
+
+/* Sets the option of that name from text, as if typed. The text is kept by
+ * options that are text. */
+int options_set(const struct option_group *groups, size_t n_groups,
+                const char *name, const char *text, struct err *e);
+
+/* Sets options from a JSON object {"name": value}, as options_json gives it;
+ * null leaves an option alone. */
+int options_read_file(const struct option_group *groups, size_t n_groups,
+                      const char *path, struct err *e);
 
 /* Prints what --help shows. */
 void options_print_help(FILE *out, const struct option_usage *usage,

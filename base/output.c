@@ -161,8 +161,9 @@ static int empty_folder(struct output *o, struct err *e)
     return lock(o, e);
 }
 
-int output_begin_folder(struct output *o, const char *path, const char *marker,
-                        bool force, struct err *e)
+/* Opens and locks the partial folder, made if there is none. */
+static int open_folder(struct output *o, const char *path, const char *marker,
+                       bool force, struct err *e)
 {
     *o = (struct output){.folder = true, .force = force, .lock_fd = -1};
     TRY(output_check(path, true, force, e));
@@ -180,8 +181,37 @@ int output_begin_folder(struct output *o, const char *path, const char *marker,
         open(o->partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (o->lock_fd < 0)
         return err_errno(e, "cannot open folder %s", o->partial);
-    TRY(lock(o, e));
+    return lock(o, e);
+}
+
+int output_begin_folder(struct output *o, const char *path, const char *marker,
+                        bool force, struct err *e)
+{
+    TRY(open_folder(o, path, marker, force, e));
     return empty_folder(o, e);
+}
+
+static bool holds(const char *folder, const char *name)
+{
+    char inside[OUTPUT_PATH_MAX];
+    struct err unused;
+    return output_join(inside, folder, name, &unused) == 0 &&
+           access(inside, F_OK) == 0;
+}
+
+int output_resume_folder(struct output *o, const char *path, const char *marker,
+                         const char *keep, bool *kept, struct err *e)
+{
+    TRY(open_folder(o, path, marker, true, e));
+    *kept = holds(o->partial, keep);
+    return *kept ? 0 : empty_folder(o, e);
+}
+
+bool output_is_unfinished(const char *path, const char *keep)
+{
+    struct output o;
+    struct err unused;
+    return set_paths(&o, path, &unused) == 0 && holds(o.partial, keep);
 }
 
 static int sync_path(const char *path, int flags)
@@ -258,6 +288,25 @@ void output_abort(struct output *o)
     (void)(o->folder ? remove_tree(o->partial) : unlink(o->partial));
     (void)close(o->lock_fd);
     *o = (struct output){.lock_fd = -1};
+}
+
+void output_leave(struct output *o)
+{
+    if (o->lock_fd >= 0)
+        (void)close(o->lock_fd);
+    *o = (struct output){.lock_fd = -1};
+}
+
+int output_replace_file(const char *written, const char *path, struct err *e)
+{
+    char parent[OUTPUT_PATH_MAX];
+    TRY(folder_of(parent, path, e));
+    if (sync_path(written, O_RDONLY) != 0)
+        return err_errno(e, "cannot flush %s to disk", written);
+    if (rename(written, path) != 0)
+        return err_errno(e, "cannot rename %s to %s", written, path);
+    (void)sync_path(parent, O_RDONLY | O_DIRECTORY);
+    return 0;
 }
 
 int output_write_file(const char *path, const void *data, size_t size,

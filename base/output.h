@@ -40,11 +40,26 @@ int output_begin_file(struct output *o, const char *path, bool force,
 int output_begin_folder(struct output *o, const char *path, const char *marker,
                         bool force, struct err *e);
 
+/* As output_begin_folder, for work that goes on where a killed program left it:
+ * if the partial folder holds `keep`, it stays as it is and *kept is true. An
+ * old output may exist; commit replaces it. */
+int output_resume_folder(struct output *o, const char *path, const char *marker,
+                         const char *keep, bool *kept, struct err *e);
+/* Whether a killed program left a partial folder for `path` that holds `keep`.
+ */
+bool output_is_unfinished(const char *path, const char *keep);
+
 /* Flushes all to disk (a folder: every file in it) and renames. */
 int output_commit(struct output *o, struct err *e);
 
 /* Removes what was written. Accepts a zeroed or committed output. */
 void output_abort(struct output *o);
+/* Gives the lock back and leaves the partial folder for output_resume_folder.
+ */
+void output_leave(struct output *o);
+
+/* Renames a file that was written beside `path`, flushed to disk first. */
+int output_replace_file(const char *written, const char *path, struct err *e);
 
 /* "<folder>/<name>" into out[OUTPUT_PATH_MAX]; too long is an error. */
 int output_join(char *out, const char *folder, const char *name, struct err *e);

@@ -38,15 +38,28 @@ int problem_read(struct problem *q, const struct problem_shape *shape,
                  const struct dump *dump, int layer, const struct team *team,
                  struct err *e)
 {
-    static const double held_out = 0.01;
-    static const uint64_t memory = UINT64_C(1) << 30;
-    struct input in;
+    const struct reading_options o = {
+        .held_out = 0.01, .seed = shape->seed, .memory = UINT64_C(1) << 30};
+    struct view view;
+    struct reading reading = {0};
+    struct input in = {0};
     TRY(rows_init(q, shape, e));
-    TRY(input_open(&in, dump, layer, held_out, shape->seed, team, e));
-    int code = input_shuffle(&in, shape->seed, memory, e);
-    for (size_t b = 0; code == 0 && b < PROBLEM_BATCHES; b++)
-        code = input_next(&in, q->x + b * shape->n * shape->d, shape->n, e);
+    TRY(view_of_layer(&view, dump, layer, NULL, 0, e));
+    float *rows = NULL;
+    int code = reading_open(&reading, &view, &o, team, e);
+    if (code == 0)
+        code = input_open(&in, &reading, 0, shape->d, e);
+    if (code == 0)
+        code = arena_get(&q->arena, &rows, shape->n * shape->d, sizeof *rows,
+                         "batches", e);
+    for (size_t b = 0; code == 0 && b < PROBLEM_BATCHES; b++) {
+        code = reading_next(&reading, rows, shape->n, e);
+        if (code == 0)
+            input_take(&in, q->x + b * shape->n * shape->d, rows, shape->n);
+    }
     input_close(&in);
+    reading_close(&reading);
+    view_free(&view);
     return code;
 }
 

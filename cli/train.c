@@ -1,79 +1,95 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/format.h"
 #include "base/json.h"
 #include "base/output.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
-#include "train/train.h"
+#include "train/plan.h"
+#include "train/record.h"
 
 static struct train_own_options {
-    const char *output;
-    const char *layer;
+    struct plan_options plan;
+    const char *config;
+    bool resume, print_config;
+    int64_t extend, checkpoint;
 } own;
 
 static struct dump_options input;
 static struct train_options training;
 
+#define FIELD(name) offsetof(struct train_own_options, name)
+
 static const struct option own_table[] = {
-    {"output", 'o', OPTION_TEXT, offsetof(struct train_own_options, output),
-     NULL, 0, 0, NULL, "NAME.sae", "SAE folder to write"},
-    {"layer", 0, OPTION_TEXT, offsetof(struct train_own_options, layer), NULL,
-     0, 0, NULL, "L",
-     "layer to train on, as hook names number it; needed where the dump has "
-     "several"},
+    {"output", 'o', OPTION_TEXT, FIELD(plan.output), NULL, 0, 0, NULL,
+     "NAME.sae",
+     "SAE folder to write; a folder of them where several are trained"},
+    {"layer", 0, OPTION_TEXT, FIELD(plan.layer), NULL, 0, 0, NULL, "L",
+     "layer to train on, as hook names number it, or all; needed where the "
+     "dump has several"},
+    {"heads", 0, OPTION_TEXT, FIELD(plan.heads), NULL, 0, 0, NULL, "H,H,...",
+     "only these heads"},
+    {"per-head", 0, OPTION_FLAG, FIELD(plan.per_head), NULL, 0, 0, NULL, NULL,
+     "an SAE for each head"},
+    {"shared-heads", 0, OPTION_FLAG, FIELD(plan.shared_heads), NULL, 0, 0, NULL,
+     NULL,
+     "one SAE for all heads, of all layers with --layer all: each head gives a "
+     "row of its own"},
+    {"sweep", 0, OPTION_TEXT, FIELD(plan.sweep), NULL, 0, 0, NULL,
+     "\"NAME=V,V ...\"",
+     "train an SAE for each combination of these options from one reading, "
+     "like \"k=16,32 rate=1e-3,2e-3\""},
+    {"resume", 0, OPTION_FLAG, FIELD(resume), NULL, 0, 0, NULL, NULL,
+     "go on from the last checkpoint where a run was interrupted; begins where "
+     "there is none, and leaves finished SAEs as they are"},
+    {"extend", 0, OPTION_COUNT, FIELD(extend), "0", 0, 1e15, NULL, "N",
+     "train a finished SAE on so many more rows"},
+    {"checkpoint", 0, OPTION_COUNT, FIELD(checkpoint), "0", 0, 1e9, NULL,
+     "STEPS", "steps between checkpoints; 0: one every five minutes"},
+    {"config", 0, OPTION_TEXT, FIELD(config), NULL, 0, 0, NULL, "FILE",
+     "read options from a JSON object, as --print-config shows it; what is "
+     "typed goes before"},
+    {"print-config", 0, OPTION_FLAG, FIELD(print_config), NULL, 0, 0, NULL,
+     NULL, "print the options as JSON and end"},
 };
 
-/* The layer asked for, or the only one. */
-static int choose_layer(int *layer, const struct dump_info *info, struct err *e)
-{
-    int last = info->first_layer + info->layers - 1;
-    *layer = info->first_layer;
-    if (own.layer == NULL && info->layers == 1)
-        return 0;
-    int64_t value = -1;
-    if (own.layer == NULL || !format_parse_count(own.layer, &value) ||
-        value < info->first_layer || value > last)
-        return err_set(e, ERR_INPUT,
-                       "%s: the dump has layers %d to %d; choose one with "
-                       "--layer",
-                       info->path, info->first_layer, last);
-    *layer = (int)value;
-    return 0;
-}
-
-static int fill_report(json_t *report, const struct train_job *job,
-                       const struct train_result *r)
+/* One SAE's figures. */
+static json_t *result_json(const struct plan_job *job, size_t i,
+                           const struct train_result *r)
 {
     char output[OUTPUT_PATH_MAX];
-    (void)snprintf(output, sizeof output, "%s", job->output);
+    (void)snprintf(output, sizeof output, "%s", job->specs[i].output);
     utf8_repair(output); /* a path may be any bytes, JSON may not */
-    return json_object_update_new(
-        report,
-        json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:f, s:f, s:f, s:f, "
-                  "s:f}",
-                  "output", output, "layer", job->layer, "features",
-                  (json_int_t)r->config.m, "k", (json_int_t)r->config.k,
-                  "steps", (json_int_t)r->steps, "tokens",
-                  (json_int_t)r->tokens, "fvu", json_figure(r->held_out.fvu),
-                  "l0", r->held_out.l0, "dead_fraction", r->dead_fraction,
-                  "threshold", r->held_out.threshold, "seconds", r->seconds,
-                  "tokens_per_second", (double)r->tokens / r->seconds));
+    return json_pack(
+        "{s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:f, s:f, s:f, s:f, s:f, s:f}",
+        "output", output, "layer", job->view.layer[0], "features",
+        (json_int_t)r->config.m, "k", (json_int_t)r->config.k, "steps",
+        (json_int_t)r->steps, "tokens", (json_int_t)r->tokens, "fvu",
+        json_figure(r->held_out.fvu), "l0", r->held_out.l0, "dead_fraction",
+        r->dead_fraction, "threshold", r->held_out.threshold, "seconds",
+        r->seconds, "tokens_per_second", (double)r->tokens_now / r->seconds,
+        "waited_share", r->seconds > 0 ? r->waited / r->seconds : 0);
 }
 
-static void print_result(const struct train_job *job,
+static void print_result(const struct train_spec *spec, int layer,
                          const struct train_result *r)
 {
     char rate[32];
-    format_count(rate, sizeof rate, (double)r->tokens / r->seconds);
+    format_count(rate, sizeof rate, (double)r->tokens_now / r->seconds);
     (void)printf("%s: layer %d, %zu features, held-out FVU %.4f, L0 %.1f, dead "
-                 "%.1f %%, %s tokens/s\n",
-                 job->output, job->layer, r->config.m, r->held_out.fvu,
-                 r->held_out.l0, 100 * r->dead_fraction, rate);
+                 "%.1f %%, %s tokens/s, %.1f %% of the time waiting for data\n",
+                 spec->output, layer, r->config.m, r->held_out.fvu,
+                 r->held_out.l0, 100 * r->dead_fraction, rate,
+                 100 * r->waited / r->seconds);
 }
+
+/* ---- --dry-run ---- */
 
 static int report_estimate(const struct common_options *common,
                            const struct train_job *job, json_t *report,
@@ -86,11 +102,13 @@ static int report_estimate(const struct common_options *common,
     format_bytes(disk, sizeof disk, (double)x.written);
     format_duration(time, sizeof time, x.seconds);
     if (!common->json)
-        (void)printf("would train %zu features, k %zu, %" PRIu64
-                     " steps of %zu rows of layer %d\nwould write %s (%s)\n"
-                     "expects %s and up to %s of memory\n",
-                     x.config.m, x.config.k, x.config.steps, x.config.batch,
-                     job->layer, job->output, disk, time, memory);
+        (void)printf("would train %zu SAE%s, the first of %zu features, k %zu, "
+                     "%" PRIu64 " steps of %zu rows of layer %d\n"
+                     "would write %s (%s)\nexpects %s and up to %s of memory\n",
+                     job->n_specs, job->n_specs == 1 ? "" : "s", x.config.m,
+                     x.config.k, x.config.steps, x.config.batch,
+                     job->view->layer[0], job->specs[0].output, disk, time,
+                     memory);
     int bad = json_object_update_new(
         report,
         json_pack("{s:I, s:f, s:I, s:I}", "steps", (json_int_t)x.config.steps,
@@ -99,47 +117,150 @@ static int report_estimate(const struct common_options *common,
     return bad != 0 ? err_memory(e, "report", 0) : 0;
 }
 
+/* ---- training ---- */
+
+/* Whether all SAEs of a job are there and finished, which --resume passes
+ * over. */
+static bool is_finished(const struct plan_job *job)
+{
+    for (size_t i = 0; i < job->n_specs; i++)
+        if (!record_is_finished(job->specs[i].output))
+            return false;
+    return true;
+}
+
+static int run_job(const struct common_options *common, struct train_job *job,
+                   const struct plan_job *planned, json_t *results,
+                   struct err *e)
+{
+    struct train_result *r = calloc(planned->n_specs, sizeof *r);
+    if (r == NULL)
+        return err_memory(e, "results", planned->n_specs * sizeof *r);
+    int code = train_run(r, job, e);
+    for (size_t i = 0; i < planned->n_specs; i++) {
+        if ((code != 0 && code != ERR_INTERRUPTED) || r[i].steps == 0)
+            continue;
+        if (!common->json)
+            print_result(&planned->specs[i], planned->view.layer[0], &r[i]);
+        (void)json_array_append_new(results, result_json(planned, i, &r[i]));
+    }
+    free(r);
+    return code;
+}
+
+/* The result of one SAE is the report; of several, they are its "saes". */
+static int fill_report(json_t *report, json_t *results, struct err *e)
+{
+    int bad = json_array_size(results) == 1
+                  ? json_object_update(report, json_array_get(results, 0))
+                  : json_object_set(report, "saes", results);
+    return bad != 0 ? err_memory(e, "report", 0) : 0;
+}
+
+static int run_plan(const struct common_options *common, struct plan *plan,
+                    json_t *report, struct err *e)
+{
+    struct team team = team_make((int)common->threads);
+    json_t *results = json_array();
+    int code = results == NULL ? err_memory(e, "report", 0) : 0;
+    for (size_t j = 0; code == 0 && j < plan->n_jobs; j++) {
+        const struct plan_job *planned = &plan->jobs[j];
+        struct train_job job = {
+            .view = &planned->view,
+            .reading = {.held_out = training.held_out,
+                        .seed = (uint64_t)common->seed,
+                        .memory = (uint64_t)training.memory,
+                        .skip_bos = training.skip_bos,
+                        .skip_outliers = training.skip_outliers},
+            .specs = planned->specs,
+            .n_specs = planned->n_specs,
+            .checkpoint_steps = own.checkpoint,
+            .force = common->force,
+            .resume = own.resume,
+            .extend = (uint64_t)own.extend,
+            .team = &team,
+        };
+        if (common->dry_run)
+            code = report_estimate(common, &job, report, e);
+        else if (!own.resume || own.extend > 0 || !is_finished(planned))
+            code = run_job(common, &job, planned, results, e);
+        else if (!common->json)
+            (void)printf("%s: finished\n", planned->specs[0].output);
+    }
+    if (code == 0 && !common->dry_run)
+        code = fill_report(report, results, e);
+    json_decref(results);
+    return code;
+}
+
+/* The folder for several SAEs; one that exists is used. */
+static int have_folder(const struct plan *plan, struct err *e)
+{
+    if (!plan->is_folder || mkdir(own.plan.output, 0777) == 0 ||
+        errno == EEXIST)
+        return 0;
+    return err_errno(e, "cannot create folder %s", own.plan.output);
+}
+
+static int check_outputs(const struct plan *plan, bool force, struct err *e)
+{
+    bool goes_on = own.resume || own.extend > 0;
+    for (size_t j = 0; j < plan->n_jobs; j++)
+        for (size_t i = 0; i < plan->jobs[j].n_specs; i++)
+            TRY(output_check(plan->jobs[j].specs[i].output, true,
+                             force || goes_on, e));
+    return 0;
+}
+
+static const struct option_group training_group = {
+    "Training", train_option_table, TRAIN_OPTION_COUNT, &training};
+
 static int train_open_dump(const struct common_options *common,
                            const struct dump *dump, json_t *report,
                            struct err *e)
 {
-    struct team team = team_make((int)common->threads);
-    const struct option_group group = {NULL, train_option_table,
-                                       TRAIN_OPTION_COUNT, &training};
-    json_t *recorded = options_json(&group);
-    if (recorded == NULL)
-        return err_memory(e, "options", 0);
-    struct train_job job = {
-        .dump = dump,
-        .options = &training,
-        .recorded = recorded,
-        .seed = (uint64_t)common->seed,
-        .output = own.output,
-        .force = common->force,
-        .team = &team,
-    };
-    struct train_result result = {0};
-    int code = choose_layer(&job.layer, dump_info(dump), e);
-    if (code == 0 && common->dry_run) {
-        code = report_estimate(common, &job, report, e);
-    } else if (code == 0) {
-        code = train_run(&result, &job, e);
-        if ((code == 0 || code == ERR_INTERRUPTED) && result.steps > 0 &&
-            !common->json)
-            print_result(&job, &result);
-        if (code == 0 && fill_report(report, &job, &result) != 0)
-            code = err_memory(e, "report", 0);
-    }
-    json_decref(recorded);
+    struct plan plan;
+    TRY(plan_make(&plan, dump, &own.plan, &training_group, e));
+    int code = common->dry_run ? 0 : have_folder(&plan, e);
+    if (code == 0 && !(common->dry_run && plan.is_folder))
+        code = check_outputs(&plan, common->force, e);
+    if (code == 0)
+        code = run_plan(common, &plan, report, e);
+    plan_free(&plan);
     return code;
+}
+
+static int print_config(json_t *report, struct err *e)
+{
+    const struct option_group groups[] = {
+        {NULL, own_table, sizeof own_table / sizeof *own_table, &own},
+        training_group,
+        {NULL, dump_option_table, DUMP_OPTION_COUNT, &input},
+    };
+    json_t *all = json_object();
+    for (size_t g = 0; all != NULL && g < 3; g++)
+        (void)json_object_update_new(all, options_json(&groups[g]));
+    /* They say where options came from and are none. */
+    (void)json_object_del(all, "config");
+    (void)json_object_del(all, "print-config");
+    int bad = json_object_set(report, "config", all);
+    bad |= json_dumpf(all, stdout, JSON_INDENT(2)) != 0;
+    (void)putchar('\n');
+    json_decref(all);
+    return bad ? err_memory(e, "options", 0) : 0;
 }
 
 static int run(const struct common_options *common, const char *const *args,
                size_t n_args, json_t *report, struct err *e)
 {
-    if (own.output == NULL)
+    if (own.print_config)
+        return print_config(report, e);
+    if (own.plan.output == NULL)
         return err_set(e, ERR_USAGE, "-o NAME.sae is needed");
-    TRY(output_check(own.output, true, common->force, e));
+    if (n_args == 0)
+        return err_set(e, ERR_USAGE,
+                       "missing arguments; usage: headscope train [options] "
+                       "DUMP...");
     struct dump *dump;
     TRY(dump_open(&dump, args, n_args, &input, e));
     int code = train_open_dump(common, dump, report, e);
@@ -148,12 +269,12 @@ static int run(const struct common_options *common, const char *const *args,
 }
 
 const struct command command_train = {
-    .usage = {"train", "Train a sparse autoencoder on one layer of a dump.",
+    .usage = {"train", "Train sparse autoencoders on layers of a dump.",
               "DUMP...",
               "DUMP is a folder that `headscope capture` wrote, or array files "
-              "(.npy, .safetensors) with --layout. The SAE is written as a "
+              "(.npy, .safetensors) with --layout. An SAE is written as a "
               "folder that SAELens loads with SAE.load_from_disk."},
-    .args_min = 1,
+    .args_min = 0,
     .args_max = -1,
     .groups = {{"Options", own_table, sizeof own_table / sizeof *own_table,
                 &own},

@@ -236,21 +236,14 @@ void dump_read_raw(const struct dump *d, int layer, uint64_t first, size_t n,
     }
 }
 
-int dump_convert(const struct dump *d, int layer, const void *raw,
-                 const uint64_t *rows, size_t n, float *out, struct err *e)
+int dump_convert_part(const struct dump *d, int layer, const void *raw,
+                      uint64_t row, size_t first, size_t n, float *out,
+                      struct err *e)
 {
     const unsigned char *from = raw;
-    size_t width = width_of(d);
-    for (size_t done = 0; done < n;) {
-        size_t part = piece(d, d->row_bytes, n - done), bad;
-        convert(d, out, from + done * d->row_bytes, part * width, &bad);
-        if (bad < part * width)
-            return bad_value(d, layer, rows[done + bad / width], bad % width,
-                             out[bad], e);
-        out += part * width;
-        done += part;
-    }
-    return 0;
+    size_t bad;
+    convert(d, out, from + first * dtype_size(d->info.dtype), n, &bad);
+    return bad < n ? bad_value(d, layer, row, first + bad, out[bad], e) : 0;
 }
 
 /* ---- verifying ---- */

@@ -96,10 +96,11 @@ int dump_read(const struct dump *d, int layer, uint64_t first, size_t n,
  * of info.dtype. */
 void dump_read_raw(const struct dump *d, int layer, uint64_t first, size_t n,
                    void *out);
-/* Converts `n` raw rows that dump_read_raw gave for row numbers rows[]; the
- * numbers serve the error message of a NaN. */
-int dump_convert(const struct dump *d, int layer, const void *raw,
-                 const uint64_t *rows, size_t n, float *out, struct err *e);
+/* Converts numbers [first, first + n) of one raw row that dump_read_raw gave
+ * for row number `row`, which serves the error message of a NaN. */
+int dump_convert_part(const struct dump *d, int layer, const void *raw,
+                      uint64_t row, size_t first, size_t n, float *out,
+                      struct err *e);
 
 /* Reads all files and compares their checksums with the manifest. Bare arrays
  * have none: 0. */

@@ -124,6 +124,48 @@ void row_set_free(struct row_set *s)
     *s = (struct row_set){0};
 }
 
+/* Stretches of rows that stay; fills *to where it is not NULL. */
+static size_t stretches(struct row_set *to, const struct row_set *s,
+                        const bool *leave)
+{
+    size_t n = 0;
+    for (size_t r = 0; r < s->n; r++) {
+        uint64_t count = s->before[r + 1] - s->before[r];
+        for (uint64_t i = 0; i < count; i++) {
+            uint64_t row = s->first[r] + i;
+            if (leave[row])
+                continue;
+            bool begins = i == 0 || leave[row - 1];
+            if (begins && to != NULL) {
+                to->first[n] = row;
+                to->before[n + 1] = to->before[n];
+            }
+            n += begins;
+            if (to != NULL)
+                to->before[n]++;
+        }
+    }
+    return n;
+}
+
+int row_set_leave_out(struct row_set *s, const bool *leave, struct err *e)
+{
+    struct row_set kept = {.n = stretches(NULL, s, leave)};
+    int code = arena_get(&kept.arena, &kept.first, kept.n, sizeof *kept.first,
+                         "rows", e);
+    if (code == 0)
+        code = arena_get(&kept.arena, &kept.before, kept.n + 1,
+                         sizeof *kept.before, "rows", e);
+    if (code != 0) {
+        row_set_free(&kept);
+        return code;
+    }
+    (void)stretches(&kept, s, leave);
+    row_set_free(s);
+    *s = kept;
+    return 0;
+}
+
 uint64_t row_set_total(const struct row_set *s)
 {
     return s->before[s->n];

@@ -7,6 +7,8 @@
 #ifndef DUMP_SPLIT_H
 #define DUMP_SPLIT_H
 
+#include <stdbool.h>
+
 #include "dump/dump.h"
 
 /* Ascending, disjoint ranges of dump rows; row i of the set is found by
@@ -25,6 +27,9 @@ int split_rows(struct row_set *train, struct row_set *test,
                const struct dump *d, double held_out, uint64_t seed,
                struct err *e);
 void row_set_free(struct row_set *s);
+
+/* Takes out the rows that are marked in leave[dump row]. */
+int row_set_leave_out(struct row_set *s, const bool *leave, struct err *e);
 
 uint64_t row_set_total(const struct row_set *s);
 /* The dump row of row i, and through *run how many rows of the set follow

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
+#include "train/train.h"
 
 static int copy(struct sae *s, float **out, const float *in, size_t n,
                 float scale, struct err *e)
@@ -18,9 +19,10 @@ static int copy(struct sae *s, float **out, const float *in, size_t n,
 /* All but the threshold. */
 static int fold(struct sae *s, const struct parameters *p,
                 const struct input *in, const struct train_config *c,
-                const char *hook, struct err *e)
+                const struct train_spec *spec, struct err *e)
 {
-    const struct dump_info *info = dump_info(in->dump);
+    const struct reading *r = in->reading;
+    const struct dump_info *info = dump_info(r->dump);
     float unit = (float)(1 / in->scale);
     *s = (struct sae){
         .architecture = c->architecture == TRAIN_TOPK ? SAE_TOPK : SAE_JUMPRELU,
@@ -28,11 +30,11 @@ static int fold(struct sae *s, const struct parameters *p,
         .m = p->m,
         .k = c->architecture == TRAIN_TOPK ? c->k : 0,
         .apply_b_dec_to_input = true,
-        .layer = in->layer,
-        .heads = info->heads,
+        .layer = r->view->layer[0],
+        .heads = spec->heads,
     };
     TRY(arena_string(&s->arena, &s->model, info->model, e));
-    TRY(arena_string(&s->arena, &s->hook, hook, e));
+    TRY(arena_string(&s->arena, &s->hook, spec->hook, e));
     TRY(copy(s, &s->w_enc, p->w_enc.w, p->m * p->d, 1, e));
     TRY(copy(s, &s->w_dec, p->w_dec.w, p->m * p->d, 1, e));
     TRY(copy(s, &s->b_enc, p->b_enc.w, p->m, unit, e));
@@ -103,11 +105,11 @@ static int measure(struct finish_figures *figures, struct sae_encoder *enc,
 
 int finish_sae(struct sae *s, struct finish_figures *figures,
                const struct parameters *p, const struct input *in,
-               const struct train_config *c, const char *hook,
+               const struct train_config *c, const struct train_spec *spec,
                const struct team *team, struct err *e)
 {
     struct sae_encoder enc = {0};
-    int code = fold(s, p, in, c, hook, e);
+    int code = fold(s, p, in, c, spec, e);
     if (code == 0)
         code = sae_encoder_open(&enc, s, team, e);
     if (code == 0 && s->architecture == SAE_JUMPRELU)

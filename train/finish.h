@@ -16,6 +16,8 @@
 #include "train/options.h"
 #include "train/parameters.h"
 
+struct train_spec; /* train/train.h */
+
 /* Figures on the held-out sample. */
 struct finish_figures {
     double fvu, l0;
@@ -27,10 +29,10 @@ struct finish_figures {
 /* Fills *s (the caller's sae_free). For BatchTopK the threshold is the value
  * at which the held-out sample has k active features a row on average, exactly
  * but for ties (trainers' running averages lag and depend on the batch size).
- * `hook` names the activations. */
+ * `spec` says what the rows are. */
 int finish_sae(struct sae *s, struct finish_figures *figures,
                const struct parameters *p, const struct input *in,
-               const struct train_config *c, const char *hook,
+               const struct train_config *c, const struct train_spec *spec,
                const struct team *team, struct err *e);
 
 #endif

@@ -42,8 +42,16 @@ const struct option train_option_table[TRAIN_OPTION_COUNT] = {
      "part of the contexts that is kept out of training, for "
      "measuring and for the threshold"},
     {"memory", 0, OPTION_COUNT, FIELD(memory), "2G", 1e6, 1e13, NULL, "BYTES",
-     "size of the reservoir in which rows are shuffled"},
+     "size of the reservoirs in which rows are shuffled"},
+    {"skip-bos", 0, OPTION_FLAG, FIELD(skip_bos), NULL, 0, 0, NULL, NULL,
+     "leave out the first token of every context, where BOS stands and "
+     "attention is parked"},
+    {"skip-outliers", 0, OPTION_REAL, FIELD(skip_outliers), "0", 0, 1e6, NULL,
+     "TIMES",
+     "leave out tokens whose norm is more than so many times the median; 0: "
+     "none"},
 };
+
 static size_t default_k(size_t d)
 {
     return d <= 64 ? 8 : d <= 128 ? 16 : d < 2048 ? 32 : 64;
@@ -90,6 +98,7 @@ int train_configure(struct train_config *c, const struct train_options *o,
     c->steps = (tokens + c->batch - 1) / c->batch;
     c->warmup =
         o->warmup > 0 ? (uint64_t)o->warmup : clamp(c->steps / 20, 1, 1000);
+    c->decay = o->decay;
     c->decay_from = c->steps - (uint64_t)((double)c->steps * o->decay);
     c->anneal_until = (uint64_t)((double)c->steps * o->anneal);
     c->dead_tokens = o->dead_tokens > 0
@@ -97,6 +106,13 @@ int train_configure(struct train_config *c, const struct train_options *o,
                          : clamp(tokens / 100 * 3, 500000, 10000000);
     c->rate = o->rate > 0 ? o->rate : 2e-4 / sqrt((double)c->m / 16384.0);
     return check(c, e);
+}
+
+void train_extend(struct train_config *c, uint64_t steps)
+{
+    uint64_t more = steps > c->steps ? steps - c->steps : 0;
+    c->steps = steps;
+    c->decay_from = steps - (uint64_t)((double)more * c->decay);
 }
 
 double train_rate_at(const struct train_config *c, uint64_t t)

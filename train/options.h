@@ -24,9 +24,11 @@ struct train_options {
     double aux;     /* α of AuxK */
     int64_t dead_tokens;
     double held_out;
-    int64_t memory; /* bytes of the shuffle's reservoir */
+    int64_t memory; /* bytes of the shuffle's reservoirs */
+    bool skip_bos;
+    double skip_outliers;
 };
-enum { TRAIN_OPTION_COUNT = 13 }; /* a constant, for static option groups */
+enum { TRAIN_OPTION_COUNT = 15 }; /* a constant, for static option groups */
 extern const struct option train_option_table[TRAIN_OPTION_COUNT];
 
 /* The same, resolved. */
@@ -36,6 +38,7 @@ struct train_config {
     size_t d, m, k, batch;
     uint64_t steps, warmup, decay_from, anneal_until, dead_tokens;
     double rate;
+    double decay; /* share of the steps at the end */
 };
 
 /* Applies the defaults of docs/design.md to an input of width d with `rows`
@@ -43,6 +46,10 @@ struct train_config {
  */
 int train_configure(struct train_config *c, const struct train_options *o,
                     size_t d, uint64_t rows, struct err *e);
+
+/* Makes `steps` the end of a run that has come to its own: the rate stays and
+ * falls again over the last part, k stays. */
+void train_extend(struct train_config *c, uint64_t steps);
 
 /* Learning rate and k of step t, the first being 1: linear warm-up, constant,
  * linear decay to zero; k falls linearly from min(4k, m/8), if that is more,

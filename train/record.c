@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "train/record.h"
 
+#include <unistd.h>
+
 #include "base/json.h"
 #include "base/output.h"
 #include "base/utf8.h"
+#include "train/checkpoint.h"
 
 int record_curve_point(FILE *f, const struct record_point *p, struct err *e)
 {
@@ -22,7 +25,7 @@ int record_curve_point(FILE *f, const struct record_point *p, struct err *e)
     return bad ? err_errno(e, "cannot write metrics.jsonl") : 0;
 }
 
-static json_t *training_json(const struct train_job *job,
+static json_t *training_json(const struct run *run,
                              const struct train_result *r)
 {
     const struct train_config *c = &r->config;
@@ -33,21 +36,44 @@ static json_t *training_json(const struct train_job *job,
         (json_int_t)c->warmup, "decay_from", (json_int_t)c->decay_from,
         "anneal_until", (json_int_t)c->anneal_until, "dead_tokens",
         (json_int_t)c->dead_tokens, "learning_rate", c->rate, "seed",
-        (json_int_t)job->seed, "finished", r->steps == c->steps,
-        "tokens_trained", (json_int_t)r->tokens, "options", job->recorded);
+        (json_int_t)run->job->reading.seed, "finished", r->steps == c->steps,
+        "tokens_trained", (json_int_t)r->tokens, "options",
+        run->spec->recorded);
 }
 
-static json_t *dump_json(const struct input *in)
+static json_t *dump_json(const struct reading *r)
 {
-    const struct dump_info *info = dump_info(in->dump);
+    const struct dump_info *info = dump_info(r->dump);
     char name[256];
     output_base_name(name, sizeof name, info->path);
     utf8_repair(name); /* a path may be any bytes, JSON may not */
-    return json_pack(
-        "{s:s, s:s, s:I, s:I, s:I, s:s}", "name", name, "fingerprint",
-        info->fingerprint, "tokens", (json_int_t)info->tokens, "train_rows",
-        (json_int_t)row_set_total(&in->train), "held_out_rows",
-        (json_int_t)row_set_total(&in->held_out), "bos", info->bos);
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "name", name,
+                     "fingerprint", info->fingerprint, "tokens",
+                     (json_int_t)info->tokens, "train_rows",
+                     (json_int_t)view_rows(r->view, &r->train), "held_out_rows",
+                     (json_int_t)view_rows(r->view, &r->held_out), "left_out",
+                     (json_int_t)r->left_out, "bos", info->bos);
+}
+
+/* What a row is: the layers read, the columns taken. */
+static json_t *rows_json(const struct run *run)
+{
+    const struct train_spec *spec = run->spec;
+    const struct view *v = run->job->view;
+    json_t *layers = json_array();
+    for (size_t l = 0; l < v->layers; l++)
+        (void)json_array_append_new(layers, json_integer(v->layer[l]));
+    json_t *heads = json_array();
+    size_t d_head = (size_t)dump_info(v->dump)->d_head;
+    for (size_t p = 0; p < v->parts * v->pieces; p++)
+        for (size_t j = 0; j < v->piece[p].n; j += d_head)
+            if (spec->head < 0 ||
+                v->piece[p].first + j == (size_t)spec->head * d_head)
+                (void)json_array_append_new(
+                    heads, json_integer(
+                               (json_int_t)((v->piece[p].first + j) / d_head)));
+    return json_pack("{s:s, s:o, s:o}", "kind", spec->rows, "layers", layers,
+                     "heads", heads);
 }
 
 static json_t *metrics_json(const struct train_result *r)
@@ -59,18 +85,43 @@ static json_t *metrics_json(const struct train_result *r)
                      "held_out_rows_measured", (json_int_t)r->held_out.rows);
 }
 
-json_t *record_json(const struct train_job *job,
-                    const struct train_result *result, const struct input *in)
+json_t *record_json(const struct run *r, const struct train_result *result)
 {
-    const struct dump_info *info = dump_info(in->dump);
+    const struct dump_info *info = dump_info(r->job->view->dump);
     bool topk = result->config.architecture == TRAIN_TOPK;
-    return json_pack("{s:s, s:i, s:s, s:i, s:i, s:i, s:f, s:o, s:o, s:o}",
-                     "format", "headscope sae", "version", 1,
-                     "training_architecture", topk ? "topk" : "batchtopk",
-                     "layer", in->layer, "heads", info->heads, "d_head",
-                     info->d_head, "input_scale", in->scale, "training",
-                     training_json(job, result), "dump", dump_json(in),
-                     "metrics", metrics_json(result));
+    return json_pack(
+        "{s:s, s:i, s:s, s:i, s:i, s:i, s:o, s:f, s:o, s:o, s:o}", "format",
+        "headscope sae", "version", 1, "training_architecture",
+        topk ? "topk" : "batchtopk", "layer", r->job->view->layer[0], "heads",
+        r->spec->heads, "d_head", info->d_head, "rows", rows_json(r),
+        "input_scale", r->in.scale, "training", training_json(r, result),
+        "dump", dump_json(r->in.reading), "metrics", metrics_json(result));
+}
+
+json_t *record_identity(const struct run *r)
+{
+    const struct dump_info *info = dump_info(r->job->view->dump);
+    return json_pack("{s:s, s:i, s:s, s:o, s:I, s:I, s:O}", "format",
+                     "headscope checkpoint", "version", CHECKPOINT_VERSION,
+                     "dump", info->fingerprint, "rows", rows_json(r), "seed",
+                     (json_int_t)r->job->reading.seed, "steps",
+                     (json_int_t)r->config.steps, "options", r->spec->recorded);
+}
+
+bool record_is_finished(const char *folder)
+{
+    char path[OUTPUT_PATH_MAX];
+    struct err unused;
+    json_t *own = NULL;
+    if (output_join(path, folder, "cfg.json", &unused) != 0 ||
+        access(path, F_OK) != 0 ||
+        output_join(path, folder, "headscope.json", &unused) != 0 ||
+        json_read(&own, path, &unused) != 0)
+        return false;
+    bool finished = json_is_true(
+        json_object_get(json_object_get(own, "training"), "finished"));
+    json_decref(own);
+    return finished;
 }
 
 int record_timing(const char *folder, const struct train_result *r,
@@ -78,9 +129,10 @@ int record_timing(const char *folder, const struct train_result *r,
 {
     char path[OUTPUT_PATH_MAX];
     TRY(output_join(path, folder, "timing.json", e));
-    double rate = r->seconds > 0 ? (double)r->tokens / r->seconds : 0;
-    json_t *timing = json_pack("{s:f, s:f}", "seconds", r->seconds,
-                               "tokens_per_second", rate);
+    double rate = r->seconds > 0 ? (double)r->tokens_now / r->seconds : 0;
+    json_t *timing =
+        json_pack("{s:f, s:f, s:f}", "seconds", r->seconds, "tokens_per_second",
+                  rate, "waited_seconds", r->waited);
     if (timing == NULL)
         return err_memory(e, "timing.json", 0);
     int code = json_write(path, timing, e);

@@ -9,7 +9,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "train/train.h"
+#include "train/run.h"
 
 /* A line of metrics.jsonl. */
 struct record_point {
@@ -23,8 +23,13 @@ struct record_point {
 int record_curve_point(FILE *f, const struct record_point *p, struct err *e);
 
 /* headscope.json; NULL without memory. */
-json_t *record_json(const struct train_job *job,
-                    const struct train_result *result, const struct input *in);
+json_t *record_json(const struct run *r, const struct train_result *result);
+
+/* What a run is, for checkpoint/run.json; NULL without memory. */
+json_t *record_identity(const struct run *r);
+
+/* Whether the SAE folder holds one that was trained to its end. */
+bool record_is_finished(const char *folder);
 
 /* Speed: apart from the rest, which is the same for equal runs. */
 int record_timing(const char *folder, const struct train_result *result,

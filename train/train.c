@@ -2,291 +2,224 @@
 #include "train/train.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/interrupt.h"
-#include "base/json.h"
 #include "base/log.h"
-#include "base/output.h"
 #include "base/progress.h"
-#include "train/initialise.h"
-#include "train/record.h"
+#include "train/run.h"
 
-enum {
-    CURVE_POINTS = 50, /* lines of metrics.jsonl in a run, about */
-    CURVE_ROWS = 4096, /* held-out rows behind each */
-};
+/* Seconds between checkpoints where the options do not count steps: what a
+ * crash may cost. */
+static const double checkpoint_seconds = 300;
 
-/* A run from its first step to its last. Zero it to begin. */
-struct run {
+/* A job on its way. */
+struct work {
     const struct train_job *job;
-    struct train_config config;
-    struct input in;
-    struct parameters p;
-    struct step step;
+    struct reading reading;
+    bool is_open;
+    struct run *runs; /* [n_specs] */
+    size_t opened;
+    float *rows; /* (batch, width) */
     struct arena arena;
-    float *batch; /* (batch, d) */
-    float *check; /* (check_rows, d) held-out rows, scaled */
-    size_t check_rows;
-    double check_variance; /* Σ‖x − mean‖² of them */
-    uint64_t done;         /* steps */
-    char hook[64];
-    FILE *curve;
 };
 
-static void run_free(struct run *r)
+static void work_close(struct work *w)
 {
-    step_free(&r->step);
-    parameters_free(&r->p);
-    input_close(&r->in);
-    arena_free(&r->arena);
+    for (size_t i = 0; i < w->opened; i++)
+        run_close(&w->runs[i]);
+    if (w->is_open)
+        reading_close(&w->reading);
+    arena_free(&w->arena);
 }
 
-static struct step_plan plan_at(const struct run *r, uint64_t t)
+static int open_reading(struct work *w, const struct train_job *job,
+                        struct err *e)
 {
-    return (struct step_plan){
-        .rule = r->config.rule,
-        .k = train_k_at(&r->config, t),
-        .rate = train_rate_at(&r->config, t),
-        .t = t,
-        .aux = r->job->options->aux,
-        .dead_tokens = r->config.dead_tokens,
-    };
-}
-
-/* ---- preparing ---- */
-
-/* Scaled held-out rows for the curve, and their variance. */
-static int take_check_rows(struct run *r, struct err *e)
-{
-    size_t d = r->in.d, batch = r->config.batch;
-    size_t n = r->in.sample_rows < CURVE_ROWS ? r->in.sample_rows : CURVE_ROWS;
-    r->check_rows = n < batch ? n : batch;
-    n = r->check_rows * d;
-    TRY(arena_get(&r->arena, &r->check, n, sizeof(float), "held-out rows", e));
-    double *sum;
-    TRY(arena_get(&r->arena, &sum, d, sizeof *sum, "held-out rows", e));
-    double square = 0, mean_square = 0;
-    for (size_t i = 0; i < n; i++) {
-        r->check[i] = (float)r->in.scale * r->in.sample[i];
-        square += (double)r->check[i] * (double)r->check[i];
-        sum[i % d] += (double)r->check[i];
+    *w = (struct work){.job = job};
+    const struct view *v = job->view;
+    for (size_t l = 0; l < v->layers; l++) {
+        log_line(LOG_DETAIL, "checking and measuring layer %d", v->layer[l]);
+        TRY(dump_verify_layer(v->dump, v->layer[l], e));
     }
-    for (size_t j = 0; j < d; j++)
-        mean_square += sum[j] * sum[j];
-    r->check_variance = square - mean_square / (double)r->check_rows;
+    TRY(arena_get(&w->arena, &w->runs, job->n_specs, sizeof *w->runs, "runs",
+                  e));
+    TRY(reading_open(&w->reading, v, &job->reading, job->team, e));
+    w->is_open = true;
+    if (w->reading.left_out > 0)
+        log_line(LOG_PROGRESS, "%" PRIu64 " tokens are left out",
+                 w->reading.left_out);
     return 0;
 }
 
-static int prepare(struct run *r, const struct train_job *job, struct err *e)
+static int open_runs(struct work *w, bool outputs, struct err *e)
 {
-    const struct train_options *o = job->options;
-    r->job = job;
-    (void)snprintf(r->hook, sizeof r->hook, "blocks.%d.attn.hook_z",
-                   job->layer);
-    log_line(LOG_DETAIL, "checking and measuring layer %d", job->layer);
-    TRY(dump_verify_layer(job->dump, job->layer, e));
-    TRY(input_open(&r->in, job->dump, job->layer, o->held_out, job->seed,
-                   job->team, e));
-    TRY(train_configure(&r->config, o, r->in.d, row_set_total(&r->in.train),
-                        e));
-    TRY(input_shuffle(&r->in, job->seed, (uint64_t)o->memory, e));
-    TRY(parameters_init(&r->p, r->in.d, r->config.m, e));
-    TRY(step_init(&r->step, &r->p, job->team, r->config.batch, e));
-    TRY(arena_get(&r->arena, &r->batch, r->config.batch * r->in.d,
-                  sizeof(float), "batch", e));
-    TRY(take_check_rows(r, e));
-    struct step_plan plan = plan_at(r, 1);
-    return initialise(&r->step, &r->in, &plan, job->seed, e);
+    const struct train_job *job = w->job;
+    for (size_t i = 0; i < job->n_specs; i++) {
+        w->opened = i + 1;
+        struct run *r = &w->runs[i];
+        TRY((outputs ? run_open : run_prepare)(r, job, &job->specs[i],
+                                               &w->reading, e));
+        if (r->config.batch != w->runs[0].config.batch)
+            return err_set(e, ERR_INPUT,
+                           "SAEs that are trained side by side "
+                           "have one batch size");
+    }
+    return arena_get(&w->arena, &w->rows,
+                     w->runs[0].config.batch * job->view->width, sizeof(float),
+                     "batch", e);
 }
 
-/* ---- the loop ---- */
-
-static double dead_fraction(const struct run *r)
+/* Steps that the run furthest behind has done, and the longest run's steps. */
+static uint64_t steps_done(const struct work *w, uint64_t *all)
 {
+    uint64_t done = UINT64_MAX;
+    *all = 0;
+    for (size_t i = 0; i < w->job->n_specs; i++) {
+        const struct run *r = &w->runs[i];
+        done = r->done < done ? r->done : done;
+        *all = r->config.steps > *all ? r->config.steps : *all;
+    }
+    return done;
+}
+
+static bool saving_is_due(const struct work *w, uint64_t done, double since)
+{
+    uint64_t every = (uint64_t)w->job->checkpoint_steps;
+    return every > 0 ? done % every == 0
+                     : clock_seconds() - since > checkpoint_seconds;
+}
+
+/* One batch for all runs that are at step `done`. */
+static int one_batch(struct work *w, uint64_t done, struct err *e)
+{
+    TRY(reading_next(&w->reading, w->rows, w->runs[0].config.batch, e));
+    for (size_t i = 0; i < w->job->n_specs; i++) {
+        struct run *r = &w->runs[i];
+        if (r->done == done && done < r->config.steps)
+            TRY(run_step(r, w->rows, e));
+    }
+    return 0;
+}
+
+static int save_all(struct work *w, uint64_t done, struct err *e)
+{
+    for (size_t i = 0; i < w->job->n_specs; i++)
+        if (w->runs[i].done == done && w->runs[i].saved != done)
+            TRY(run_save(&w->runs[i], e));
+    return 0;
+}
+
+static void show_progress(const struct work *w, struct progress *bar,
+                          uint64_t done)
+{
+    const struct run *r = &w->runs[0];
     size_t dead = 0;
     for (size_t i = 0; i < r->config.m; i++)
         dead += r->step.silent[i] >= r->config.dead_tokens;
-    return (double)dead / (double)r->config.m;
+    char note[140];
+    (void)snprintf(note, sizeof note,
+                   "step %" PRIu64 "  loss %.3g  FVU %.3f  L0 %.0f  dead %zu",
+                   done, r->last.loss, r->fvu, r->last.l0, dead);
+    progress_set(bar, done * r->config.batch, note);
 }
 
-/* FVU of the held-out check rows under the rule of training; NaN where they do
- * not vary, as one row alone. */
-static int check_fvu(struct run *r, const struct step_plan *plan, double *fvu,
-                     struct err *e)
+static int loop(struct work *w, struct err *e)
 {
-    struct step_result result;
-    TRY(step_forward(&r->step, r->check, r->check_rows, plan, &result, e));
-    *fvu = r->check_variance > 0
-               ? result.loss * (double)r->check_rows / r->check_variance
-               : (double)NAN;
-    return 0;
-}
-
-static int add_curve_point(struct run *r, const struct step_plan *plan,
-                           const struct step_result *result, double *fvu,
-                           struct err *e)
-{
-    TRY(check_fvu(r, plan, fvu, e));
-    struct record_point point = {
-        .step = r->done,
-        .tokens = r->done * r->config.batch,
-        .k = plan->k,
-        .loss = result->loss,
-        .train_fvu = result->loss / (double)r->in.d,
-        .held_out_fvu = *fvu,
-        .l0 = result->l0,
-        .dead_fraction = dead_fraction(r),
-        .rate = plan->rate,
-        .gradient_norm = r->step.norm,
-    };
-    return record_curve_point(r->curve, &point, e);
-}
-
-static int one_step(struct run *r, struct step_result *result, struct err *e)
-{
-    struct step_plan plan = plan_at(r, r->done + 1);
-    TRY(input_next(&r->in, r->batch, r->config.batch, e));
-    TRY(step_run(&r->step, r->batch, r->config.batch, &plan, result, e));
-    r->done++;
-    if (!isfinite(result->loss) || !isfinite(r->step.norm))
-        return err_set(e, ERR_INPUT,
-                       "loss is not finite at step %" PRIu64
-                       "; lower --rate (now %g)",
-                       r->done, r->config.rate);
-    return 0;
-}
-
-static int loop(struct run *r, struct err *e)
-{
-    const struct train_config *c = &r->config;
-    uint64_t every = c->steps / CURVE_POINTS > 0 ? c->steps / CURVE_POINTS : 1;
-    char what[32], note[120];
-    (void)snprintf(what, sizeof what, "train layer %d", r->job->layer);
+    uint64_t all, done = steps_done(w, &all);
+    const size_t batch = w->runs[0].config.batch;
+    char what[40];
+    (void)snprintf(what, sizeof what, "train layer %d", w->job->view->layer[0]);
     struct progress bar;
-    progress_begin(&bar, what, "tokens", 0, c->steps * c->batch);
-    double fvu = 0;
+    progress_begin(&bar, what, "tokens", done * batch, all * batch);
+    shuffle_seek(w->reading.order, done * batch);
+    double saved = clock_seconds();
     int code = 0;
-    while (code == 0 && r->done < c->steps && !interrupt_requested()) {
-        struct step_result result;
-        code = one_step(r, &result, e);
-        if (code == 0 && (r->done % every == 0 || r->done == c->steps)) {
-            struct step_plan plan = plan_at(r, r->done);
-            code = add_curve_point(r, &plan, &result, &fvu, e);
+    while (code == 0 && done < all && !interrupt_requested()) {
+        code = one_batch(w, done++, e);
+        if (code == 0 && done < all && saving_is_due(w, done, saved)) {
+            code = save_all(w, done, e);
+            saved = clock_seconds();
         }
-        (void)snprintf(note, sizeof note,
-                       "step %" PRIu64 "  loss %.3g  FVU %.3f  L0 %.0f",
-                       r->done, result.loss, fvu, result.l0);
         if (code == 0)
-            progress_set(&bar, r->done * c->batch, note);
+            show_progress(w, &bar, done);
     }
     progress_end(&bar);
     return code;
 }
 
-/* ---- writing ---- */
-
-static int write_folder(struct run *r, struct train_result *out,
-                        const char *folder, struct err *e)
+static int finish_all(struct work *w, struct train_result *out, double seconds,
+                      struct err *e)
 {
-    struct sae sae;
-    TRY(finish_sae(&sae, &out->held_out, &r->p, &r->in, &r->config, r->hook,
-                   r->job->team, e));
-    json_t *record = record_json(r->job, out, &r->in);
-    int code = record == NULL ? err_memory(e, "headscope.json", 0)
-                              : sae_write(&sae, folder, record, e);
-    json_decref(record);
-    sae_free(&sae);
-    if (code == 0)
-        code = record_timing(folder, out, e);
-    return code;
-}
-
-static int train_into(struct run *r, struct train_result *out,
-                      const char *folder, struct err *e)
-{
-    char path[OUTPUT_PATH_MAX];
-    TRY(prepare(r, r->job, e));
-    TRY(output_join(path, folder, "metrics.jsonl", e));
-    r->curve = fopen(path, "wb");
-    if (r->curve == NULL)
-        return err_errno(e, "cannot write %s", path);
-    double begun = clock_seconds();
-    int code = loop(r, e);
-    if (fclose(r->curve) != 0 && code == 0)
-        code = err_errno(e, "cannot write %s", path);
-    TRY(code);
-    if (r->done == 0)
-        return err_set(e, ERR_INTERRUPTED, "interrupted; nothing written");
-    *out = (struct train_result){
-        .config = r->config,
-        .steps = r->done,
-        .tokens = r->done * r->config.batch,
-        .dead_fraction = dead_fraction(r),
-        .seconds = clock_seconds() - begun,
-    };
-    return write_folder(r, out, folder, e);
+    bool whole = true;
+    for (size_t i = 0; i < w->job->n_specs; i++) {
+        struct run *r = &w->runs[i];
+        if (r->done == 0)
+            return err_set(e, ERR_INTERRUPTED, "interrupted; nothing written");
+        whole &= r->done >= r->config.steps;
+        TRY(run_finish(r, &out[i], seconds, e));
+    }
+    if (!whole)
+        return err_set(e, ERR_INTERRUPTED,
+                       "interrupted after %" PRIu64 " of %" PRIu64
+                       " steps; the SAE as it was then is in %s, and --resume "
+                       "goes on with it",
+                       out[0].steps, out[0].config.steps,
+                       w->job->specs[0].output);
+    return 0;
 }
 
 int train_run(struct train_result *out, const struct train_job *job,
               struct err *e)
 {
-    struct output output;
-    TRY(output_begin_folder(&output, job->output, "cfg.json", job->force, e));
-    struct run r = {.job = job};
-    int code = train_into(&r, out, output.partial, e);
-    bool whole = r.done == r.config.steps;
-    run_free(&r);
-    if (code != 0) {
-        output_abort(&output);
-        return code;
-    }
-    TRY(output_commit(&output, e));
-    if (!whole)
-        return err_set(e, ERR_INTERRUPTED,
-                       "interrupted after %" PRIu64 " of %" PRIu64
-                       " steps; the SAE as it was then is in %s",
-                       out->steps, out->config.steps, job->output);
-    return 0;
+    struct work w;
+    int code = open_reading(&w, job, e);
+    if (code == 0)
+        code = open_runs(&w, true, e);
+    double begun = clock_seconds();
+    if (code == 0)
+        code = loop(&w, e);
+    if (code == 0)
+        code = finish_all(&w, out, clock_seconds() - begun, e);
+    work_close(&w);
+    return code;
 }
 
 /* ---- --dry-run ---- */
-
-/* What the shuffle holds: all rows, with two numbers each, if they fit. */
-static uint64_t reservoir_bytes(const struct run *r)
-{
-    size_t row = r->in.d * dtype_size(dump_info(r->in.dump)->dtype);
-    uint64_t all = row_set_total(&r->in.train) * (row + 2 * sizeof(uint64_t));
-    uint64_t most = (uint64_t)r->job->options->memory;
-    return all < most ? all : most;
-}
 
 int train_estimate_run(struct train_estimate *out, const struct train_job *job,
                        struct err *e)
 {
     enum { TRIAL_STEPS = 3 };
-    struct run r = {.job = job};
-    int code = prepare(&r, job, e);
-    struct step_result result;
+    struct work w;
+    int code = open_reading(&w, job, e);
     if (code == 0)
-        code = one_step(&r, &result, e); /* warms up caches and memory */
+        code = open_runs(&w, false, e);
+    for (size_t i = 0; code == 0 && i < job->n_specs; i++)
+        code = run_initialise(&w.runs[i], e);
+    if (code == 0)
+        code = one_batch(&w, 0, e); /* warms up caches and memory */
     double begun = clock_seconds();
-    for (int i = 0; code == 0 && i < TRIAL_STEPS; i++)
-        code = one_step(&r, &result, e);
+    for (uint64_t t = 1; code == 0 && t <= TRIAL_STEPS; t++)
+        code = one_batch(&w, t, e);
     double seconds = (clock_seconds() - begun) / TRIAL_STEPS;
-    if (code == 0) {
-        size_t weights = 2 * r.in.d * r.config.m + r.in.d + 2 * r.config.m;
-        *out = (struct train_estimate){
-            .config = r.config,
-            .seconds = seconds * (double)r.config.steps,
-            .memory = r.p.arena.bytes + r.step.arena.bytes + r.arena.bytes +
-                      r.in.arena.bytes + reservoir_bytes(&r),
-            .written = weights * sizeof(float),
-        };
+    *out = (struct train_estimate){.memory = 0};
+    for (size_t i = 0; code == 0 && i < job->n_specs; i++) {
+        const struct run *r = &w.runs[i];
+        size_t weights = 2 * r->in.d * r->config.m + r->in.d + 2 * r->config.m;
+        out->memory += r->p.arena.bytes + r->step.arena.bytes + r->arena.bytes +
+                       r->step.encoder.arena.bytes;
+        /* The SAE, and a checkpoint with Adam's moments. */
+        out->written += weights * sizeof(float) * 4;
     }
-    run_free(&r);
+    if (code == 0) {
+        out->config = w.runs[0].config;
+        out->seconds = seconds * (double)out->config.steps;
+        out->memory += shuffle_bytes(w.reading.order) + w.reading.arena.bytes +
+                       w.arena.bytes;
+    }
+    work_close(&w);
     return code;
 }

@@ -11,10 +11,19 @@
 #include "dump/npy.h"
 #include "dump/shuffle.h"
 
-/* What a reservoir of `blocks` blocks needs for rows of two f32. */
+/* What two reservoirs of `blocks` blocks need for rows of two f32. */
 static uint64_t memory_for(uint64_t blocks)
 {
-    return blocks * SHUFFLE_BLOCK_ROWS * (2 * sizeof(float) + 16);
+    return 2 * blocks * SHUFFLE_BLOCK_ROWS * (2 * sizeof(float) + 16);
+}
+
+/* Of the dump that is open. */
+static struct view view;
+
+static void close_rows(struct dump **d)
+{
+    view_free(&view);
+    dump_close(d);
 }
 
 /* Row i holds (i, -i). */
@@ -33,6 +42,7 @@ static struct dump *open_rows(int64_t rows)
     }
     assert_int_equal(npy_write(path, DTYPE_F32, shape, 2, values, &e), 0);
     assert_int_equal(dump_open(&d, &path, 1, &o, &e), 0);
+    assert_int_equal(view_of_layer(&view, d, 0, NULL, 0, &e), 0);
     return d;
 }
 
@@ -64,13 +74,12 @@ static void take(uint64_t *out, struct shuffle *s, size_t n, size_t step)
     }
 }
 
-static struct shuffle *open_shuffle(const struct dump *d,
-                                    const struct row_set *rows, uint64_t seed,
+static struct shuffle *open_shuffle(const struct row_set *rows, uint64_t seed,
                                     uint64_t memory)
 {
     struct shuffle *s;
     struct err e = {0};
-    assert_int_equal(shuffle_open(&s, d, 0, rows, seed, memory, &e), 0);
+    assert_int_equal(shuffle_open(&s, &view, rows, seed, memory, &e), 0);
     return s;
 }
 
@@ -95,7 +104,7 @@ static void epochs_are_permutations(void **state)
         struct row_set rows = all_rows(d);
         size_t n = (size_t)shapes[k].rows;
         struct shuffle *s =
-            open_shuffle(d, &rows, 11, memory_for(shapes[k].memory_blocks));
+            open_shuffle(&rows, 11, memory_for(shapes[k].memory_blocks));
         for (size_t epoch = 0; epoch < EPOCHS; epoch++) {
             take(seen[epoch], s, n, 17);
             memset(marks, 0, sizeof marks);
@@ -110,7 +119,7 @@ static void epochs_are_permutations(void **state)
         shuffle_close(&s);
         assert_null(s);
         row_set_free(&rows);
-        dump_close(&d);
+        close_rows(&d);
     }
 }
 
@@ -124,14 +133,13 @@ static void seeking_equals_reading(void **state)
         struct row_set rows = all_rows(d);
         size_t n = 3 * (size_t)shapes[k].rows;
         uint64_t memory = memory_for(shapes[k].memory_blocks);
-        struct shuffle *s = open_shuffle(d, &rows, 12, memory);
-        struct shuffle *fresh = open_shuffle(d, &rows, 12, memory);
-        struct err e = {0};
+        struct shuffle *s = open_shuffle(&rows, 12, memory);
+        struct shuffle *fresh = open_shuffle(&rows, 12, memory);
         take(all, s, n, 1000);
         for (size_t i = 0; i < n; i += n < 100 ? 1 : 31) {
             size_t to = (i * 7919) % n; /* to and fro */
             size_t count = n - to < 100 ? n - to : 100;
-            assert_int_equal(shuffle_seek(fresh, to, &e), 0);
+            shuffle_seek(fresh, to);
             assert_true(shuffle_position(fresh) == to);
             take(part, fresh, count, 100);
             assert_memory_equal(part, all + to, count * sizeof *part);
@@ -139,7 +147,7 @@ static void seeking_equals_reading(void **state)
         shuffle_close(&s);
         shuffle_close(&fresh);
         row_set_free(&rows);
-        dump_close(&d);
+        close_rows(&d);
     }
 }
 
@@ -152,22 +160,21 @@ static void borders_are_exact(void **state)
     struct dump *d = open_rows(ROWS);
     struct row_set rows = all_rows(d);
     for (uint64_t seed = 0; seed < 12; seed++) {
-        struct shuffle *s = open_shuffle(d, &rows, seed, memory_for(2));
-        struct err e = {0};
+        struct shuffle *s = open_shuffle(&rows, seed, memory_for(2));
         take(all, s, N, 999);
         for (size_t at = 0; at < N - 1; at++) {
             size_t off = at % ROWS % 512;
             if (off > 2 && off < 509 && at % ROWS < ROWS - 3)
                 continue;
             uint64_t two[2];
-            assert_int_equal(shuffle_seek(s, at, &e), 0);
+            shuffle_seek(s, at);
             take(two, s, 2, 2);
             assert_memory_equal(two, all + at, sizeof two);
         }
         shuffle_close(&s);
     }
     row_set_free(&rows);
-    dump_close(&d);
+    close_rows(&d);
 }
 
 /* The order of blocks is drawn anew too, not only that within reservoirs. */
@@ -178,7 +185,7 @@ static void blocks_move_from_epoch_to_epoch(void **state)
     static uint64_t seen[2 * ROWS];
     struct dump *d = open_rows(ROWS);
     struct row_set rows = all_rows(d);
-    struct shuffle *s = open_shuffle(d, &rows, 5, memory_for(1));
+    struct shuffle *s = open_shuffle(&rows, 5, memory_for(1));
     size_t moved = 0;
     take(seen, s, 2 * ROWS, 1000);
     for (size_t i = 0; i < ROWS; i += SHUFFLE_BLOCK_ROWS)
@@ -187,7 +194,7 @@ static void blocks_move_from_epoch_to_epoch(void **state)
     assert_true(moved > BLOCKS / 2);
     shuffle_close(&s);
     row_set_free(&rows);
-    dump_close(&d);
+    close_rows(&d);
 }
 
 static void order_does_not_depend_on_the_pieces(void **state)
@@ -197,9 +204,9 @@ static void order_does_not_depend_on_the_pieces(void **state)
     static uint64_t one[N], other[N];
     struct dump *d = open_rows(ROWS);
     struct row_set rows = all_rows(d);
-    struct shuffle *a = open_shuffle(d, &rows, 5, memory_for(2));
-    struct shuffle *b = open_shuffle(d, &rows, 5, memory_for(2));
-    struct shuffle *c = open_shuffle(d, &rows, 6, memory_for(2));
+    struct shuffle *a = open_shuffle(&rows, 5, memory_for(2));
+    struct shuffle *b = open_shuffle(&rows, 5, memory_for(2));
+    struct shuffle *c = open_shuffle(&rows, 6, memory_for(2));
     take(one, a, N, 1);
     take(other, b, N, 1000);
     assert_memory_equal(one, other, sizeof one);
@@ -209,7 +216,7 @@ static void order_does_not_depend_on_the_pieces(void **state)
     shuffle_close(&b);
     shuffle_close(&c);
     row_set_free(&rows);
-    dump_close(&d);
+    close_rows(&d);
 }
 
 /* With room for all, neighbours in the file are no neighbours any more: of
@@ -221,7 +228,7 @@ static void a_large_reservoir_mixes_all(void **state)
     static uint64_t seen[ROWS];
     struct dump *d = open_rows(ROWS);
     struct row_set rows = all_rows(d);
-    struct shuffle *s = open_shuffle(d, &rows, 5, UINT64_MAX);
+    struct shuffle *s = open_shuffle(&rows, 5, UINT64_MAX);
     size_t steps = 0, far = 0;
     take(seen, s, ROWS, 1000);
     for (size_t i = 1; i < ROWS; i++) {
@@ -232,7 +239,7 @@ static void a_large_reservoir_mixes_all(void **state)
     assert_true(far > ROWS / 3);
     shuffle_close(&s);
     row_set_free(&rows);
-    dump_close(&d);
+    close_rows(&d);
 }
 
 static void only_rows_of_the_set_come(void **state)
@@ -247,7 +254,7 @@ static void only_rows_of_the_set_come(void **state)
     assert_int_equal(split_rows(&train, &test, d, 0.5, 2, &e), 0);
     assert_true(train.n > 1);
     size_t n = (size_t)row_set_total(&train);
-    struct shuffle *s = open_shuffle(d, &train, 5, memory_for(2));
+    struct shuffle *s = open_shuffle(&train, 5, memory_for(2));
     take(seen, s, n, 64);
     for (size_t i = 0; i < n; i++)
         assert_int_equal(marks[seen[i]]++, 0);
@@ -256,14 +263,14 @@ static void only_rows_of_the_set_come(void **state)
         assert_int_equal(marks[row_set_at(&train, i, &run)], 1);
     }
     shuffle_close(&s);
-    assert_refused(shuffle_open(&s, d, 0,
+    assert_refused(shuffle_open(&s, &view,
                                 &(struct row_set){.before = (uint64_t[]){0}}, 1,
                                 1, &e),
                    &e, "no rows to shuffle");
     assert_null(s);
     row_set_free(&train);
     row_set_free(&test);
-    dump_close(&d);
+    close_rows(&d);
 }
 
 /* A NaN is reported with its row in the file, not in the shuffle. */
@@ -275,7 +282,7 @@ static void bad_rows_are_named(void **state)
     struct row_set rows = all_rows(d);
     float values[2 * ROWS], bad = NAN;
     struct err e = {0};
-    dump_close(&d);
+    close_rows(&d);
     FILE *f = fopen("z.npy", "r+b");
     assert_non_null(f);
     assert_int_equal(fseek(f, -(ROWS - 437) * 8L + 4, SEEK_END), 0);
@@ -284,17 +291,139 @@ static void bad_rows_are_named(void **state)
     const char *path = "z.npy";
     const struct dump_options o = {.layout = LAYOUT_TOKENS_D};
     assert_int_equal(dump_open(&d, &path, 1, &o, &e), 0);
-    struct shuffle *s = open_shuffle(d, &rows, 5, memory_for(2));
+    assert_int_equal(view_of_layer(&view, d, 0, NULL, 0, &e), 0);
+    struct shuffle *s = open_shuffle(&rows, 5, memory_for(2));
     assert_refused(shuffle_next(s, values, ROWS, &e), &e,
                    "row 437 (token 437 of the dump): NaN at column 1");
     shuffle_close(&s);
     row_set_free(&rows);
-    dump_close(&d);
+    close_rows(&d);
+}
+
+/* ---- views ---- */
+
+enum { V_TOKENS = 700, V_LAYERS = 2, V_HEADS = 3, V_D_HEAD = 2 };
+
+/* Token t, layer l, head h, number j hold a value that names them all. */
+static float value_of(size_t t, size_t l, size_t h, size_t j)
+{
+    return (float)(((t * V_LAYERS + l) * V_HEADS + h) * V_D_HEAD + j);
+}
+
+static struct dump *open_heads(void)
+{
+    static float values[V_TOKENS * V_LAYERS * V_HEADS * V_D_HEAD];
+    const int64_t shape[] = {V_TOKENS, V_LAYERS, V_HEADS, V_D_HEAD};
+    const struct dump_options o = {.layout = LAYOUT_TOKENS_LAYERS_HEADS_DHEAD};
+    const char *path = "heads.npy";
+    struct dump *d;
+    struct err e = {0};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        values[i] = (float)i;
+    assert_int_equal(npy_write(path, DTYPE_F32, shape, 4, values, &e), 0);
+    assert_int_equal(dump_open(&d, &path, 1, &o, &e), 0);
+    return d;
+}
+
+/* Chosen heads of a layer side by side, in order and shuffled. */
+static void chosen_heads_stand_side_by_side(void **state)
+{
+    (void)state;
+    static const int heads[] = {0, 2};
+    static float rows[V_TOKENS * 4];
+    struct err e = {0};
+    struct dump *d = open_heads();
+    assert_int_equal(view_of_layer(&view, d, 1, heads, 2, &e), 0);
+    struct row_set all = all_rows(d);
+    assert_int_equal(view.width, 4);
+    assert_int_equal(view_rows(&view, &all), V_TOKENS);
+    assert_int_equal(view_read(&view, &all, 100, 300, rows, &e), 0);
+    for (size_t t = 0; t < 300; t++)
+        for (size_t j = 0; j < 4; j++)
+            assert_true(rows[t * 4 + j] ==
+                        value_of(100 + t, 1, j < 2 ? 0 : 2, j % 2));
+    struct shuffle *s = open_shuffle(&all, 3, memory_for(1));
+    assert_int_equal(shuffle_next(s, rows, V_TOKENS, &e), 0);
+    for (size_t t = 0; t < V_TOKENS; t++)
+        assert_true(rows[t * 4 + 2] == rows[t * 4] + 2 * V_D_HEAD);
+    shuffle_close(&s);
+    row_set_free(&all);
+    close_rows(&d);
+}
+
+/* Every head of every layer gives a row, once an epoch, and rows of one token
+ * do not come together. */
+static void shared_heads_give_a_row_each(void **state)
+{
+    (void)state;
+    enum { PARTS = V_LAYERS * V_HEADS, N = V_TOKENS * PARTS };
+    static const int layers[] = {0, 1};
+    static float rows[N * V_D_HEAD];
+    static unsigned char marks[N];
+    for (uint64_t blocks = 1; blocks <= 100; blocks += 99) {
+        struct err e = {0};
+        struct dump *d = open_heads();
+        assert_int_equal(view_of_heads(&view, d, layers, 2, NULL, 0, &e), 0);
+        struct row_set all = all_rows(d);
+        assert_int_equal(view_rows(&view, &all), N);
+        assert_int_equal(view_read(&view, &all, 5, 400, rows, &e), 0);
+        for (size_t u = 0; u < 400; u++)
+            assert_true(rows[2 * u] == (float)(2 * (5 + u)));
+        struct shuffle *s = open_shuffle(&all, 3, memory_for(blocks) * 3);
+        for (int epoch = 0; epoch < 2; epoch++) {
+            size_t together = 0;
+            memset(marks, 0, sizeof marks);
+            assert_int_equal(shuffle_next(s, rows, N, &e), 0);
+            for (size_t u = 0; u < N; u++) {
+                size_t name = (size_t)rows[2 * u] / 2;
+                assert_true(rows[2 * u + 1] == rows[2 * u] + 1);
+                assert_int_equal(marks[name]++, 0);
+                together += u > 0 &&
+                            name / PARTS == (size_t)rows[2 * u - 2] / 2 / PARTS;
+            }
+            assert_true(together < N / 20);
+        }
+        shuffle_close(&s);
+        row_set_free(&all);
+        close_rows(&d);
+    }
+}
+
+/* What is marked is gone, and nothing else. */
+static void marked_rows_are_left_out(void **state)
+{
+    (void)state;
+    enum { ROWS = 1000 };
+    static bool leave[ROWS];
+    struct err e = {0};
+    struct dump *d = open_rows(ROWS);
+    struct row_set train, test;
+    assert_int_equal(split_rows(&train, &test, d, 0.5, 2, &e), 0);
+    uint64_t before = row_set_total(&train), gone = 0, run;
+    for (size_t i = 0; i < ROWS; i++)
+        leave[i] = i % 7 == 0 || (i > 500 && i < 520);
+    for (uint64_t i = 0; i < before; i++)
+        gone += leave[row_set_at(&train, i, &run)];
+    assert_int_equal(row_set_leave_out(&train, leave, &e), 0);
+    assert_int_equal(row_set_total(&train), before - gone);
+    uint64_t last = 0;
+    for (uint64_t i = 0; i < before - gone; i++) {
+        uint64_t row = row_set_at(&train, i, &run);
+        assert_false(leave[row]);
+        assert_true(i == 0 || row > last);
+        last = row;
+    }
+    row_set_free(&train);
+    row_set_free(&test);
+    close_rows(&d);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(chosen_heads_stand_side_by_side),
+        cmocka_unit_test(shared_heads_give_a_row_each),
+        cmocka_unit_test(marked_rows_are_left_out),
         cmocka_unit_test(epochs_are_permutations),
         cmocka_unit_test(seeking_equals_reading),
         cmocka_unit_test(borders_are_exact),

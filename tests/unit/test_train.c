@@ -106,15 +106,26 @@ static int run(struct train_result *out, const struct train_options *o,
     struct dump *d;
     json_t *recorded = json_object();
     assert_int_equal(dump_open(&d, &dump, 1, &none, e), 0);
-    struct train_job job = {.dump = d,
-                            .layer = 2,
-                            .options = o,
-                            .recorded = recorded,
-                            .seed = seed,
-                            .output = name,
+    struct view view;
+    assert_int_equal(view_of_layer(&view, d, 2, NULL, 0, e), 0);
+    struct train_spec spec = {.options = o,
+                              .recorded = recorded,
+                              .d = D,
+                              .heads = HEADS,
+                              .rows = "layer",
+                              .hook = "blocks.2.attn.hook_z",
+                              .head = -1,
+                              .output = name};
+    struct train_job job = {.view = &view,
+                            .reading = {.held_out = o->held_out,
+                                        .seed = seed,
+                                        .memory = (uint64_t)o->memory},
+                            .specs = &spec,
+                            .n_specs = 1,
                             .force = force,
                             .team = &team};
     int code = train_run(out, &job, e);
+    view_free(&view);
     json_decref(recorded);
     dump_close(&d);
     return code;

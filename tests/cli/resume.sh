@@ -1,0 +1,96 @@
+# A run that is killed anywhere and resumed ends in the bytes of one that was
+# not; Ctrl-C saves and can be gone on with; a changed run is refused; a
+# finished one can be extended, and an extension resumed.
+. "$SOURCE/tests/common.sh"
+find . -mindepth 1 -delete
+make_dump
+
+options=(tiny.dump --layer 0 --features 256 --k 8 --batch 256 --rate 1e-3
+  --dead-tokens 10k --checkpoint 7 --quiet --tokens 400k)
+train() {
+  headscope train "${options[@]}" "$@" >>train.log
+}
+# The program itself, so that $pid is what a signal reaches.
+begin_train() {
+  "$HEADSCOPE" train "${options[@]}" "$@" >>train.log 2>err.log </dev/null &
+  pid=$!
+}
+kill_it() {
+  kill -9 $pid 2>/dev/null || true
+  wait $pid 2>/dev/null || true
+}
+# same A B: equal but for how long they took, and run.json of an extension.
+same() {
+  diff -r -x timing.json "$1" "$2" || fail "$1 and $2 differ"
+}
+
+train -o whole.sae --threads 2
+[ -e whole.sae/checkpoint/state.safetensors ]
+
+# Kills at random moments, each time going on, with 1 and 2 threads in turn;
+# the moments are printed so that a failure can be looked at.
+RANDOM=${SEED:-$$} kills=0
+for round in 1 2 3 4; do
+  rm -rf part.sae .part.sae.partial
+  moments=
+  for ((kill = 0; kill < 25; kill++)); do
+    moment=0.$(printf %03d $((RANDOM % 300 + 30)))
+    moments+=" $moment"
+    begin_train -o part.sae --resume --threads $((kill % 2 + 1))
+    sleep "$moment"
+    kill_it
+    [ ! -e part.sae ] || break
+    kills=$((kills + 1))
+  done
+  train -o part.sae --resume
+  same whole.sae part.sae || fail "killed after$moments s"
+done
+[ $kills -ge 6 ] || fail "only $kills kills in all: the run is too short"
+
+# Without --resume the work of a killed run is not thrown away.
+rm -rf part.sae
+begin_train -o part.sae --tokens 1G --checkpoint 1
+for ((i = 0; i < 200; i++)); do
+  [ ! -e .part.sae.partial/checkpoint/state.safetensors ] || break
+  sleep 0.05
+done
+kill_it
+refuse 2 'left its checkpoint' train "${options[@]}" -o part.sae --tokens 1G
+# Another run does not go on with it: the message names what differs.
+refuse 2 'options' train "${options[@]}" -o part.sae --resume --tokens 1G \
+  --rate 2e-3
+refuse 2 'seed' train "${options[@]}" -o part.sae --resume --tokens 1G --seed 5
+# A checkpoint that is damaged is no place to go on from.
+head -c 1000 .part.sae.partial/checkpoint/state.safetensors >cut
+cp cut .part.sae.partial/checkpoint/state.safetensors
+refuse 2 'state.safetensors' train "${options[@]}" -o part.sae --resume \
+  --tokens 1G
+train -o part.sae --force
+same whole.sae part.sae
+
+# Ctrl-C finishes the step and saves; what is there can be used and gone on
+# with.
+rm -rf part.sae
+begin_train -o part.sae
+sleep 0.4
+kill -INT $pid
+status=0
+wait $pid || status=$?
+if [ $status = 130 ]; then
+  headscope info part.sae >/dev/null
+  grep -q '"finished": false' part.sae/headscope.json
+  train -o part.sae --resume
+fi
+same whole.sae part.sae
+
+# An extension goes on from the end, and its own end stays where it was.
+cp -r whole.sae longer.sae
+train -o longer.sae --extend 20k
+grep -q '"finished": true' longer.sae/headscope.json
+tail -n 1 longer.sae/metrics.jsonl | jq -e '.step == 1642' >/dev/null
+cp -r whole.sae again.sae
+begin_train -o again.sae --extend 20k --checkpoint 3
+sleep 0.15
+kill_it
+if [ -e .again.sae.partial ]; then train -o again.sae --extend 20k; fi
+same longer.sae again.sae

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+#include "train/run.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "train/checkpoint.h"
+#include "train/initialise.h"
+#include "train/record.h"
+
+enum {
+    CURVE_POINTS = 50, /* lines of metrics.jsonl in a run, about */
+    CURVE_ROWS = 4096, /* held-out rows behind each */
+};
+
+static struct step_plan plan_at(const struct run *r, uint64_t t)
+{
+    return (struct step_plan){
+        .rule = r->config.rule,
+        .k = train_k_at(&r->config, t),
+        .rate = train_rate_at(&r->config, t),
+        .t = t,
+        .aux = r->spec->options->aux,
+        .dead_tokens = r->config.dead_tokens,
+    };
+}
+
+/* ---- opening ---- */
+
+/* Scaled held-out rows for the curve, and their variance. */
+static int take_check_rows(struct run *r, struct err *e)
+{
+    size_t d = r->in.d, batch = r->config.batch;
+    size_t n = r->in.sample_rows < CURVE_ROWS ? r->in.sample_rows : CURVE_ROWS;
+    r->check_rows = n < batch ? n : batch;
+    n = r->check_rows * d;
+    TRY(arena_get(&r->arena, &r->check, n, sizeof(float), "held-out rows", e));
+    double *sum;
+    TRY(arena_get(&r->arena, &sum, d, sizeof *sum, "held-out rows", e));
+    double square = 0, mean_square = 0;
+    for (size_t i = 0; i < n; i++) {
+        r->check[i] = (float)r->in.scale * r->in.sample[i];
+        square += (double)r->check[i] * (double)r->check[i];
+        sum[i % d] += (double)r->check[i];
+    }
+    for (size_t j = 0; j < d; j++)
+        mean_square += sum[j] * sum[j];
+    r->check_variance = square - mean_square / (double)r->check_rows;
+    return 0;
+}
+
+int run_prepare(struct run *r, const struct train_job *job,
+                const struct train_spec *spec, const struct reading *reading,
+                struct err *e)
+{
+    *r = (struct run){.job = job, .spec = spec, .output.lock_fd = -1};
+    uint64_t rows = view_rows(reading->view, &reading->train);
+    TRY(input_open(&r->in, reading, spec->first, spec->d, e));
+    TRY(train_configure(&r->config, spec->options, spec->d, rows, e));
+    TRY(parameters_init(&r->p, spec->d, r->config.m, e));
+    TRY(step_init(&r->step, &r->p, job->team, r->config.batch, e));
+    TRY(arena_get(&r->arena, &r->batch, r->config.batch * spec->d,
+                  sizeof(float), "batch", e));
+    return take_check_rows(r, e);
+}
+
+int run_initialise(struct run *r, struct err *e)
+{
+    struct step_plan plan = plan_at(r, 1);
+    return initialise(&r->step, &r->in, &plan, r->job->reading.seed, e);
+}
+
+static int begin_curve(struct run *r, const char *path, const char *mode,
+                       struct err *e)
+{
+    r->curve = fopen(path, mode);
+    return r->curve == NULL ? err_errno(e, "cannot write %s", path) : 0;
+}
+
+static int begin_anew(struct run *r, struct err *e)
+{
+    char path[OUTPUT_PATH_MAX];
+    TRY(run_initialise(r, e));
+    TRY(output_join(path, r->output.partial, "metrics.jsonl", e));
+    TRY(begin_curve(r, path, "wb", e));
+    return checkpoint_begin(r->output.partial, r->identity, e);
+}
+
+/* Brings the curve of `from` to where the checkpoint was written. */
+static int take_curve(struct run *r, const char *from, uint64_t bytes,
+                      struct err *e)
+{
+    char path[OUTPUT_PATH_MAX], old[OUTPUT_PATH_MAX];
+    TRY(output_join(path, r->output.partial, "metrics.jsonl", e));
+    TRY(output_join(old, from, "metrics.jsonl", e));
+    bool same = strcmp(from, r->output.partial) == 0;
+    if (same && truncate(path, (off_t)bytes) != 0)
+        return err_errno(e, "cannot cut %s back", path);
+    if (same)
+        return begin_curve(r, path, "ab", e);
+    FILE *f = fopen(old, "rb");
+    if (f == NULL)
+        return err_errno(e, "cannot read %s", old);
+    int code = begin_curve(r, path, "wb", e);
+    for (uint64_t i = 0; code == 0 && i < bytes; i++) {
+        int c = fgetc(f);
+        if (c == EOF)
+            code =
+                err_set(e, ERR_INPUT, "%s is shorter than its checkpoint", old);
+        else if (fputc(c, r->curve) == EOF)
+            code = err_errno(e, "cannot write %s", path);
+    }
+    (void)fclose(f);
+    return code;
+}
+
+/* How many steps a run that goes on is to have: as it was begun with, or so
+ * many more; an extension that was interrupted keeps its own end. */
+static int set_end(struct run *r, const char *from, uint64_t done,
+                   struct err *e)
+{
+    uint64_t end;
+    if (r->job->extend == 0)
+        return checkpoint_compare(from, r->identity, e);
+    TRY(checkpoint_end(&end, from, e));
+    if (strcmp(from, r->output.partial) == 0)
+        train_extend(&r->config, end);
+    else
+        train_extend(&r->config,
+                     done + (r->job->extend - 1) / r->config.batch + 1);
+    json_int_t steps = (json_int_t)r->config.steps;
+    return json_object_set_new(r->identity, "steps", json_integer(steps)) != 0
+               ? err_memory(e, "checkpoint", 0)
+               : 0;
+}
+
+/* Goes on from the checkpoint in folder `from`. */
+static int go_on(struct run *r, const char *from, struct err *e)
+{
+    struct checkpoint c;
+    TRY(checkpoint_load(&c, &r->step, from, e));
+    TRY(set_end(r, from, c.step, e));
+    if (c.step > r->config.steps)
+        return err_set(e, ERR_INPUT,
+                       "%s: the checkpoint is of step %" PRIu64
+                       " of a run of %" PRIu64,
+                       from, c.step, r->config.steps);
+    TRY(take_curve(r, from, c.curve_bytes, e));
+    r->done = r->begun = r->saved = c.step;
+    if (strcmp(from, r->output.partial) == 0)
+        return 0;
+    r->saved = 0; /* in this folder there is none yet */
+    return checkpoint_begin(r->output.partial, r->identity, e);
+}
+
+static int open_output(struct run *r, struct err *e)
+{
+    const struct train_job *job = r->job;
+    const char *path = r->spec->output;
+    bool kept = false;
+    if (!job->resume && job->extend == 0) {
+        if (!job->force && output_is_unfinished(path, CHECKPOINT_STATE))
+            return err_set(e, ERR_INPUT,
+                           "%s: a run was interrupted and left its checkpoint; "
+                           "go on with --resume or begin anew with --force",
+                           path);
+        TRY(output_begin_folder(&r->output, path, "cfg.json", job->force, e));
+        return begin_anew(r, e);
+    }
+    TRY(output_resume_folder(&r->output, path, "cfg.json", CHECKPOINT_STATE,
+                             &kept, e));
+    r->keeps = kept;
+    if (kept)
+        return go_on(r, r->output.partial, e);
+    char state[OUTPUT_PATH_MAX];
+    TRY(output_join(state, r->output.path, CHECKPOINT_STATE, e));
+    if (access(state, F_OK) == 0)
+        return go_on(r, r->output.path, e);
+    if (job->extend > 0)
+        return err_set(e, ERR_INPUT, "%s has no checkpoint to go on from",
+                       path);
+    return begin_anew(r, e);
+}
+
+int run_open(struct run *r, const struct train_job *job,
+             const struct train_spec *spec, const struct reading *reading,
+             struct err *e)
+{
+    TRY(run_prepare(r, job, spec, reading, e));
+    r->identity = record_identity(r);
+    if (r->identity == NULL)
+        return err_memory(e, "checkpoint", 0);
+    return open_output(r, e);
+}
+
+/* ---- steps ---- */
+
+static double dead_fraction(const struct run *r)
+{
+    size_t dead = 0;
+    for (size_t i = 0; i < r->config.m; i++)
+        dead += r->step.silent[i] >= r->config.dead_tokens;
+    return (double)dead / (double)r->config.m;
+}
+
+/* FVU of the held-out check rows under the rule of training; NaN where they do
+ * not vary, as one row alone. */
+static int check_fvu(struct run *r, const struct step_plan *plan, struct err *e)
+{
+    struct step_result result;
+    TRY(step_forward(&r->step, r->check, r->check_rows, plan, &result, e));
+    r->fvu = r->check_variance > 0
+                 ? result.loss * (double)r->check_rows / r->check_variance
+                 : (double)NAN;
+    return 0;
+}
+
+static int add_curve_point(struct run *r, const struct step_plan *plan,
+                           struct err *e)
+{
+    TRY(check_fvu(r, plan, e));
+    struct record_point point = {
+        .step = r->done,
+        .tokens = r->done * r->config.batch,
+        .k = plan->k,
+        .loss = r->last.loss,
+        .train_fvu = r->last.loss / (double)r->in.d,
+        .held_out_fvu = r->fvu,
+        .l0 = r->last.l0,
+        .dead_fraction = dead_fraction(r),
+        .rate = plan->rate,
+        .gradient_norm = r->step.norm,
+    };
+    return r->curve == NULL ? 0 : record_curve_point(r->curve, &point, e);
+}
+
+static int not_finite(const struct run *r, struct err *e)
+{
+    char where[80] = "nothing was saved before";
+    if (r->saved > 0)
+        (void)snprintf(where, sizeof where,
+                       "the last good checkpoint is that of step %" PRIu64,
+                       r->saved);
+    return err_set(e, ERR_INPUT,
+                   "%s: the loss is not finite at step %" PRIu64
+                   "; %s; lower --rate (now %g) and begin anew",
+                   r->spec->output, r->done, where, r->config.rate);
+}
+
+int run_step(struct run *r, const float *rows, struct err *e)
+{
+    const struct train_config *c = &r->config;
+    uint64_t every = c->steps / CURVE_POINTS > 0 ? c->steps / CURVE_POINTS : 1;
+    struct step_plan plan = plan_at(r, r->done + 1);
+    input_take(&r->in, r->batch, rows, c->batch);
+    TRY(step_run(&r->step, r->batch, c->batch, &plan, &r->last, e));
+    r->done++;
+    if (!isfinite(r->last.loss) || !isfinite(r->step.norm))
+        return not_finite(r, e);
+    if (r->done % every == 0 || r->done == c->steps)
+        TRY(add_curve_point(r, &plan, e));
+    return 0;
+}
+
+int run_save(struct run *r, struct err *e)
+{
+    if (fflush(r->curve) != 0)
+        return err_errno(e, "cannot write metrics.jsonl");
+    long at = ftell(r->curve);
+    if (at < 0)
+        return err_errno(e, "cannot write metrics.jsonl");
+    struct checkpoint c = {.step = r->done, .curve_bytes = (uint64_t)at};
+    TRY(checkpoint_save(r->output.partial, &c, &r->step, e));
+    r->saved = r->done;
+    r->keeps = true;
+    return 0;
+}
+
+/* ---- writing ---- */
+
+static int write_sae(struct run *r, struct train_result *out, struct err *e)
+{
+    const char *folder = r->output.partial;
+    struct sae sae;
+    TRY(finish_sae(&sae, &out->held_out, &r->p, &r->in, &r->config, r->spec,
+                   r->job->team, e));
+    json_t *record = record_json(r, out);
+    int code = record == NULL ? err_memory(e, "headscope.json", 0)
+                              : sae_write(&sae, folder, record, e);
+    json_decref(record);
+    sae_free(&sae);
+    if (code == 0)
+        code = record_timing(folder, out, e);
+    return code;
+}
+
+int run_finish(struct run *r, struct train_result *out, double seconds,
+               struct err *e)
+{
+    *out = (struct train_result){
+        .config = r->config,
+        .steps = r->done,
+        .tokens = r->done * r->config.batch,
+        .tokens_now = (r->done - r->begun) * r->config.batch,
+        .dead_fraction = dead_fraction(r),
+        .seconds = seconds,
+        .waited = shuffle_waited(r->in.reading->order),
+    };
+    if (r->saved != r->done)
+        TRY(run_save(r, e));
+    FILE *curve = r->curve;
+    r->curve = NULL;
+    if (fclose(curve) != 0)
+        return err_errno(e, "cannot write metrics.jsonl");
+    TRY(write_sae(r, out, e));
+    return output_commit(&r->output, e);
+}
+
+void run_close(struct run *r)
+{
+    if (r->curve != NULL)
+        (void)fclose(r->curve);
+    if (r->keeps)
+        output_leave(&r->output);
+    else
+        output_abort(&r->output);
+    step_free(&r->step);
+    parameters_free(&r->p);
+    input_close(&r->in);
+    arena_free(&r->arena);
+    json_decref(r->identity);
+    *r = (struct run){.output.lock_fd = -1};
+}
