@@ -50,6 +50,9 @@ const struct option train_option_table[TRAIN_OPTION_COUNT] = {
      "TIMES",
      "leave out tokens whose norm is more than so many times the median; 0: "
      "none"},
+    {"start", 0, OPTION_TEXT, FIELD(start), NULL, 0, 0, NULL, "SAE",
+     "begin with the weights of this SAE folder in place of random ones; "
+     "--features is then its own number"},
 };
 
 static size_t default_k(size_t d)

@@ -27,8 +27,9 @@ struct train_options {
     int64_t memory; /* bytes of the shuffle's reservoirs */
     bool skip_bos;
     double skip_outliers;
+    const char *start; /* SAE folder to begin with, or NULL */
 };
-enum { TRAIN_OPTION_COUNT = 15 }; /* a constant, for static option groups */
+enum { TRAIN_OPTION_COUNT = 16 }; /* a constant, for static option groups */
 extern const struct option train_option_table[TRAIN_OPTION_COUNT];
 
 /* The same, resolved. */

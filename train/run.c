@@ -10,6 +10,7 @@
 #include "train/checkpoint.h"
 #include "train/initialise.h"
 #include "train/record.h"
+#include "train/warm_start.h"
 
 enum {
     CURVE_POINTS = 50, /* lines of metrics.jsonl in a run, about */
@@ -59,7 +60,17 @@ int run_prepare(struct run *r, const struct train_job *job,
     *r = (struct run){.job = job, .spec = spec, .output.lock_fd = -1};
     uint64_t rows = view_rows(reading->view, &reading->train);
     TRY(input_open(&r->in, reading, spec->first, spec->d, e));
-    TRY(train_configure(&r->config, spec->options, spec->d, rows, e));
+    struct train_options o = *spec->options;
+    if (o.start != NULL) {
+        TRY(warm_start_load(&r->start, o.start, spec->d, e));
+        if (o.features != 0 && (size_t)o.features != r->start.m)
+            return err_set(e, ERR_INPUT,
+                           "--features %" PRId64 ": %s has %zu; leave "
+                           "--features away",
+                           o.features, o.start, r->start.m);
+        o.features = (int64_t)r->start.m;
+    }
+    TRY(train_configure(&r->config, &o, spec->d, rows, e));
     TRY(parameters_init(&r->p, spec->d, r->config.m, e));
     TRY(step_init(&r->step, &r->p, job->team, r->config.batch, e));
     TRY(arena_get(&r->arena, &r->batch, r->config.batch * spec->d,
@@ -70,6 +81,10 @@ int run_prepare(struct run *r, const struct train_job *job,
 int run_initialise(struct run *r, struct err *e)
 {
     struct step_plan plan = plan_at(r, 1);
+    if (r->start.d > 0) {
+        warm_start(&r->step, &r->start, &r->in);
+        return 0;
+    }
     return initialise(&r->step, &r->in, &plan, r->job->reading.seed, e);
 }
 
@@ -330,6 +345,7 @@ void run_close(struct run *r)
     step_free(&r->step);
     parameters_free(&r->p);
     input_close(&r->in);
+    sae_free(&r->start);
     arena_free(&r->arena);
     json_decref(r->identity);
     *r = (struct run){.output.lock_fd = -1};

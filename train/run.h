@@ -21,6 +21,7 @@ struct run {
     const struct train_spec *spec;
     struct train_config config;
     struct input in;
+    struct sae start; /* with --start; d 0 without */
     struct parameters p;
     struct step step;
     struct arena arena;

@@ -1,3 +1,4 @@
+# The rows take 2.7 MB and the reservoirs 1 MB: data larger than memory.
 # A run that is killed anywhere and resumed ends in the bytes of one that was
 # not; Ctrl-C saves and can be gone on with; a changed run is refused; a
 # finished one can be extended, and an extension resumed.
@@ -6,7 +7,7 @@ find . -mindepth 1 -delete
 make_dump
 
 options=(tiny.dump --layer 0 --features 256 --k 8 --batch 256 --rate 1e-3
-  --dead-tokens 10k --checkpoint 7 --quiet --tokens 400k)
+  --dead-tokens 10k --checkpoint 7 --quiet --tokens 400k --memory 1M)
 train() {
   headscope train "${options[@]}" "$@" >>train.log
 }
