@@ -52,7 +52,9 @@ static struct step_plan plan_at(const struct run *r, uint64_t t)
         .k = train_k_at(&r->config, t),
         .rate = train_rate_at(&r->config, t),
         .t = t,
+        .groups = r->config.groups,
         .aux = r->job->options->aux,
+        .aux_parts = r->config.aux_parts,
         .dead_tokens = r->config.dead_tokens,
     };
 }
@@ -121,7 +123,7 @@ static int check_fvu(struct run *r, const struct step_plan *plan, double *fvu,
     struct step_result result;
     TRY(step_forward(&r->step, r->check, r->check_rows, plan, &result, e));
     *fvu = r->check_variance > 0
-               ? result.loss * (double)r->check_rows / r->check_variance
+               ? result.error * (double)r->check_rows / r->check_variance
                : (double)NAN;
     return 0;
 }
@@ -136,7 +138,7 @@ static int add_curve_point(struct run *r, const struct step_plan *plan,
         .tokens = r->done * r->config.batch,
         .k = plan->k,
         .loss = result->loss,
-        .train_fvu = result->loss / (double)r->in.d,
+        .train_fvu = result->error / (double)r->in.d,
         .held_out_fvu = *fvu,
         .l0 = result->l0,
         .dead_fraction = dead_fraction(r),
@@ -282,7 +284,8 @@ int train_estimate_run(struct train_estimate *out, const struct train_job *job,
         *out = (struct train_estimate){
             .config = r.config,
             .seconds = seconds * (double)r.config.steps,
-            .memory = r.p.arena.bytes + r.step.arena.bytes + r.arena.bytes +
+            .memory = r.p.arena.bytes + r.step.arena.bytes +
+                      r.step.gradient_arena.bytes + r.arena.bytes +
                       r.in.arena.bytes + reservoir_bytes(&r),
             .written = weights * sizeof(float),
         };
