@@ -85,11 +85,14 @@ const float *problem_rows(const struct problem *q, uint64_t t)
 struct step_plan problem_plan(const struct problem *q, uint64_t t)
 {
     return (struct step_plan){
-        .rule = RULE_BATCH_TOPK,
+        .rule =
+            q->shape.architecture == TRAIN_TOPK ? RULE_TOPK : RULE_BATCH_TOPK,
         .k = q->shape.k,
+        .groups = q->shape.groups,
         .rate = 1e-4,
         .t = t,
         .aux = q->shape.dead > 0 ? 1.0 / 32 : 0,
+        .aux_parts = q->shape.aux_parts,
         .dead_tokens = DEAD_TOKENS,
     };
 }

@@ -10,11 +10,15 @@
 #define BENCH_PROBLEM_H
 
 #include "train/input.h"
+#include "train/options.h"
 #include "train/step.h"
 
 struct problem_shape {
     size_t d, m, k, n;
     double dead; /* share of the features */
+    enum train_architecture architecture;
+    struct groups groups; /* matryoshka */
+    size_t aux_parts;     /* if any are dead */
     uint64_t seed;
 };
 

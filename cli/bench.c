@@ -8,7 +8,9 @@
 
 static struct bench_options {
     int64_t d, m, k, n, steps;
-    double dead;
+    int architecture;
+    const char *groups;
+    double dead, aux_rows;
     const char *dump;
     const char *layer;
     bool dense;
@@ -27,6 +29,12 @@ static const struct option own_table[] = {
      "rows a step"},
     {"dead", 0, OPTION_REAL, FIELD(dead), "0.1", 0, 1, NULL, "SHARE",
      "share of the features that are dead, for AuxK; 0 leaves AuxK out"},
+    {"aux-rows", 0, OPTION_REAL, FIELD(aux_rows), TRAIN_AUX_ROWS, 0.001, 1,
+     NULL, "SHARE", "part of a batch's rows that AuxK looks at"},
+    {"architecture", 0, OPTION_CHOICE, FIELD(architecture), "batchtopk", 0, 0,
+     TRAIN_ARCHITECTURES, NULL, "what to train, as in `headscope train`"},
+    {"groups", 0, OPTION_TEXT, FIELD(groups), GROUPS_DEFAULT, 0, 0, NULL,
+     "SIZE,...", "sizes of matryoshka's prefixes"},
     {"steps", 0, OPTION_COUNT, FIELD(steps), "9", 1, 1000, NULL, "N",
      "timed steps of each kind; medians are shown"},
     {"dump", 0, OPTION_TEXT, FIELD(dump), NULL, 0, 0, NULL, "DUMP",
@@ -89,32 +97,35 @@ static int fill_report(json_t *report, const struct problem_shape *s,
                              "memory_bytes", r->peak.memory);
     return json_object_update_new(
         report,
-        json_pack(
-            "{s:s, s:i, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:o, s:o, s:o, s:o, "
-            "s:o, s:o, s:f, s:f, s:f, s:f, s:f, s:I, s:I}",
-            "cpu", cpu_tier_name(kernels.tier), "threads", team->threads, "d",
-            (json_int_t)s->d, "m", (json_int_t)s->m, "k", (json_int_t)s->k, "n",
-            (json_int_t)s->n, "dead", s->dead, "seconds", r->seconds,
-            "tokens_per_second", f.tokens, "dense_tokens_per_second",
-            figure_or_null(f.dense_tokens), "ratio",
-            figure_or_null(r->dense / r->seconds),
-            "one_thread_tokens_per_second", figure_or_null(f.one_thread_tokens),
-            "threads_ratio", figure_or_null(r->one_thread / r->seconds),
-            "phases", phases, "peak", peak, "product_flops", f.product,
-            "product_share", f.product_share, "auxk_share",
-            r->phase[PHASE_AUX] / r->seconds, "candidates_per_step",
-            r->candidates, "passes_per_step", r->passes, "weight_bytes",
-            (json_int_t)r->weight_bytes, "other_bytes",
-            (json_int_t)r->other_bytes));
+        json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:o, "
+                  "s:o, s:o, s:o, "
+                  "s:o, s:o, s:f, s:f, s:f, s:f, s:f, s:I, s:I}",
+                  "architecture", train_architecture_name(s->architecture),
+                  "cpu", cpu_tier_name(kernels.tier), "threads", team->threads,
+                  "d", (json_int_t)s->d, "m", (json_int_t)s->m, "k",
+                  (json_int_t)s->k, "n", (json_int_t)s->n, "dead", s->dead,
+                  "seconds", r->seconds, "tokens_per_second", f.tokens,
+                  "dense_tokens_per_second", figure_or_null(f.dense_tokens),
+                  "ratio", figure_or_null(r->dense / r->seconds),
+                  "one_thread_tokens_per_second",
+                  figure_or_null(f.one_thread_tokens), "threads_ratio",
+                  figure_or_null(r->one_thread / r->seconds), "phases", phases,
+                  "peak", peak, "product_flops", f.product, "product_share",
+                  f.product_share, "auxk_share",
+                  r->phase[PHASE_AUX] / r->seconds, "candidates_per_step",
+                  r->candidates, "passes_per_step", r->passes, "weight_bytes",
+                  (json_int_t)r->weight_bytes, "other_bytes",
+                  (json_int_t)r->other_bytes));
 }
 
 static void print_result(const struct problem_shape *s, const struct team *team,
                          const struct bench_result *r)
 {
     struct figures f = figures_of(s, r);
-    (void)printf("%s, %d threads: d %zu, m %zu, k %zu, n %zu, %.0f %% dead\n",
-                 cpu_tier_name(kernels.tier), team->threads, s->d, s->m, s->k,
-                 s->n, 100 * s->dead);
+    (void)printf(
+        "%s, %s, %d threads: d %zu, m %zu, k %zu, n %zu, %.0f %% dead\n",
+        train_architecture_name(s->architecture), cpu_tier_name(kernels.tier),
+        team->threads, s->d, s->m, s->k, s->n, 100 * s->dead);
     (void)printf("peak: fp32 %.0f Gflop/s, ", r->peak.exact / 1e9);
     if (r->peak.coarse > 0)
         (void)printf("bf16 %.0f Gflop/s, ", r->peak.coarse / 1e9);
@@ -203,6 +214,8 @@ static int run(const struct common_options *common, const char *const *args,
         .k = (size_t)own.k,
         .n = (size_t)own.n,
         .dead = own.dead,
+        .architecture = (enum train_architecture)own.architecture,
+        .aux_parts = train_aux_parts(own.aux_rows),
         .seed = (uint64_t)common->seed,
     };
     struct dump *dump = NULL;
@@ -210,6 +223,11 @@ static int run(const struct common_options *common, const char *const *args,
     if (shape.k > shape.m)
         return err_set(e, ERR_INPUT, "--k %zu is more than --m %zu", shape.k,
                        shape.m);
+    if (own.dense && shape.architecture != TRAIN_BATCHTOPK)
+        return err_set(e, ERR_INPUT,
+                       "--dense: the dense step is one of batchtopk");
+    if (shape.architecture == TRAIN_MATRYOSHKA)
+        TRY(groups_parse(&shape.groups, own.groups, shape.m, e));
     int code = own.dump != NULL ? open_dump(&dump, &layer, &shape, e) : 0;
     if (code == 0 && !common->dry_run)
         code = measure(&shape, dump, layer, common, report, e);

@@ -6,8 +6,8 @@
  * the definition: it gives the same bytes on every computer. The others may sum
  * in another order and fuse products, within the bounds stated here, where ε =
  * 2^-24; they hold while nothing overflows, and each product or quotient that
- * is subnormal may be off by 2^-150 more. Within a tier a result depends on nothing but the arguments; aligned
- * or not, at the end of a page or not.
+ * is subnormal may be off by 2^-150 more. Within a tier a result depends on
+ * nothing but the arguments; aligned or not, at the end of a page or not.
  *
  * Kernels cannot fail, allocate nothing, and may run on any thread. Arrays may
  * be unaligned unless said otherwise, do not overlap unless said otherwise, and

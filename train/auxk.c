@@ -1,28 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 #include "train/auxk.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernels/kernels.h"
 
-enum {
-    PARTS = 8,      /* a step takes one part of its rows */
-    BLOCK_ROWS = 16 /* of one item of parallel work */
-};
+enum { BLOCK_ROWS = 16 /* of one item of parallel work */ };
 
-int auxk_init(struct auxk *a, const struct parameters *p, size_t batch,
-              struct arena *arena, struct err *e)
+int auxk_init(struct auxk *a, const struct parameters *p, struct arena *arena,
+              struct err *e)
 {
-    *a = (struct auxk){.most = (batch + PARTS - 1) / PARTS};
-    TRY(arena_get(arena, &a->dead, p->m, sizeof *a->dead, "AuxK", e));
-    return arena_get(arena, &a->gradient, a->most * p->d, sizeof(float), "AuxK",
-                     e);
+    *a = (struct auxk){.n = 0};
+    return arena_get(arena, &a->dead, p->m, sizeof *a->dead, "AuxK", e);
 }
 
 void auxk_free(struct auxk *a)
 {
     codes_free(&a->codes);
+    free(a->gradient);
     free(a->g);
     encoder_free(&a->encoder);
     *a = (struct auxk){0};
@@ -55,16 +52,19 @@ static void name_features(struct auxk *a)
         a->codes.feature[i] = a->dead[a->codes.feature[i]];
 }
 
-static int have_g(struct auxk *a, struct err *e)
+/* Room for `need` numbers; what was there is lost. */
+static int reserve(float **out, size_t *capacity, size_t need, struct err *e)
 {
-    size_t need = a->codes.start[a->codes.n];
-    if (need <= a->g_capacity && a->g != NULL)
+    if (need <= *capacity && *out != NULL)
         return 0;
-    free(a->g);
-    a->g_capacity = need + need / 4 + 1;
-    a->g = malloc(a->g_capacity * sizeof *a->g);
-    if (a->g == NULL)
-        return err_memory(e, "AuxK", a->g_capacity * sizeof *a->g);
+    free(*out);
+    *capacity = need + 1;
+    *out = malloc(*capacity * sizeof **out);
+    if (*out == NULL) {
+        size_t bytes = *capacity * sizeof **out;
+        *capacity = 0;
+        return err_memory(e, "AuxK", bytes);
+    }
     return 0;
 }
 
@@ -145,18 +145,20 @@ static int explain(struct auxk *a, const struct parameters *p,
 int auxk_run(struct auxk *a, const struct parameters *p,
              const struct auxk_input *in, struct err *e)
 {
-    size_t d = p->d, part = (size_t)(in->t % PARTS);
+    size_t d = p->d, part = (size_t)(in->t % in->parts);
     a->n = 0;
     a->loss = 0;
     if (in->alpha == 0)
         return 0;
+    assert(in->parts > 0);
     TRY(gather(a, p, in, e));
-    size_t first = in->n * part / PARTS;
-    size_t n = in->n * (part + 1) / PARTS - first;
+    size_t first = in->n * part / in->parts;
+    size_t n = in->n * (part + 1) / in->parts - first;
     if (a->n_dead == 0 || n == 0)
         return 0;
-    memcpy(a->gradient, in->gradient + first * d, n * d * sizeof(float));
-    kernels.scale(a->gradient, (float)in->n / 2, n * d);
+    TRY(reserve(&a->gradient, &a->gradient_capacity, n * d, e));
+    memcpy(a->gradient, in->error + first * d, n * d * sizeof(float));
+    kernels.scale(a->gradient, in->unit, n * d);
     double left = 0;
     TRY(variance(&left, a->gradient, n, d, e));
     if (!(left > 0))
@@ -167,7 +169,8 @@ int auxk_run(struct auxk *a, const struct parameters *p,
     TRY(forward_run(in->forward, &a->encoder, &rule, in->centred + first * d, n,
                     &a->codes, e));
     name_features(a);
-    TRY(have_g(a, e));
+    size_t active = a->codes.start[n];
+    TRY(reserve(&a->g, &a->g_capacity, active + active / 4, e));
     a->first = first;
     a->n = n;
     return explain(a, p, in, left, e);

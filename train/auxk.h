@@ -12,9 +12,10 @@
  * scale of the main one, which is d·FVU. Gradients go to W_dec, W_enc, b_enc
  * and, through x − b_dec, to b_dec.
  *
- * With d/2 features a row this would cost more than the step itself: S is an
- * eighth of the batch, another eighth each step. Rows are in random order, so
- * the loss is that of the full form in expectation.
+ * With d/2 features a row this would cost more than the step itself, so S may
+ * be one of several equal parts of the batch, another each step. Rows are in
+ * random order: the loss is that of all rows in expectation. One part is the
+ * full form.
  */
 #ifndef TRAIN_AUXK_H
 #define TRAIN_AUXK_H
@@ -24,7 +25,6 @@
 #include "train/parameters.h"
 
 struct auxk {
-    size_t most;    /* rows of a step at most */
     uint32_t *dead; /* (n_dead) feature numbers, ascending */
     size_t n_dead;
     struct encoder encoder; /* theirs, packed; exact, as so many are active
@@ -34,21 +34,23 @@ struct auxk {
     struct codes codes;
     float *gradient; /* (n, d) ∂L_aux/∂r̂ */
     float *g;        /* ∂L_aux/∂a of each entry of codes */
-    size_t g_capacity;
+    size_t gradient_capacity, g_capacity;
     double loss; /* L_aux */
 };
 
-int auxk_init(struct auxk *a, const struct parameters *p, size_t batch,
-              struct arena *arena, struct err *e);
+int auxk_init(struct auxk *a, const struct parameters *p, struct arena *arena,
+              struct err *e);
 void auxk_free(struct auxk *a);
 
 /* What a step gives to it. */
 struct auxk_input {
     struct forward *forward;
-    const float *centred;  /* (n, d) x − b_dec */
-    const float *gradient; /* (n, d) (2/n)·(x̂ − x), the main loss's */
+    const float *centred; /* (n, d) x − b_dec */
+    const float *error;   /* (n, d) a multiple of x̂ − x: */
+    float unit;           /* x̂ − x = unit·error */
     size_t n;
-    uint64_t t;             /* number of the step: which eighth */
+    size_t parts;           /* S is one of so many parts of the rows */
+    uint64_t t;             /* number of the step: which part */
     const uint64_t *silent; /* (m) tokens since last active */
     uint64_t dead_tokens;   /* silent for so long is dead */
     double alpha;           /* 0: off */

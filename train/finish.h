@@ -26,7 +26,7 @@ struct finish_figures {
     uint64_t rows;
 };
 
-/* Fills *s (the caller's sae_free). For BatchTopK the threshold is the value
+/* Fills *s (the caller's sae_free). For all but TopK the threshold is the value
  * at which the held-out sample has k active features a row on average, exactly
  * but for ties (trainers' running averages lag and depend on the batch size).
  * `spec` says what the rows are. */

@@ -6,16 +6,17 @@
 
 #include "kernels/kernels.h"
 
-/* c from one batch: e = y − (x − b_dec) lies in step's residual times 2/n, so
- * y = e·n/2 + centred. */
+/* c from one batch: e = y − (x − b_dec), so y = e + centred. */
 static float best_tie(const struct step *s, size_t n)
 {
     size_t d = s->p->d;
     double along = 0, square = 0;
+    float unit;
+    const float *error = step_error(s, &unit);
     for (size_t r = 0; r < n; r++) {
-        const float *x = s->centred + r * d, *g = s->residual + r * d;
+        const float *x = s->centred + r * d, *e = error + r * d;
         for (size_t j = 0; j < d; j++) {
-            double y = (double)g[j] * (double)n / 2 + (double)x[j];
+            double y = (double)e[j] * (double)unit + (double)x[j];
             along += y * (double)x[j];
             square += y * y;
         }

@@ -9,9 +9,14 @@
 
 const struct option train_option_table[TRAIN_OPTION_COUNT] = {
     {"architecture", 0, OPTION_CHOICE, FIELD(architecture), "batchtopk", 0, 0,
-     "batchtopk|topk", NULL,
+     TRAIN_ARCHITECTURES, NULL,
      "batchtopk selects the n·k largest pre-activations of a batch of n rows, "
-     "topk the k largest of each row"},
+     "topk the k largest of each row; matryoshka selects as batchtopk and "
+     "reconstructs from each of several prefixes of the features"},
+    {"groups", 0, OPTION_TEXT, FIELD(groups), GROUPS_DEFAULT, 0, 0, NULL,
+     "SIZE,...",
+     "sizes of matryoshka's prefixes, as numbers of features or shares of "
+     "them; all features are the last"},
     {"features", 'm', OPTION_COUNT, FIELD(features), "0", 0, 1 << 20, NULL, "M",
      "number of features; 0: 16 times the input width, 8 times from 2048"},
     {"k", 'k', OPTION_COUNT, FIELD(k), "0", 0, 1024, NULL, "K",
@@ -33,6 +38,10 @@ const struct option train_option_table[TRAIN_OPTION_COUNT] = {
     {"aux", 0, OPTION_REAL, FIELD(aux), "0.03125", 0, 10, NULL, "ALPHA",
      "weight of AuxK, by which dead features learn from what the others leave "
      "over; 0: off"},
+    {"aux-rows", 0, OPTION_REAL, FIELD(aux_rows), TRAIN_AUX_ROWS, 0.001, 1,
+     NULL, "SHARE",
+     "part of a batch's rows that AuxK looks at, another part each step, "
+     "rounded to one of N equal parts; 1: all"},
     {"dead-tokens", 0, OPTION_COUNT, FIELD(dead_tokens), "0", 0, 1e15, NULL,
      "N",
      "a feature that was silent for so many tokens is dead; 0: 3 % of the "
@@ -54,6 +63,17 @@ const struct option train_option_table[TRAIN_OPTION_COUNT] = {
      "begin with the weights of this SAE folder in place of random ones; "
      "--features is then its own number"},
 };
+
+const char *train_architecture_name(enum train_architecture a)
+{
+    static const char *const names[] = {"batchtopk", "topk", "matryoshka"};
+    return names[a];
+}
+
+size_t train_aux_parts(double share)
+{
+    return (size_t)lround(1 / share);
+}
 
 static size_t default_k(size_t d)
 {
@@ -107,7 +127,10 @@ int train_configure(struct train_config *c, const struct train_options *o,
     c->dead_tokens = o->dead_tokens > 0
                          ? (uint64_t)o->dead_tokens
                          : clamp(tokens / 100 * 3, 500000, 10000000);
+    c->aux_parts = train_aux_parts(o->aux_rows);
     c->rate = o->rate > 0 ? o->rate : 2e-4 / sqrt((double)c->m / 16384.0);
+    if (c->architecture == TRAIN_MATRYOSHKA)
+        TRY(groups_parse(&c->groups, o->groups, c->m, e));
     return check(c, e);
 }
 

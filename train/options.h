@@ -9,19 +9,28 @@
 
 #include "base/options.h"
 #include "sae/forward.h"
+#include "train/groups.h"
 
-enum train_architecture { TRAIN_BATCHTOPK, TRAIN_TOPK };
+enum train_architecture { TRAIN_BATCHTOPK, TRAIN_TOPK, TRAIN_MATRYOSHKA };
+
+/* As options say it: a list for option tables, and one word for records. */
+#define TRAIN_ARCHITECTURES "batchtopk|topk|matryoshka"
+const char *train_architecture_name(enum train_architecture a);
+/* Share of the rows for AuxK where options leave it open. */
+#define TRAIN_AUX_ROWS "0.0625"
 
 /* As typed; 0 means "choose" where the help says so. */
 struct train_options {
     int architecture;    /* enum train_architecture */
+    const char *groups;  /* prefixes, as groups_parse reads them */
     int64_t features, k; /* m, k */
     int64_t tokens, batch;
     double rate;
-    int64_t warmup; /* steps */
-    double decay;   /* share of the steps, at the end */
-    double anneal;  /* share of the steps, at the start */
-    double aux;     /* α of AuxK */
+    int64_t warmup;  /* steps */
+    double decay;    /* share of the steps, at the end */
+    double anneal;   /* share of the steps, at the start */
+    double aux;      /* α of AuxK */
+    double aux_rows; /* share of the rows for it */
     int64_t dead_tokens;
     double held_out;
     int64_t memory; /* bytes of the shuffle's reservoirs */
@@ -29,14 +38,16 @@ struct train_options {
     double skip_outliers;
     const char *start; /* SAE folder to begin with, or NULL */
 };
-enum { TRAIN_OPTION_COUNT = 16 }; /* a constant, for static option groups */
+enum { TRAIN_OPTION_COUNT = 18 }; /* a constant, for static option groups */
 extern const struct option train_option_table[TRAIN_OPTION_COUNT];
 
 /* The same, resolved. */
 struct train_config {
     enum train_architecture architecture;
     enum rule rule;
+    struct groups groups; /* none but for matryoshka */
     size_t d, m, k, batch;
+    size_t aux_parts; /* AuxK takes one of so many parts of the rows a step */
     uint64_t steps, warmup, decay_from, anneal_until, dead_tokens;
     double rate;
     double decay; /* share of the steps at the end */
@@ -51,6 +62,9 @@ int train_configure(struct train_config *c, const struct train_options *o,
 /* Makes `steps` the end of a run that has come to its own: the rate stays and
  * falls again over the last part, k stays. */
 void train_extend(struct train_config *c, uint64_t steps);
+
+/* In how many parts AuxK takes the rows, for a share of them. */
+size_t train_aux_parts(double share);
 
 /* Learning rate and k of step t, the first being 1: linear warm-up, constant,
  * linear decay to zero; k falls linearly from min(4k, m/8), if that is more,

@@ -25,13 +25,24 @@ int record_curve_point(FILE *f, const struct record_point *p, struct err *e)
     return bad ? err_errno(e, "cannot write metrics.jsonl") : 0;
 }
 
+/* Prefix sizes; NULL, which json_pack leaves out, where there are none. */
+static json_t *groups_json(const struct groups *g)
+{
+    json_t *ends = g->n > 0 ? json_array() : NULL;
+    for (size_t i = 0; i < g->n; i++)
+        (void)json_array_append_new(ends, json_integer((json_int_t)g->end[i]));
+    return ends;
+}
+
 static json_t *training_json(const struct run *run,
                              const struct train_result *r)
 {
     const struct train_config *c = &r->config;
     return json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:b, s:I, s:O}",
-        "features", (json_int_t)c->m, "k", (json_int_t)c->k, "batch",
+        "{s:I, s:I, s:o*, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:b, "
+        "s:I, s:O}",
+        "features", (json_int_t)c->m, "k", (json_int_t)c->k, "groups",
+        groups_json(&c->groups), "aux_parts", (json_int_t)c->aux_parts, "batch",
         (json_int_t)c->batch, "steps", (json_int_t)c->steps, "warmup",
         (json_int_t)c->warmup, "decay_from", (json_int_t)c->decay_from,
         "anneal_until", (json_int_t)c->anneal_until, "dead_tokens",
@@ -88,14 +99,14 @@ static json_t *metrics_json(const struct train_result *r)
 json_t *record_json(const struct run *r, const struct train_result *result)
 {
     const struct dump_info *info = dump_info(r->job->view->dump);
-    bool topk = result->config.architecture == TRAIN_TOPK;
     return json_pack(
         "{s:s, s:i, s:s, s:i, s:i, s:i, s:o, s:f, s:o, s:o, s:o}", "format",
         "headscope sae", "version", 1, "training_architecture",
-        topk ? "topk" : "batchtopk", "layer", r->job->view->layer[0], "heads",
-        r->spec->heads, "d_head", info->d_head, "rows", rows_json(r),
-        "input_scale", r->in.scale, "training", training_json(r, result),
-        "dump", dump_json(r->in.reading), "metrics", metrics_json(result));
+        train_architecture_name(result->config.architecture), "layer",
+        r->job->view->layer[0], "heads", r->spec->heads, "d_head", info->d_head,
+        "rows", rows_json(r), "input_scale", r->in.scale, "training",
+        training_json(r, result), "dump", dump_json(r->in.reading), "metrics",
+        metrics_json(result));
 }
 
 json_t *record_identity(const struct run *r)

@@ -24,7 +24,9 @@ static struct step_plan plan_at(const struct run *r, uint64_t t)
         .k = train_k_at(&r->config, t),
         .rate = train_rate_at(&r->config, t),
         .t = t,
+        .groups = r->config.groups,
         .aux = r->spec->options->aux,
+        .aux_parts = r->config.aux_parts,
         .dead_tokens = r->config.dead_tokens,
     };
 }
@@ -228,7 +230,7 @@ static int check_fvu(struct run *r, const struct step_plan *plan, struct err *e)
     struct step_result result;
     TRY(step_forward(&r->step, r->check, r->check_rows, plan, &result, e));
     r->fvu = r->check_variance > 0
-                 ? result.loss * (double)r->check_rows / r->check_variance
+                 ? result.error * (double)r->check_rows / r->check_variance
                  : (double)NAN;
     return 0;
 }
@@ -242,7 +244,7 @@ static int add_curve_point(struct run *r, const struct step_plan *plan,
         .tokens = r->done * r->config.batch,
         .k = plan->k,
         .loss = r->last.loss,
-        .train_fvu = r->last.loss / (double)r->in.d,
+        .train_fvu = r->last.error / (double)r->in.d,
         .held_out_fvu = r->fvu,
         .l0 = r->last.l0,
         .dead_fraction = dead_fraction(r),

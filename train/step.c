@@ -32,10 +32,10 @@ int step_init(struct step *s, struct parameters *p, const struct team *team,
     TRY(forward_init(&s->forward, team, e));
     TRY(encoder_init(&s->encoder, d, m, ENCODER_COARSE, e));
     encoder_set(&s->encoder, p->w_enc.w, p->b_enc.w, NULL, m);
-    TRY(auxk_init(&s->auxk, p, batch, a, e));
+    TRY(auxk_init(&s->auxk, p, a, e));
     TRY(arena_get(a, &s->centred, batch * d, sizeof(float), "batch", e));
-    TRY(arena_get(a, &s->residual, batch * d, sizeof(float), "batch", e));
     TRY(arena_get(a, &s->row_loss, batch, sizeof(double), "batch", e));
+    TRY(arena_get(a, &s->row_error, batch, sizeof(double), "batch", e));
     TRY(arena_get(a, &s->block_bias, blocks * d, sizeof(float), "sums", e));
     TRY(arena_get(a, &s->chunk_bias, chunks * d, sizeof(float), "sums", e));
     TRY(arena_get(a, &s->chunk_norm, chunks, sizeof(double), "sums", e));
@@ -56,6 +56,7 @@ void step_free(struct step *s)
     transposed_free(&s->pairs);
     transposed_free(&s->aux_pairs);
     arena_free(&s->arena);
+    arena_free(&s->gradient_arena);
     *s = (struct step){0};
 }
 
@@ -90,20 +91,62 @@ static void centre_rows(void *ctx, size_t block, int thread)
                          d);
 }
 
-/* x̂, then G and g of one row. e = x̂ − x = Σ f·W_dec − (x − b_dec). */
-static void decode_row(struct step *s, size_t r, size_t n)
+/* Group p's row r of s->gradient. */
+static float *gradient_row(const struct step *s, size_t p, size_t r)
 {
-    size_t d = s->p->d;
-    const float *w_dec = s->p->w_dec.w;
+    return s->gradient + (p * s->codes.n + r) * s->p->d;
+}
+
+/* Codes stand in feature order, so a group's are a stretch of a row's. */
+static size_t group_end(const struct step *s, size_t p, size_t at, size_t end)
+{
+    while (at < end && s->codes.feature[at] < s->groups.end[p])
+        at++;
+    return at;
+}
+
+/* e_p of all prefixes, each going on where the one before it stopped:
+ * e_p = Σ_{i < w_p} f_i·W_dec[i] − (x − b_dec). */
+static void decode_prefixes(struct step *s, size_t r,
+                            size_t group[GROUPS_MAX + 1])
+{
     const struct codes *c = &s->codes;
-    size_t first = c->start[r], count = c->start[r + 1] - first;
-    float *e = s->residual + r * d;
-    for (size_t j = 0; j < d; j++)
-        e[j] = -s->centred[r * d + j];
-    kernels.add_rows(e, w_dec, c->feature + first, c->value + first, count, d);
-    s->row_loss[r] = kernels.dot_double(e, e, d);
-    kernels.scale(e, 2.0f / (float)n, d);
-    kernels.dot_rows(s->g + first, e, w_dec, c->feature + first, count, d);
+    size_t d = s->p->d;
+    double loss = 0, error = 0;
+    group[0] = c->start[r];
+    for (size_t p = 0; p < s->groups.n; p++) {
+        float *e = gradient_row(s, p, r);
+        size_t at = group[p], end = group_end(s, p, at, c->start[r + 1]);
+        if (p > 0)
+            memcpy(e, gradient_row(s, p - 1, r), d * sizeof *e);
+        for (size_t j = 0; p == 0 && j < d; j++)
+            e[j] = -s->centred[r * d + j];
+        kernels.add_rows(e, s->p->w_dec.w, c->feature + at, c->value + at,
+                         end - at, d);
+        if (p == 0 || end > at)
+            error = kernels.dot_double(e, e, d);
+        loss += error;
+        group[p + 1] = end;
+    }
+    s->row_loss[r] = loss / (double)s->groups.n;
+    s->row_error[r] = error;
+}
+
+/* G of each group and g of one row. */
+static void decode_row(struct step *s, size_t r)
+{
+    const struct codes *c = &s->codes;
+    size_t d = s->p->d, groups = s->groups.n, group[GROUPS_MAX + 1];
+    decode_prefixes(s, r, group);
+    for (size_t p = groups; p-- > 0;) {
+        float *G = gradient_row(s, p, r);
+        size_t at = group[p];
+        kernels.scale(G, 2.0f / (float)(c->n * groups), d);
+        if (p + 1 < groups)
+            kernels.add_scaled(G, 1, gradient_row(s, p + 1, r), d);
+        kernels.dot_rows(s->g + at, G, s->p->w_dec.w, c->feature + at,
+                         group[p + 1] - at, d);
+    }
 }
 
 static void decode_rows(void *ctx, size_t block, int thread)
@@ -115,8 +158,8 @@ static void decode_rows(void *ctx, size_t block, int thread)
     float *bias = s->block_bias + block * d;
     memset(bias, 0, d * sizeof *bias);
     for (size_t r = first; r < b->n && r < first + BLOCK_ROWS; r++) {
-        decode_row(s, r, b->n);
-        kernels.add_scaled(bias, 1, s->residual + r * d, d);
+        decode_row(s, r);
+        kernels.add_scaled(bias, 1, gradient_row(s, 0, r), d);
     }
 }
 
@@ -133,6 +176,25 @@ static int have_g(struct step *s, struct err *e)
     return 0;
 }
 
+/* Takes over the plan's prefixes and has room for a gradient of each. */
+static int set_groups(struct step *s, const struct groups *groups, size_t n,
+                      struct err *e)
+{
+    s->groups = *groups;
+    if (groups->n == 0)
+        s->groups = (struct groups){.n = 1, .end = {s->p->m}};
+    assert(s->groups.n <= GROUPS_MAX &&
+           s->groups.end[s->groups.n - 1] == s->p->m);
+    if (s->groups.n * n <= s->gradient_rows)
+        return 0;
+    arena_free(&s->gradient_arena);
+    s->gradient_rows = 0;
+    TRY(arena_get(&s->gradient_arena, &s->gradient,
+                  s->groups.n * s->batch * s->p->d, sizeof(float), "batch", e));
+    s->gradient_rows = s->groups.n * s->batch;
+    return 0;
+}
+
 int step_forward(struct step *s, const float *x, size_t n,
                  const struct step_plan *plan, struct step_result *out,
                  struct err *e)
@@ -142,6 +204,7 @@ int step_forward(struct step *s, const float *x, size_t n,
     struct selection rule = {.rule = plan->rule, .k = plan->k};
     size_t blocks = ceil_div(n, BLOCK_ROWS), d = s->p->d;
     double since = clock_seconds();
+    TRY(set_groups(s, &plan->groups, n, e));
     team_run(s->team, centre_rows, &b, blocks);
     clock_phase(s, PHASE_PACK, &since);
     TRY(forward_run(&s->forward, &s->encoder, &rule, s->centred, n, &s->codes,
@@ -151,14 +214,17 @@ int step_forward(struct step *s, const float *x, size_t n,
     s->seconds[PHASE_PRODUCT] += s->forward.seconds;
     TRY(have_g(s, e));
     team_run(s->team, decode_rows, &b, blocks);
-    double loss = 0;
-    for (size_t r = 0; r < n; r++)
+    double loss = 0, error = 0;
+    for (size_t r = 0; r < n; r++) {
         loss += s->row_loss[r];
+        error += s->row_error[r];
+    }
     memset(s->bias, 0, d * sizeof *s->bias);
     for (size_t i = 0; i < blocks; i++)
         kernels.add_scaled(s->bias, 1, s->block_bias + i * d, d);
     *out = (struct step_result){
         .loss = loss / (double)n,
+        .error = error / (double)n,
         .l0 = (double)s->codes.start[n] / (double)n,
     };
     clock_phase(s, PHASE_DECODE, &since);
@@ -197,14 +263,20 @@ static float add_gradient(const struct transposed *t, size_t i, float *dec,
     return b_enc;
 }
 
+const float *step_error(const struct step *s, float *unit)
+{
+    *unit = (float)(s->codes.n * s->groups.n) / 2;
+    return gradient_row(s, s->groups.n - 1, 0);
+}
+
 float step_feature_gradient(const struct step *s, size_t i, float *dec,
                             float *enc)
 {
     size_t d = s->p->d;
+    const float *gradient = gradient_row(s, groups_of(&s->groups, i), 0);
     memset(dec, 0, d * sizeof *dec);
     memset(enc, 0, d * sizeof *enc);
-    float b_enc =
-        add_gradient(&s->pairs, i, dec, enc, s->residual, s->centred, d);
+    float b_enc = add_gradient(&s->pairs, i, dec, enc, gradient, s->centred, d);
     if (s->auxk.n > 0)
         b_enc += add_gradient(&s->aux_pairs, i, dec, enc, s->auxk.gradient,
                               s->centred + s->auxk.first * d, d);
@@ -300,11 +372,15 @@ void step_update(struct step *s, const struct step_plan *plan)
 
 int step_aux(struct step *s, const struct step_plan *plan, struct err *e)
 {
+    float unit;
+    const float *error = step_error(s, &unit);
     const struct auxk_input in = {
         .forward = &s->forward,
         .centred = s->centred,
-        .gradient = s->residual,
+        .error = error,
+        .unit = unit,
         .n = s->codes.n,
+        .parts = plan->aux_parts,
         .t = plan->t,
         .silent = s->silent,
         .dead_tokens = plan->dead_tokens,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * One training step (docs/design.md). With rows x (n, d), the selected codes f
- * and
+ * (TopK: Gao et al. 2024; BatchTopK: Bussmann et al. 2024) and
  *
  *     h = (x − b_dec)·W_encᵀ + b_enc,  x̂ = b_dec + Σ_i f_i·W_dec[i],  e = x̂ − x
  *     L = (1/n) Σ_rows ‖e‖²
@@ -14,6 +14,23 @@
  *     ∂L/∂W_enc[i] = Σ g_ri·(x_r − b_dec)
  *     ∂L/∂b_enc[i] = Σ g_ri
  *     ∂L/∂b_dec    = Σ_r G_r − Σ_i ∂L/∂b_enc[i]·W_enc[i]
+ *
+ * Matryoshka (Bussmann et al. 2025) reconstructs a row from each prefix
+ * [0, w_1) ⊂ … ⊂ [0, w_P) of the features, all from one selection:
+ *
+ *     x̂_p = b_dec + Σ_{i < w_p} f_i·W_dec[i],  e_p = x̂_p − x
+ *     L = (1/n) Σ_rows (1/P) Σ_p ‖e_p‖²
+ *
+ * the mean over prefixes where the paper has the sum, so that clipping and
+ * AuxK weigh as without prefixes. Feature i takes part in the prefixes that
+ * are larger than i, so it learns from
+ *
+ *     G^i = Σ_{p: w_p > i} (2/(n·P))·e_p
+ *
+ * in place of G. That is the same for a whole group [w_{p−1}, w_p), a suffix
+ * sum over the prefixes: one row of gradient for each row and group, whatever
+ * k is. All prefixes have b_dec, so the first term of ∂L/∂b_dec is the first
+ * group's. Without prefixes all this is one group.
  *
  * Only the product with W_enc is dense; the rest touches active features only.
  * Each feature's gradients are summed by one thread in row order and used at
@@ -28,6 +45,7 @@
 
 #include "sae/forward.h"
 #include "train/auxk.h"
+#include "train/groups.h"
 #include "train/parameters.h"
 #include "train/transpose.h"
 
@@ -51,10 +69,13 @@ struct step {
     struct forward forward;
     struct auxk auxk;
     struct codes codes;
-    float *centred;   /* (n, d) x − b_dec */
-    float *residual;  /* (n, d) G */
-    double *row_loss; /* (n) ‖e‖² */
-    float *g;         /* ∂L/∂f of each entry of codes */
+    struct groups groups; /* of the last batch; at least one */
+    float *centred;       /* (n, d) x − b_dec */
+    float *gradient;      /* (groups, n, d) G of each group */
+    size_t gradient_rows; /* there is room for */
+    double *row_loss;     /* (n) mean ‖e_p‖² */
+    double *row_error;    /* (n) ‖e‖² of all features */
+    float *g;             /* ∂L/∂f of each entry of codes */
     size_t g_capacity;
     struct transposed pairs, aux_pairs; /* in feature order; rows of aux_pairs
                                            count from auxk.first */
@@ -67,22 +88,25 @@ struct step {
     uint64_t *silent;   /* (m) tokens since a feature was last active */
     double norm;        /* global gradient norm of the last step; 0 before */
     double seconds[STEP_PHASES]; /* since step_init, for measurements */
-    struct arena arena;
+    struct arena arena, gradient_arena;
 };
 
 /* What differs from step to step. */
 struct step_plan {
     enum rule rule; /* RULE_TOPK or RULE_BATCH_TOPK */
     size_t k;
-    double rate; /* learning rate */
-    uint64_t t;  /* number of the step, the first being 1 */
-    double aux;  /* α of AuxK; 0: off */
+    double rate;          /* learning rate */
+    uint64_t t;           /* number of the step, the first being 1 */
+    struct groups groups; /* Matryoshka's prefixes; none: TopK, BatchTopK */
+    double aux;           /* α of AuxK; 0: off */
+    size_t aux_parts;     /* AuxK takes one of so many parts of the rows */
     uint64_t dead_tokens;
 };
 
 struct step_result {
-    double loss; /* L before the update, without AuxK */
-    double l0;   /* active features a row */
+    double loss;  /* L before the update, without AuxK */
+    double error; /* mean ‖e‖² of all features; L but for Matryoshka */
+    double l0;    /* active features a row */
 };
 
 /* Keeps `p` and `team`. */
@@ -100,7 +124,8 @@ int step_run(struct step *s, const float *x, size_t n,
 
 /* The parts of a step, in their order, for evaluation and tests. */
 
-/* Selects, decodes, and leaves codes, G and g. */
+/* Selects, decodes, and leaves codes, G and g. The last group's G is
+ * 2/(n·groups)·e. */
 int step_forward(struct step *s, const float *x, size_t n,
                  const struct step_plan *plan, struct step_result *out,
                  struct err *e);
@@ -108,6 +133,8 @@ int step_forward(struct step *s, const float *x, size_t n,
 int step_aux(struct step *s, const struct step_plan *plan, struct err *e);
 /* Brings both code lists into feature order. */
 int step_transpose(struct step *s, struct err *e);
+/* (n, d) the last group's part of s->gradient; times *unit it is e. */
+const float *step_error(const struct step *s, float *unit);
 /* Gradients of feature i, not projected: dec (d), enc (d); returns that of
  * b_enc[i]. */
 float step_feature_gradient(const struct step *s, size_t i, float *dec,

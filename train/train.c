@@ -209,7 +209,8 @@ int train_estimate_run(struct train_estimate *out, const struct train_job *job,
     for (size_t i = 0; code == 0 && i < job->n_specs; i++) {
         const struct run *r = &w.runs[i];
         size_t weights = 2 * r->in.d * r->config.m + r->in.d + 2 * r->config.m;
-        out->memory += r->p.arena.bytes + r->step.arena.bytes + r->arena.bytes +
+        out->memory += r->p.arena.bytes + r->step.arena.bytes +
+                       r->step.gradient_arena.bytes + r->arena.bytes +
                        r->step.encoder.arena.bytes;
         /* The SAE, and a checkpoint with Adam's moments. */
         out->written += weights * sizeof(float) * 4;

@@ -55,8 +55,8 @@ class Sae(torch.nn.Module):
     def pre(self, x):
         return (x - self.b_dec) @ self.W_enc + self.b_enc
 
-    def decode(self, f):
-        return f @ self.W_dec + self.b_dec
+    def decode(self, f, end=None):
+        return f[:, :end] @ self.W_dec[:end] + self.b_dec
 
 
 def select(h, k, batch_wide):
@@ -95,7 +95,9 @@ def train(x, held, t, batch_wide):
         for group in adam.param_groups:
             group["lr"] = rate
         f = select(sae.pre(rows), now, batch_wide)
-        loss = ((sae.decode(f) - rows) ** 2).sum(1).mean()
+        prefixes = t.get("groups", [m])  # of Matryoshka: the mean loss
+        loss = sum(((sae.decode(f, end) - rows) ** 2).sum(1).mean()
+                   for end in prefixes) / len(prefixes)
         adam.zero_grad()
         loss.backward()
         with torch.no_grad():
@@ -131,7 +133,7 @@ def main():
         begun = time.time()
         s = own["input_scale"]
         x_hat = train(x[~mark] * s, held * s, t,
-                      own["training_architecture"] == "batchtopk")
+                      own["training_architecture"] != "topk")
         theirs = fvu(held * s, x_hat)
         ratios.append(ours / theirs)
         print(f"{folder.name}: FVU headscope {ours:.4f} (L0 {l0:.2f}, its own "

@@ -19,8 +19,12 @@
 
 enum { D = 7, M = 12, N = 9, K = 3 };
 
-/* AuxK takes an eighth of the rows: of 9, step 7 takes the last two. */
+/* AuxK in eight parts: of 9 rows, step 7 takes the last two. */
 enum { AUX_STEP = 7, AUX_FIRST = 7 };
+
+static const struct groups whole;
+/* One of one feature, one that few rows use, one of the rest but a feature. */
+static const struct groups nested = {.n = 4, .end = {1, 4, M - 1, M}};
 
 /* Parameters in double, in the order in which they are perturbed. */
 struct exact {
@@ -82,9 +86,10 @@ static double pre_activation(const struct exact *q, const float *x, size_t i)
     return h;
 }
 
-/* The loss with the features of `codes` active, whatever the parameters. */
-static double loss_of(const struct exact *q, const float *x,
-                      const struct codes *codes)
+/* The loss of one prefix with the features of `codes` active, whatever the
+ * parameters. */
+static double prefix_loss_of(const struct exact *q, const float *x,
+                             const struct codes *codes, size_t end)
 {
     double loss = 0;
     for (size_t r = 0; r < N; r++) {
@@ -93,6 +98,8 @@ static double loss_of(const struct exact *q, const float *x,
             error[j] = q->b_dec[j] - (double)x[r * D + j];
         for (size_t c = codes->start[r]; c < codes->start[r + 1]; c++) {
             size_t i = codes->feature[c];
+            if (i >= end)
+                continue;
             double f = pre_activation(q, x + r * D, i);
             for (size_t j = 0; j < D; j++)
                 error[j] += f * q->w_dec[i][j];
@@ -103,6 +110,16 @@ static double loss_of(const struct exact *q, const float *x,
     return loss / N;
 }
 
+/* The mean over the prefixes of the step. */
+static double loss_of(const struct exact *q, const struct fixture *t)
+{
+    const struct groups *g = &t->step.groups;
+    double loss = 0;
+    for (size_t p = 0; p < g->n; p++)
+        loss += prefix_loss_of(q, t->x, &t->step.codes, g->end[p]);
+    return loss / (double)g->n;
+}
+
 /* AuxK's loss as train/auxk.h defines it, with what the main codes leave over
  * taken from the step and held constant. */
 static double aux_loss_of(const struct exact *q, const struct fixture *t,
@@ -110,10 +127,11 @@ static double aux_loss_of(const struct exact *q, const struct fixture *t,
 {
     const struct auxk *a = &t->step.auxk;
     double left[N][D], mean[D] = {0}, variance = 0, loss = 0;
+    float unit;
+    const float *error_rows = step_error(&t->step, &unit) + AUX_FIRST * D;
     for (size_t r = 0; r < a->n; r++)
         for (size_t j = 0; j < D; j++) {
-            const float *g = t->step.residual + (AUX_FIRST + r) * D;
-            left[r][j] = -(double)g[j] * N / 2;
+            left[r][j] = -(double)error_rows[r * D + j] * (double)unit;
             mean[j] += left[r][j] / (double)a->n;
         }
     for (size_t r = 0; r < a->n; r++) {
@@ -140,9 +158,9 @@ static double difference(struct exact *q, double *at, const struct fixture *t,
 {
     const double h = 1e-4, kept = *at;
     *at = kept + h;
-    double above = loss_of(q, t->x, &t->step.codes) + aux_loss_of(q, t, aux);
+    double above = loss_of(q, t) + aux_loss_of(q, t, aux);
     *at = kept - h;
-    double below = loss_of(q, t->x, &t->step.codes) + aux_loss_of(q, t, aux);
+    double below = loss_of(q, t) + aux_loss_of(q, t, aux);
     *at = kept;
     return (above - below) / (2 * h);
 }
@@ -154,13 +172,16 @@ static void assert_near(double got, double want, double tolerance)
 }
 
 /* With aux every `dead_every`-th feature plays dead. */
-static void check_gradients(enum rule rule, double aux, size_t dead_every)
+static void check_gradients(enum rule rule, const struct groups *groups,
+                            double aux, size_t dead_every)
 {
     struct fixture t;
     struct err e;
     struct step_result result;
     struct step_plan plan = {.rule = rule, .k = K, .rate = 1e-3, .t = AUX_STEP};
+    plan.groups = *groups;
     plan.aux = aux;
+    plan.aux_parts = 8;
     plan.dead_tokens = 1000;
     setup(&t, 1);
     assert_int_equal(step_forward(&t.step, t.x, N, &plan, &result, &e), 0);
@@ -177,7 +198,8 @@ static void check_gradients(enum rule rule, double aux, size_t dead_every)
         assert_true(t.step.auxk.codes.start[2] > 1);
         assert_near(t.step.auxk.loss, aux_loss_of(&q, &t, aux), 1e-5);
     }
-    assert_near(result.loss, loss_of(&q, t.x, &t.step.codes), 1e-5);
+    assert_near(result.loss, loss_of(&q, &t), 1e-5);
+    assert_near(result.error, prefix_loss_of(&q, t.x, &t.step.codes, M), 1e-5);
     double norm = 0, want_bias[D];
     for (size_t i = 0; i < M; i++) {
         float dec[D], enc[D];
@@ -209,20 +231,28 @@ static void check_gradients(enum rule rule, double aux, size_t dead_every)
 static void test_gradients_topk(void **state)
 {
     (void)state;
-    check_gradients(RULE_TOPK, 0, 1);
+    check_gradients(RULE_TOPK, &whole, 0, 1);
 }
 
 static void test_gradients_batch_topk(void **state)
 {
     (void)state;
-    check_gradients(RULE_BATCH_TOPK, 0, 1);
+    check_gradients(RULE_BATCH_TOPK, &whole, 0, 1);
+}
+
+static void test_gradients_matryoshka(void **state)
+{
+    (void)state;
+    check_gradients(RULE_BATCH_TOPK, &nested, 0, 1);
+    check_gradients(RULE_TOPK, &nested, 0, 1);
 }
 
 static void test_gradients_auxk(void **state)
 {
     (void)state;
-    check_gradients(RULE_TOPK, 0.7, 2);
-    check_gradients(RULE_TOPK, 0.7, 4); /* fewer than d/2: less weight */
+    check_gradients(RULE_TOPK, &whole, 0.7, 2);
+    check_gradients(RULE_TOPK, &whole, 0.7, 4); /* under d/2: less weight */
+    check_gradients(RULE_BATCH_TOPK, &nested, 0.7, 2);
 }
 
 /* Dead features get a gradient only when AuxK is on and they are dead long
@@ -244,6 +274,7 @@ static void test_auxk_reaches_the_dead_only(void **state)
                                  .rate = 1e-3,
                                  .t = AUX_STEP,
                                  .aux = rows[i].aux,
+                                 .aux_parts = 8,
                                  .dead_tokens = rows[i].dead_tokens};
         setup(&t, 1);
         t.p.b_enc.w[5] = 100; /* always chosen, so 4 never is */
@@ -271,35 +302,24 @@ static int falling(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-static void dense_gradients(struct dense *t, const float *x, enum rule rule)
+/* Adds the gradients of the loss of one prefix, by its weight. */
+static void add_prefix(struct dense *t, const float *x, const double *h,
+                       const double *cut, size_t end, double weight)
 {
-    double h[N * M], sorted[N * M];
-    for (size_t r = 0; r < N; r++)
-        for (size_t i = 0; i < M; i++)
-            h[r * M + i] = pre_activation(&t->w, x + r * D, i);
-    memcpy(sorted, h, sizeof h);
-    if (rule == RULE_BATCH_TOPK)
-        qsort(sorted, N * M, sizeof *sorted, falling);
-    else
-        for (size_t r = 0; r < N; r++)
-            qsort(sorted + r * M, M, sizeof *sorted, falling);
-    memset(&t->g, 0, sizeof t->g);
     for (size_t r = 0; r < N; r++) {
-        double cut =
-            rule == RULE_BATCH_TOPK ? sorted[N * K - 1] : sorted[r * M + K - 1];
         double G[D];
         for (size_t j = 0; j < D; j++)
             G[j] = t->w.b_dec[j] - (double)x[r * D + j];
-        for (size_t i = 0; i < M; i++)
-            for (size_t j = 0; h[r * M + i] >= cut && j < D; j++)
+        for (size_t i = 0; i < end; i++)
+            for (size_t j = 0; h[r * M + i] >= cut[r] && j < D; j++)
                 G[j] += h[r * M + i] * t->w.w_dec[i][j];
         for (size_t j = 0; j < D; j++) {
-            G[j] *= 2.0 / N;
+            G[j] *= weight * 2.0 / N;
             t->g.b_dec[j] += G[j];
         }
-        for (size_t i = 0; i < M; i++) {
+        for (size_t i = 0; i < end; i++) {
             double g = 0;
-            if (!(h[r * M + i] >= cut))
+            if (!(h[r * M + i] >= cut[r]))
                 continue;
             for (size_t j = 0; j < D; j++)
                 g += G[j] * t->w.w_dec[i][j];
@@ -313,10 +333,35 @@ static void dense_gradients(struct dense *t, const float *x, enum rule rule)
     }
 }
 
-static void dense_step(struct dense *t, const float *x, enum rule rule,
-                       double rate, double number)
+static void dense_gradients(struct dense *t, const float *x, enum rule rule,
+                            const struct groups *groups)
 {
-    dense_gradients(t, x, rule);
+    double h[N * M], sorted[N * M];
+    for (size_t r = 0; r < N; r++)
+        for (size_t i = 0; i < M; i++)
+            h[r * M + i] = pre_activation(&t->w, x + r * D, i);
+    memcpy(sorted, h, sizeof h);
+    if (rule == RULE_BATCH_TOPK)
+        qsort(sorted, N * M, sizeof *sorted, falling);
+    else
+        for (size_t r = 0; r < N; r++)
+            qsort(sorted + r * M, M, sizeof *sorted, falling);
+    double cut[N];
+    for (size_t r = 0; r < N; r++)
+        cut[r] =
+            rule == RULE_BATCH_TOPK ? sorted[N * K - 1] : sorted[r * M + K - 1];
+    memset(&t->g, 0, sizeof t->g);
+    if (groups->n == 0)
+        add_prefix(t, x, h, cut, M, 1);
+    for (size_t p = 0; p < groups->n; p++)
+        add_prefix(t, x, h, cut, groups->end[p], 1 / (double)groups->n);
+}
+
+static void dense_step(struct dense *t, const float *x,
+                       const struct step_plan *plan)
+{
+    double number = (double)plan->t;
+    dense_gradients(t, x, plan->rule, &plan->groups);
     for (size_t i = 0; i < M; i++) {
         double along = 0;
         for (size_t j = 0; j < D; j++)
@@ -331,7 +376,7 @@ static void dense_step(struct dense *t, const float *x, enum rule rule,
         norm += g[i] * g[i];
         m[i] = 0.9 * m[i] + 0.1 * clip * g[i];
         v[i] = 0.999 * v[i] + 0.001 * clip * g[i] * clip * g[i];
-        w[i] -= rate * (m[i] / (1 - pow(0.9, number))) /
+        w[i] -= plan->rate * (m[i] / (1 - pow(0.9, number))) /
                 (sqrt(v[i] / (1 - pow(0.999, number))) + 1e-8);
     }
     t->norm = sqrt(norm);
@@ -344,7 +389,7 @@ static void dense_step(struct dense *t, const float *x, enum rule rule,
     }
 }
 
-static void check_steps(enum rule rule)
+static void check_steps(enum rule rule, const struct groups *groups)
 {
     struct fixture t;
     struct err e;
@@ -356,12 +401,15 @@ static void check_steps(enum rule rule)
     take_exact(&reference.w, &t.p);
     bool clipped = false;
     for (int i = 1; i <= 10; i++) {
-        struct step_plan plan = {
-            .rule = rule, .k = K, .rate = 3e-3, .t = (uint64_t)i};
+        struct step_plan plan = {.rule = rule,
+                                 .k = K,
+                                 .rate = 3e-3,
+                                 .t = (uint64_t)i,
+                                 .groups = *groups};
         struct step_result result;
         clipped |= t.step.norm > sqrt(D);
         assert_int_equal(step_run(&t.step, t.x, N, &plan, &result, &e), 0);
-        dense_step(&reference, t.x, rule, 3e-3, i);
+        dense_step(&reference, t.x, &plan);
     }
     assert_true(clipped);
     for (size_t i = 0; i < M; i++) {
@@ -381,20 +429,27 @@ static void check_steps(enum rule rule)
 static void test_steps_topk(void **state)
 {
     (void)state;
-    check_steps(RULE_TOPK);
+    check_steps(RULE_TOPK, &whole);
 }
 
 static void test_steps_batch_topk(void **state)
 {
     (void)state;
-    check_steps(RULE_BATCH_TOPK);
+    check_steps(RULE_BATCH_TOPK, &whole);
+}
+
+static void test_steps_matryoshka(void **state)
+{
+    (void)state;
+    check_steps(RULE_BATCH_TOPK, &nested);
 }
 
 /* ---- threads ---- */
 
 enum { WIDE_D = 48, WIDE_M = 1100, WIDE_N = 700 };
 
-static void run_wide(float *w_enc, float *w_dec, int threads)
+static void run_wide(float *w_enc, float *w_dec, const struct groups *groups,
+                     int threads)
 {
     struct err e;
     struct team team = team_make(threads);
@@ -411,7 +466,9 @@ static void run_wide(float *w_enc, float *w_dec, int threads)
                                  .k = 9,
                                  .rate = 1e-3,
                                  .t = (uint64_t)i,
+                                 .groups = *groups,
                                  .aux = 0.1,
+                                 .aux_parts = 8,
                                  .dead_tokens = WIDE_N};
         struct step_result result;
         fill(x, WIDE_N * WIDE_D, 1, (uint32_t)(100 + i));
@@ -424,16 +481,35 @@ static void run_wide(float *w_enc, float *w_dec, int threads)
     free(x);
 }
 
-static void test_same_bits_for_any_threads(void **state)
+static void check_threads(const struct groups *groups)
 {
-    (void)state;
     static float enc[2][WIDE_M * WIDE_D], dec[2][WIDE_M * WIDE_D];
-    run_wide(enc[0], dec[0], 1);
+    run_wide(enc[0], dec[0], groups, 1);
     for (int threads = 2; threads <= 7; threads += 5) {
-        run_wide(enc[1], dec[1], threads);
+        run_wide(enc[1], dec[1], groups, threads);
         assert_memory_equal(enc[0], enc[1], sizeof enc[0]);
         assert_memory_equal(dec[0], dec[1], sizeof dec[0]);
     }
+}
+
+static void test_same_bits_for_any_threads(void **state)
+{
+    (void)state;
+    static const struct groups prefixes = {.n = 3, .end = {70, 400, WIDE_M}};
+    check_threads(&whole);
+    check_threads(&prefixes);
+}
+
+/* One prefix of all features is the step without prefixes, to the bit. */
+static void test_one_prefix_changes_nothing(void **state)
+{
+    (void)state;
+    static const struct groups all = {.n = 1, .end = {WIDE_M}};
+    static float enc[2][WIDE_M * WIDE_D], dec[2][WIDE_M * WIDE_D];
+    run_wide(enc[0], dec[0], &whole, 2);
+    run_wide(enc[1], dec[1], &all, 2);
+    assert_memory_equal(enc[0], enc[1], sizeof enc[0]);
+    assert_memory_equal(dec[0], dec[1], sizeof dec[0]);
 }
 
 /* A feature that no row selects must count the tokens, and one that is
@@ -461,11 +537,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients_topk),
         cmocka_unit_test(test_gradients_batch_topk),
+        cmocka_unit_test(test_gradients_matryoshka),
         cmocka_unit_test(test_gradients_auxk),
         cmocka_unit_test(test_auxk_reaches_the_dead_only),
         cmocka_unit_test(test_steps_topk),
         cmocka_unit_test(test_steps_batch_topk),
+        cmocka_unit_test(test_steps_matryoshka),
         cmocka_unit_test(test_same_bits_for_any_threads),
+        cmocka_unit_test(test_one_prefix_changes_nothing),
         cmocka_unit_test(test_silent_counts_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,6 +78,7 @@ static void run_steps(struct run *r, int steps)
                                  .rate = 1e-3,
                                  .t = (uint64_t)i + 1,
                                  .aux = 1.0 / 32,
+                                 .aux_parts = 8,
                                  .dead_tokens = 3 * ROWS};
         struct step_result result;
         draw_rows(x, ROWS, (uint32_t)i);

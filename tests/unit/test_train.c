@@ -93,6 +93,7 @@ static struct train_options options_make(void)
                                   .rate = 5e-3,
                                   .decay = 0.2,
                                   .anneal = 0.1,
+                                  .aux_rows = 0.125,
                                   .held_out = 0.1,
                                   .memory = 100000000};
 }
@@ -148,17 +149,18 @@ static bool same_file(const char *a, const char *b, const char *name)
     return same;
 }
 
-/* Both rules explain the planted rows, with the L0 that was asked for, and the
+/* All rules explain the planted rows, with the L0 that was asked for, and the
  * folder says the same as the result. */
 static void test_planted_features_are_explained(void **state)
 {
     (void)state;
     struct train_options o = options_make();
-    for (int a = TRAIN_BATCHTOPK; a <= TRAIN_TOPK; a++) {
+    for (int a = TRAIN_BATCHTOPK; a <= TRAIN_MATRYOSHKA; a++) {
         struct train_result r;
         struct err e = {0};
         struct sae s;
         o.architecture = a;
+        o.groups = "3/4";
         assert_int_equal(run(&r, &o, "planted.dump", "p.sae", 2, 1, true, &e),
                          0);
         if (!(r.held_out.fvu < 0.1))
@@ -257,6 +259,11 @@ static void test_refusals(void **state)
     assert_refused(run(&r, &o, "planted.dump", "new.sae", 1, 1, false, &e), &e,
                    "warm-up of 5 steps");
     o.warmup = 0;
+    o.architecture = TRAIN_MATRYOSHKA;
+    o.groups = "50,40";
+    assert_refused(run(&r, &o, "planted.dump", "new.sae", 1, 1, false, &e), &e,
+                   "--groups 50,40: a prefix of 40 features after one of 50");
+    o.architecture = TRAIN_BATCHTOPK;
     static float bad[TOKENS * D];
     for (size_t i = 0; i < TOKENS * D; i++)
         bad[i] = 0.7f;
@@ -323,7 +330,8 @@ static void test_defaults_follow_the_width(void **state)
                 {256, 4096, 32},
                 {768, 12288, 32},
                 {2048, 16384, 64}};
-    struct train_options o = {.batch = 4096, .decay = 0.2, .anneal = 0.1};
+    struct train_options o = {
+        .batch = 4096, .decay = 0.2, .anneal = 0.1, .aux_rows = 0.125};
     struct train_config c;
     struct err e;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
