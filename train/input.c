@@ -8,7 +8,7 @@
 
 /* Rows of one item of the statistics pass; so many items at most, evenly
  * spread, measure a million rows. */
-enum { PIECE_ROWS = 1024, PIECES_MAX = 1024, SAMPLE_ROWS = 32768 };
+enum { PIECE_ROWS = 1024, PIECES_MAX = 1024 };
 
 /* Sums of one piece; each thread fills its own and the pieces are added in
  * order. */
@@ -119,19 +119,18 @@ static int measure(struct input *in, const struct team *team, struct err *e)
 
 static int read_sample(struct input *in, struct err *e)
 {
-    uint64_t total = row_set_total(&in->held_out);
-    size_t pieces = SAMPLE_ROWS / SHUFFLE_BLOCK_ROWS;
-    if (total <= SAMPLE_ROWS)
-        pieces = 1;
-    size_t each = total <= SAMPLE_ROWS ? (size_t)total : SHUFFLE_BLOCK_ROWS;
-    in->sample_rows = pieces * each;
-    TRY(arena_get(&in->arena, &in->sample, in->sample_rows * in->d,
-                  sizeof *in->sample, "held-out rows", e));
-    for (size_t i = 0; i < pieces; i++)
-        TRY(row_set_read(&in->held_out, in->dump, in->layer,
-                         spread(total, i, pieces), each,
-                         in->sample + i * each * in->d, e));
-    return 0;
+    struct row_set sample = {0};
+    int code = row_set_sample(&sample, &in->held_out, ROW_SET_SAMPLE, e);
+    if (code == 0) {
+        in->sample_rows = (size_t)row_set_total(&sample);
+        code = arena_get(&in->arena, &in->sample, in->sample_rows * in->d,
+                         sizeof *in->sample, "held-out rows", e);
+    }
+    if (code == 0)
+        code = row_set_read(&sample, in->dump, in->layer, 0, in->sample_rows,
+                            in->sample, e);
+    row_set_free(&sample);
+    return code;
 }
 
 static int open_input(struct input *in, double held_out, uint64_t seed,

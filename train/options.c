@@ -43,6 +43,10 @@ const struct option train_option_table[TRAIN_OPTION_COUNT] = {
      "measuring and for the threshold"},
     {"memory", 0, OPTION_COUNT, FIELD(memory), "2G", 1e6, 1e13, NULL, "BYTES",
      "size of the reservoir in which rows are shuffled"},
+    {"metrics-every", 0, OPTION_COUNT, FIELD(metrics_every), "0", 0, 1e15, NULL,
+     "STEPS",
+     "steps from one line of metrics.jsonl to the next; 0: about 50 lines a "
+     "run"},
 };
 static size_t default_k(size_t d)
 {

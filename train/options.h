@@ -24,9 +24,10 @@ struct train_options {
     double aux;     /* α of AuxK */
     int64_t dead_tokens;
     double held_out;
-    int64_t memory; /* bytes of the shuffle's reservoir */
+    int64_t memory;        /* bytes of the shuffle's reservoir */
+    int64_t metrics_every; /* steps */
 };
-enum { TRAIN_OPTION_COUNT = 13 }; /* a constant, for static option groups */
+enum { TRAIN_OPTION_COUNT = 14 }; /* a constant, for static option groups */
 extern const struct option train_option_table[TRAIN_OPTION_COUNT];
 
 /* The same, resolved. */

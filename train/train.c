@@ -31,14 +31,15 @@ struct run {
     float *batch; /* (batch, d) */
     float *check; /* (check_rows, d) held-out rows, scaled */
     size_t check_rows;
-    double check_variance; /* Σ‖x − mean‖² of them */
-    uint64_t done;         /* steps */
+    struct metrics held_out; /* of the check rows, at the last curve point */
+    uint64_t done;           /* steps */
     char hook[64];
     FILE *curve;
 };
 
 static void run_free(struct run *r)
 {
+    metrics_free(&r->held_out);
     step_free(&r->step);
     parameters_free(&r->p);
     input_close(&r->in);
@@ -59,7 +60,7 @@ static struct step_plan plan_at(const struct run *r, uint64_t t)
 
 /* ---- preparing ---- */
 
-/* Scaled held-out rows for the curve, and their variance. */
+/* Scaled held-out rows for the curve. */
 static int take_check_rows(struct run *r, struct err *e)
 {
     size_t d = r->in.d, batch = r->config.batch;
@@ -67,17 +68,8 @@ static int take_check_rows(struct run *r, struct err *e)
     r->check_rows = n < batch ? n : batch;
     n = r->check_rows * d;
     TRY(arena_get(&r->arena, &r->check, n, sizeof(float), "held-out rows", e));
-    double *sum;
-    TRY(arena_get(&r->arena, &sum, d, sizeof *sum, "held-out rows", e));
-    double square = 0, mean_square = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         r->check[i] = (float)r->in.scale * r->in.sample[i];
-        square += (double)r->check[i] * (double)r->check[i];
-        sum[i % d] += (double)r->check[i];
-    }
-    for (size_t j = 0; j < d; j++)
-        mean_square += sum[j] * sum[j];
-    r->check_variance = square - mean_square / (double)r->check_rows;
     return 0;
 }
 
@@ -113,31 +105,33 @@ static double dead_fraction(const struct run *r)
     return (double)dead / (double)r->config.m;
 }
 
-/* FVU of the held-out check rows under the rule of training; NaN where they do
- * not vary, as one row alone. */
-static int check_fvu(struct run *r, const struct step_plan *plan, double *fvu,
-                     struct err *e)
+/* The held-out check rows under the rule of training. */
+static int check_held_out(struct run *r, const struct step_plan *plan,
+                          struct err *e)
 {
     struct step_result result;
+    const struct parameters *p = &r->p;
+    const struct sae view = {
+        .d = p->d, .m = p->m, .w_dec = p->w_dec.w, .b_dec = p->b_dec.w};
+    size_t heads = (size_t)dump_info(r->in.dump)->heads;
     TRY(step_forward(&r->step, r->check, r->check_rows, plan, &result, e));
-    *fvu = r->check_variance > 0
-               ? result.loss * (double)r->check_rows / r->check_variance
-               : (double)NAN;
-    return 0;
+    metrics_free(&r->held_out);
+    TRY(metrics_init(&r->held_out, p->d, p->m, heads, e));
+    return metrics_add(&r->held_out, &view, r->job->team, r->check,
+                       &r->step.codes, e);
 }
 
 static int add_curve_point(struct run *r, const struct step_plan *plan,
-                           const struct step_result *result, double *fvu,
-                           struct err *e)
+                           const struct step_result *result, struct err *e)
 {
-    TRY(check_fvu(r, plan, fvu, e));
+    TRY(check_held_out(r, plan, e));
     struct record_point point = {
         .step = r->done,
         .tokens = r->done * r->config.batch,
         .k = plan->k,
         .loss = result->loss,
         .train_fvu = result->loss / (double)r->in.d,
-        .held_out_fvu = *fvu,
+        .held_out = &r->held_out,
         .l0 = result->l0,
         .dead_fraction = dead_fraction(r),
         .rate = plan->rate,
@@ -163,7 +157,9 @@ static int one_step(struct run *r, struct step_result *result, struct err *e)
 static int loop(struct run *r, struct err *e)
 {
     const struct train_config *c = &r->config;
-    uint64_t every = c->steps / CURVE_POINTS > 0 ? c->steps / CURVE_POINTS : 1;
+    uint64_t every = (uint64_t)r->job->options->metrics_every;
+    if (every == 0)
+        every = c->steps / CURVE_POINTS > 0 ? c->steps / CURVE_POINTS : 1;
     char what[32], note[120];
     (void)snprintf(what, sizeof what, "train layer %d", r->job->layer);
     struct progress bar;
@@ -175,7 +171,8 @@ static int loop(struct run *r, struct err *e)
         code = one_step(r, &result, e);
         if (code == 0 && (r->done % every == 0 || r->done == c->steps)) {
             struct step_plan plan = plan_at(r, r->done);
-            code = add_curve_point(r, &plan, &result, &fvu, e);
+            code = add_curve_point(r, &plan, &result, e);
+            fvu = metrics_fvu(&r->held_out);
         }
         (void)snprintf(note, sizeof note,
                        "step %" PRIu64 "  loss %.3g  FVU %.3f  L0 %.0f",
@@ -199,6 +196,8 @@ static int write_folder(struct run *r, struct train_result *out,
     int code = record == NULL ? err_memory(e, "headscope.json", 0)
                               : sae_write(&sae, folder, record, e);
     json_decref(record);
+    json_decref(out->held_out.all);
+    out->held_out.all = NULL;
     sae_free(&sae);
     if (code == 0)
         code = record_timing(folder, out, e);
