@@ -534,6 +534,8 @@ static void test_planted_matches(void **state)
             back[k] = c > back[k] ? c : back[k];
         }
         assert_true(fabs((double)q.cosine[i] - best[i]) < 1e-6);
+        const float *found = other_w + q.best[i] * MATCH_D;
+        assert_true(fabs(cosine(one_w + i * MATCH_D, found) - best[i]) < 1e-6);
     }
     for (size_t k = 0; k < OTHER; k++)
         assert_true(
