@@ -63,25 +63,38 @@ int measure_read(struct measure *q, const struct measure_source *from,
 
 /* ---- as JSON ---- */
 
+/* For what could not be filled. */
+static json_t *forget(json_t *value)
+{
+    json_decref(value);
+    return NULL;
+}
+
 /* Features by density: counts, and log10 of the lower edge of each bin. */
 static json_t *densities_json(const struct metrics *q)
 {
     uint64_t count[METRICS_DENSITY_BINS];
     json_t *edges = json_array(), *counts = json_array();
+    int bad = 0;
     metrics_densities(q, count);
     for (int b = 0; b < METRICS_DENSITY_BINS; b++) {
-        (void)json_array_append_new(edges, json_real(b / 2.0 - 8));
-        (void)json_array_append_new(counts, json_integer((json_int_t)count[b]));
+        bad |= json_array_append_new(edges, json_real(b / 2.0 - 8));
+        bad |=
+            json_array_append_new(counts, json_integer((json_int_t)count[b]));
     }
-    return json_pack("{s:o, s:o}", "log10_from", edges, "features", counts);
+    json_t *histogram =
+        json_pack("{s:o, s:o}", "log10_from", edges, "features", counts);
+    return bad == 0 ? histogram : forget(histogram);
 }
 
-static json_t *heads_json(const struct metrics *q)
+json_t *measure_heads(const struct metrics *q)
 {
     json_t *heads = json_array();
+    int bad = 0;
     for (size_t h = 0; h < q->heads; h++)
-        (void)json_array_append_new(heads, json_figure(metrics_head_fvu(q, h)));
-    return heads;
+        bad |=
+            json_array_append_new(heads, json_figure(metrics_head_fvu(q, h)));
+    return bad == 0 ? heads : forget(heads);
 }
 
 static json_t *metrics_json(const struct metrics *q)
@@ -97,7 +110,7 @@ static json_t *metrics_json(const struct metrics *q)
         json_figure(metrics_length_ratio(q)), "relative_bias",
         json_figure(metrics_relative_bias(q)), "alive",
         (json_int_t)(q->m - metrics_dead(q)), "density_histogram",
-        densities_json(q), "per_head_fvu", heads_json(q));
+        densities_json(q), "per_head_fvu", measure_heads(q));
 }
 
 /* PCA of as many dimensions as features are active on average. */

@@ -15,7 +15,7 @@
 #include "sae/pca.h"
 
 /* Wider rows have no PCA: the matrix would take more than half a gigabyte, its
- * eigenvalues many minutes. */
+ * eigenvalues minutes. */
 enum { MEASURE_PCA_WIDTH = 8192 };
 
 struct measure {
@@ -51,5 +51,8 @@ int measure_read(struct measure *q, const struct measure_source *from,
  * effective_rank, participation_ratio. A figure that does not exist is null.
  * Ends the taking of rows where there is a covariance. */
 int measure_figures(json_t **out, struct measure *q, struct err *e);
+
+/* per_head_fvu alone; NULL without memory. */
+json_t *measure_heads(const struct metrics *q);
 
 #endif

@@ -42,9 +42,9 @@ struct spectrum {
     struct arena arena;
 };
 
-/* Uses the matrix up: *c is to be freed. Cost: 4/3·d³ flop on one thread (a
- * second at d = 1024, a minute at 4096) for the reduction to tridiagonal form
- * (LAPACK, dsyev). ERR_INPUT if the rows are too large for float64. */
+/* Uses the matrix up: *c is to be freed. Cost: 4/3·d³ flop on one thread for
+ * the reduction to tridiagonal form (LAPACK, dsyev): a second at d = 2048.
+ * ERR_INPUT if the rows are too large for float64. */
 int covariance_spectrum(struct spectrum *out, struct covariance *c,
                         struct err *e);
 void spectrum_free(struct spectrum *s);

@@ -7,17 +7,14 @@
 
 int record_curve_point(FILE *f, const struct record_point *p, struct err *e)
 {
-    json_t *heads = json_array();
-    for (size_t h = 0; h < p->held_out->heads; h++)
-        (void)json_array_append_new(
-            heads, json_figure(metrics_head_fvu(p->held_out, h)));
     json_t *line = json_pack(
         "{s:I, s:I, s:I, s:f, s:f, s:o, s:f, s:f, s:f, s:f, s:o}", "step",
         (json_int_t)p->step, "tokens", (json_int_t)p->tokens, "k",
         (json_int_t)p->k, "loss", p->loss, "train_fvu", p->train_fvu,
         "held_out_fvu", json_figure(metrics_fvu(p->held_out)), "l0", p->l0,
         "dead_fraction", p->dead_fraction, "learning_rate", p->rate,
-        "gradient_norm", p->gradient_norm, "per_head_fvu", heads);
+        "gradient_norm", p->gradient_norm, "per_head_fvu",
+        measure_heads(p->held_out));
     if (line == NULL)
         return err_memory(e, "metrics.jsonl", 0);
     int bad = json_dumpf(line, f, JSON_COMPACT) != 0;

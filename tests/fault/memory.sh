@@ -41,5 +41,6 @@ each() {
 
 each info tiny.dump layer0.sae
 each train tiny.dump -m 64 -k 4 --tokens 1k --batch 256 -o x.sae
+each eval tiny.dump layer0.sae --with layer0.sae
 each encode tiny.dump layer0.sae -o x.db
 each capture "$MODEL" --text tiny.txt --layers 0 --context 64 -o x.dump
