@@ -8,7 +8,8 @@
 
 #include "base/rng.h"
 
-/* Rows that stand in for a context where there are none, or only one. */
+/* Rows that stand in for a context where there are none, or only one, and
+ * those of a sample that lie together. */
 enum { BLOCK_ROWS = 256 };
 
 /* What is drawn: contexts, or blocks of rows. */
@@ -184,6 +185,48 @@ uint64_t row_set_at(const struct row_set *s, uint64_t i, uint64_t *run)
     }
     *run = s->before[low + 1] - i;
     return s->first[low] + (i - s->before[low]);
+}
+
+/* Rows [at, at + n) of a set behind those that *out has. */
+static void append_rows(struct row_set *out, const struct row_set *in,
+                        uint64_t at, uint64_t n)
+{
+    while (n > 0) {
+        uint64_t run, row = row_set_at(in, at, &run);
+        uint64_t rows = run < n ? run : n;
+        out->first[out->n++] = row;
+        out->before[out->n] = out->before[out->n - 1] + rows;
+        at += rows;
+        n -= rows;
+    }
+}
+
+int row_set_sample(struct row_set *out, const struct row_set *in, uint64_t rows,
+                   struct err *e)
+{
+    uint64_t total = row_set_total(in);
+    uint64_t block = rows < BLOCK_ROWS ? rows : BLOCK_ROWS;
+    uint64_t pieces = rows / block;
+    if (total <= rows) {
+        pieces = 1;
+        block = total;
+    }
+    *out = (struct row_set){0};
+    /* Each gap of the set divides one piece at most. */
+    size_t ranges = (size_t)pieces + in->n;
+    int code = arena_get(&out->arena, &out->first, ranges, sizeof *out->first,
+                         "rows", e);
+    if (code == 0)
+        code = arena_get(&out->arena, &out->before, ranges + 1,
+                         sizeof *out->before, "rows", e);
+    if (code != 0) {
+        row_set_free(out);
+        return code;
+    }
+    for (uint64_t i = 0; i < pieces; i++)
+        append_rows(out, in, (uint64_t)((unsigned __int128)total * i / pieces),
+                    block);
+    return 0;
 }
 
 int row_set_read(const struct row_set *s, const struct dump *d, int layer,

@@ -36,6 +36,12 @@ uint64_t row_set_total(const struct row_set *s);
  * there without a gap (at least 1). */
 uint64_t row_set_at(const struct row_set *s, uint64_t i, uint64_t *run);
 
+/* About `rows` (> 0) of a set as a set of its own: all rows if there are no
+ * more, else blocks of 256, evenly spread. */
+enum { ROW_SET_SAMPLE = 32768 }; /* rows that held-out figures rest on */
+int row_set_sample(struct row_set *out, const struct row_set *in, uint64_t rows,
+                   struct err *e);
+
 /* Reads rows [first, first + n) of the set, converted and checked. */
 int row_set_read(const struct row_set *s, const struct dump *d, int layer,
                  uint64_t first, size_t n, float *out, struct err *e);

@@ -43,35 +43,64 @@ static int work_out(struct table *t, struct err *e)
 
 /* ---- the SAE itself ---- */
 
-/* What the trainer measured on held-out tokens, as far as it is recorded. */
-static int read_held_out(struct store_sae *row, const struct sae *s,
-                         struct err *e)
+/* What the trainer measured on held-out tokens, as far as it is recorded; NaN
+ * where it is not. */
+struct recorded {
+    double fvu, l0, dead, train_fvu, pca_fvu;
+    double *head_fvu; /* (heads) */
+};
+
+static int take_recorded(struct recorded *out, const json_t *metrics, int heads,
+                         const char *where, struct err *e)
 {
-    row->held_out_fvu = row->held_out_l0 = row->held_out_dead = (double)NAN;
-    if (s->headscope == NULL)
-        return 0;
+    const struct {
+        const char *key;
+        double *value;
+    } figures[] = {
+        {"fvu", &out->fvu},
+        {"l0", &out->l0},
+        {"dead_fraction", &out->dead},
+        {"train_fvu", &out->train_fvu},
+        {"pca_fvu", &out->pca_fvu},
+    };
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+        TRY(json_get_real(figures[i].value, metrics, figures[i].key,
+                          (double)NAN, where, e));
+    const json_t *list = json_object_get(metrics, "per_head_fvu");
+    for (int h = 0; h < heads; h++) {
+        const json_t *value = json_array_get(list, (size_t)h);
+        out->head_fvu[h] =
+            json_is_number(value) ? json_number_value(value) : (double)NAN;
+    }
+    return 0;
+}
+
+static int read_recorded(struct recorded *out, struct table *t, struct err *e)
+{
+    const struct sae *s = t->scan->in.sae;
+    int heads = t->scan->heads;
+    TRY(arena_get(&t->arena, &out->head_fvu, (size_t)heads, sizeof(double),
+                  "figures", e));
     char where[128];
     (void)snprintf(where, sizeof where, "%.80s: headscope.json", s->name);
-    json_t *root = json_loads(s->headscope, JSON_REJECT_DUPLICATES, NULL);
-    if (root == NULL)
-        return err_set(e, ERR_INPUT, "%s: no valid JSON", where);
-    const json_t *metrics = json_object_get(root, "metrics");
-    int code = json_get_real(&row->held_out_fvu, metrics, "fvu", (double)NAN,
-                             where, e);
-    if (code == 0)
-        code = json_get_real(&row->held_out_l0, metrics, "l0", (double)NAN,
-                             where, e);
-    if (code == 0)
-        code = json_get_real(&row->held_out_dead, metrics, "dead_fraction",
-                             (double)NAN, where, e);
+    json_t *root = NULL;
+    if (s->headscope != NULL) {
+        root = json_loads(s->headscope, JSON_REJECT_DUPLICATES, NULL);
+        if (root == NULL)
+            return err_set(e, ERR_INPUT, "%s: no valid JSON", where);
+    }
+    int code =
+        take_recorded(out, json_object_get(root, "metrics"), heads, where, e);
     json_decref(root);
     return code;
 }
 
-static int write_sae(const struct table *t, int64_t id, struct err *e)
+static int write_sae(const struct table *t, int64_t id,
+                     const struct recorded *recorded, struct err *e)
 {
     const struct scan *scan = t->scan;
     const struct sae *s = scan->in.sae;
+    const struct metrics *q = &scan->metrics;
     struct store_sae row = {
         .id = id,
         .dump = TABLES_DUMP_ID,
@@ -84,14 +113,22 @@ static int write_sae(const struct table *t, int64_t id, struct err *e)
         .heads = scan->heads,
         .fingerprint = s->fingerprint,
         .config = s->headscope,
+        .held_out_fvu = recorded->fvu,
+        .held_out_l0 = recorded->l0,
+        .held_out_dead = recorded->dead,
+        .train_fvu = recorded->train_fvu,
+        .pca_fvu = recorded->pca_fvu,
         .tokens = (int64_t)scan->tokens,
-        .fvu = metrics_fvu(&scan->metrics),
-        .l0 = metrics_l0(&scan->metrics),
-        .dead = (int64_t)metrics_dead(&scan->metrics),
+        .fvu = metrics_fvu(q),
+        .l0 = metrics_l0(q),
+        .l1 = metrics_l1(q),
+        .mse = metrics_mse(q),
+        .cosine = metrics_cosine(q),
+        .relative_bias = metrics_relative_bias(q),
+        .dead = (int64_t)metrics_dead(q),
     };
     for (size_t f = 0; f < s->m; f++)
         row.activations += (int64_t)scan->statistics.sampled[f];
-    TRY(read_held_out(&row, s, e));
     return store_writer_begin_sae(t->writer, &row, e);
 }
 
@@ -101,7 +138,25 @@ struct curve {
     json_int_t last; /* step, -1 at first */
 };
 
-/* One line of the training curve: every number in it under its name. */
+/* A number under its name, an array's numbers under name[0], name[1], ... */
+static int write_metric(const struct curve *curve, const char *name,
+                        const json_t *value, struct err *e)
+{
+    if (json_is_number(value))
+        return store_writer_metric(curve->writer, name, curve->last,
+                                   json_number_value(value), e);
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        const json_t *item = json_array_get(value, i);
+        char label[160];
+        (void)snprintf(label, sizeof label, "%.120s[%zu]", name, i);
+        if (json_is_number(item))
+            TRY(store_writer_metric(curve->writer, label, curve->last,
+                                    json_number_value(item), e));
+    }
+    return 0;
+}
+
+/* One line of the training curve. */
 static int write_metrics_line(void *ctx, const json_t *line, struct err *e)
 {
     struct curve *curve = ctx;
@@ -121,15 +176,15 @@ static int write_metrics_line(void *ctx, const json_t *line, struct err *e)
     int code = object == NULL ? err_memory(e, "metrics.jsonl", 0) : 0;
     json_object_foreach(object, name, value)
     {
-        if (code == 0 && json_is_number(value) && strcmp(name, "step") != 0)
-            code = store_writer_metric(curve->writer, name, now,
-                                       json_number_value(value), e);
+        if (code == 0 && strcmp(name, "step") != 0)
+            code = write_metric(curve, name, value, e);
     }
     json_decref(object);
     return code;
 }
 
-static int write_heads(const struct table *t, struct err *e)
+static int write_heads(const struct table *t, const struct recorded *recorded,
+                       struct err *e)
 {
     const struct scan *s = t->scan;
     for (int h = 0; h < s->heads; h++) {
@@ -138,7 +193,10 @@ static int write_heads(const struct table *t, struct err *e)
         int64_t features = 0;
         for (size_t f = 0; f < s->in.sae->m; f++)
             features += t->top_head[f] == h;
-        TRY(store_writer_head(t->writer, h, name, features, e));
+        struct store_head row = {h, name, features,
+                                 metrics_head_fvu(&s->metrics, (size_t)h),
+                                 recorded->head_fvu[h]};
+        TRY(store_writer_head(t->writer, &row, e));
     }
     return 0;
 }
@@ -262,10 +320,12 @@ static int write_all(struct table *t, int64_t id, const char *folder,
                      struct err *e)
 {
     struct curve curve = {t->writer, -1};
+    struct recorded recorded;
     TRY(work_out(t, e));
-    TRY(write_sae(t, id, e));
+    TRY(read_recorded(&recorded, t, e));
+    TRY(write_sae(t, id, &recorded, e));
     TRY(sae_read_metrics(folder, write_metrics_line, &curve, e));
-    TRY(write_heads(t, e));
+    TRY(write_heads(t, &recorded, e));
     TRY(write_features(t, e));
     TRY(write_feature_heads(t, e));
     TRY(rows_write(t->scan, t->scale, t->writer, e));

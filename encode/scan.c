@@ -13,7 +13,7 @@ static int init_parts(struct scan *s, struct err *e)
     size_t m = in->sae->m;
     TRY(chunk_init(&s->chunk, in->dump, in->layer, in->sae, in->sample,
                    s->heads, in->team, e));
-    TRY(metrics_init(&s->metrics, in->sae->d, m, e));
+    TRY(metrics_init(&s->metrics, in->sae->d, m, (size_t)s->heads, e));
     TRY(statistics_init(&s->statistics, m, s->heads, e));
     TRY(examples_init(&s->top, m, in->examples, e));
     TRY(examples_init(&s->by_head, m * (size_t)s->heads, in->head_examples, e));

@@ -25,9 +25,9 @@
     X(CONTEXT, "context", 5)                                                   \
     X(VOCAB, "vocab", 4)                                                       \
     X(TOKEN, "token", 4)                                                       \
-    X(SAE, "sae", 19)                                                          \
+    X(SAE, "sae", 25)                                                          \
     X(METRIC, "metric", 4)                                                     \
-    X(HEAD, "head", 4)                                                         \
+    X(HEAD, "head", 6)                                                         \
     X(FEATURE, "feature", 10)                                                  \
     X(FEATURE_HEAD, "feature_head", 5)                                         \
     X(HISTOGRAM, "histogram", 4)                                               \

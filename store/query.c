@@ -25,8 +25,9 @@ static const char *const sql[QUERY_N] = {
         " FROM dump ORDER BY id",
     [QUERY_SAES] =
         "SELECT id, dump, name, layer, hook, architecture, d_in, d_sae, heads,"
-        " fingerprint, held_out_fvu, held_out_l0, held_out_dead, tokens, fvu,"
-        " l0, dead, activations FROM sae ORDER BY layer, id",
+        " fingerprint, held_out_fvu, held_out_l0, held_out_dead, train_fvu,"
+        " pca_fvu, tokens, fvu, l0, l1, mse, cosine, relative_bias, dead,"
+        " activations FROM sae ORDER BY layer, id",
     [QUERY_SAE_FACTS] = "SELECT id, layer, name, heads, d_sae, tokens FROM sae"
                         " ORDER BY layer, id",
     [QUERY_CATALOG] =

@@ -95,15 +95,22 @@ CREATE TABLE sae (
     held_out_fvu REAL,          -- on tokens kept from training, as the trainer
     held_out_l0 REAL,           -- recorded them; NULL: not recorded
     held_out_dead REAL,         -- share of features
+    train_fvu REAL,             -- the same on as many tokens that trained
+    pca_fvu REAL,               -- PCA of rank held_out_l0 on held-out tokens
     tokens INTEGER NOT NULL,    -- of the dump: all figures below rest on them
     fvu REAL,
     l0 REAL NOT NULL,
+    l1 REAL,                    -- docs/metrics.md: mean sum of activations,
+    mse REAL,                   -- mean squared length of the error,
+    cosine REAL,                -- mean cosine of input and reconstruction,
+    relative_bias REAL,         -- below 1: reconstructions are too short
     dead INTEGER NOT NULL,
     activations INTEGER NOT NULL, -- rows in activation: those of the sample
     UNIQUE (dump, name)
 ) STRICT;
 
--- The training curve, as the trainer recorded it.
+-- The training curve, as the trainer recorded it. A figure of head 3 has a
+-- name like 'per_head_fvu[3]'.
 CREATE TABLE metric (
     sae INTEGER NOT NULL REFERENCES sae (id),
     name TEXT NOT NULL,
@@ -117,6 +124,8 @@ CREATE TABLE head (
     head INTEGER NOT NULL,
     name TEXT NOT NULL,        -- 'L2H3'
     features INTEGER NOT NULL, -- whose top head it is
+    fvu REAL,                  -- of the head's part of the input
+    held_out_fvu REAL,         -- as the trainer recorded it
     PRIMARY KEY (sae, head)
 ) STRICT, WITHOUT ROWID;
 

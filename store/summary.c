@@ -21,7 +21,8 @@ static const char saes_sql[] =
     "   WHERE sae = s.id AND density > 0) WHERE i = (n + 1) / 2)"
     " AS median_density,"
     " d_sae AS features, activations, architecture, d_in, heads, tokens,"
-    " held_out_fvu, held_out_l0, held_out_dead, fingerprint"
+    " held_out_fvu, held_out_l0, held_out_dead, train_fvu, pca_fvu, l1, mse,"
+    " cosine, relative_bias, fingerprint"
     " FROM sae AS s ORDER BY id";
 
 /* Columns of saes_sql that the table shows. */

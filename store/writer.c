@@ -216,9 +216,15 @@ int store_writer_begin_sae(struct store_writer *w, const struct store_sae *s,
     row_real(&r, s->held_out_fvu);
     row_real(&r, s->held_out_l0);
     row_real(&r, s->held_out_dead);
+    row_real(&r, s->train_fvu);
+    row_real(&r, s->pca_fvu);
     row_int(&r, s->tokens);
     row_real(&r, s->fvu);
     row_real(&r, s->l0);
+    row_real(&r, s->l1);
+    row_real(&r, s->mse);
+    row_real(&r, s->cosine);
+    row_real(&r, s->relative_bias);
     row_int(&r, s->dead);
     row_int(&r, s->activations);
     return row_end(&r, &w->inserts, e);
@@ -240,14 +246,16 @@ int store_writer_metric(struct store_writer *w, const char *name, int64_t step,
     return row_end(&r, &w->inserts, e);
 }
 
-int store_writer_head(struct store_writer *w, int head, const char *name,
-                      int64_t features, struct err *e)
+int store_writer_head(struct store_writer *w, const struct store_head *h,
+                      struct err *e)
 {
     struct row r = row_begin(&w->inserts, INSERT_HEAD);
     row_int(&r, w->sae);
-    row_int(&r, head);
-    row_text(&r, name);
-    row_int(&r, features);
+    row_int(&r, h->head);
+    row_text(&r, h->name);
+    row_int(&r, h->features);
+    row_real(&r, h->fvu);
+    row_real(&r, h->held_out_fvu);
     return row_end(&r, &w->inserts, e);
 }
 

@@ -56,10 +56,17 @@ struct store_sae {
     int64_t d_in, d_sae;
     int heads;
     const char *fingerprint, *config;
-    double held_out_fvu, held_out_l0, held_out_dead;
+    double held_out_fvu, held_out_l0, held_out_dead, train_fvu, pca_fvu;
     int64_t tokens;
-    double fvu, l0;
+    double fvu, l0, l1, mse, cosine, relative_bias;
     int64_t dead, activations;
+};
+
+struct store_head {
+    int head;
+    const char *name;
+    int64_t features;
+    double fvu, held_out_fvu;
 };
 
 struct store_feature {
@@ -120,8 +127,8 @@ int store_writer_begin_sae(struct store_writer *w, const struct store_sae *s,
                            struct err *e);
 int store_writer_metric(struct store_writer *w, const char *name, int64_t step,
                         double value, struct err *e);
-int store_writer_head(struct store_writer *w, int head, const char *name,
-                      int64_t features, struct err *e);
+int store_writer_head(struct store_writer *w, const struct store_head *h,
+                      struct err *e);
 int store_writer_feature(struct store_writer *w, const struct store_feature *f,
                          struct err *e);
 int store_writer_feature_head(struct store_writer *w,

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "kernels/kernels.h"
 #include "train/train.h"
 
@@ -74,32 +75,61 @@ static int calibrate(struct sae *s, struct sae_encoder *enc,
     return code;
 }
 
+/* FVU of as many training rows as there are held-out ones, for the gap between
+ * the two. */
+static int measure_training(double *fvu, struct sae_encoder *enc,
+                            const struct input *in, const struct team *team,
+                            struct err *e)
+{
+    struct arena scratch = {0};
+    struct measure q;
+    float *rows;
+    size_t n;
+    int code = input_training_sample(&rows, &n, in, &scratch, e);
+    if (code == 0)
+        code = measure_init(&q, enc, 0, false, team, e);
+    if (code == 0) {
+        code = measure_rows(&q, rows, n, e);
+        *fvu = metrics_fvu(&q.metrics);
+        measure_free(&q);
+    }
+    arena_free(&scratch);
+    return code;
+}
+
+static int add_gap(json_t *figures, double fvu, double train_fvu, struct err *e)
+{
+    json_t *gap = json_pack("{s:o, s:o}", "train_fvu", json_figure(train_fvu),
+                            "fvu_gap", json_figure(fvu - train_fvu));
+    int bad = gap == NULL || json_object_update(figures, gap) != 0;
+    json_decref(gap);
+    return bad ? err_memory(e, "figures", 0) : 0;
+}
+
 static int measure(struct finish_figures *figures, struct sae_encoder *enc,
                    const struct input *in, const struct team *team,
                    struct err *e)
 {
-    enum { ROWS = 4096 };
     const struct sae *s = enc->s;
-    struct metrics q;
-    struct codes codes = {0};
-    int code = metrics_init(&q, s->d, s->m, e);
-    for (size_t r = 0; code == 0 && r < in->sample_rows; r += ROWS) {
-        size_t n = in->sample_rows - r < ROWS ? in->sample_rows - r : ROWS;
-        const float *x = in->sample + r * s->d;
-        code = sae_encode(enc, x, n, &codes, e);
-        if (code == 0)
-            code = metrics_add(&q, s, team, x, &codes, e);
-    }
+    struct measure q;
+    double train_fvu = (double)NAN;
+    TRY(measure_init(&q, enc, s->heads, true, team, e));
+    int code = measure_rows(&q, in->sample, in->sample_rows, e);
+    if (code == 0)
+        code = measure_training(&train_fvu, enc, in, team, e);
     if (code == 0)
         *figures = (struct finish_figures){
-            .fvu = metrics_fvu(&q),
-            .l0 = metrics_l0(&q),
+            .fvu = metrics_fvu(&q.metrics),
+            .l0 = metrics_l0(&q.metrics),
             .threshold = s->threshold != NULL ? (double)s->threshold[0] : 0,
-            .never = (double)metrics_dead(&q) / (double)s->m,
+            .never = (double)metrics_dead(&q.metrics) / (double)s->m,
             .rows = in->sample_rows,
         };
-    codes_free(&codes);
-    metrics_free(&q);
+    if (code == 0)
+        code = measure_figures(&figures->all, &q, e);
+    if (code == 0)
+        code = add_gap(figures->all, figures->fvu, train_fvu, e);
+    measure_free(&q);
     return code;
 }
 
@@ -109,6 +139,7 @@ int finish_sae(struct sae *s, struct finish_figures *figures,
                const struct team *team, struct err *e)
 {
     struct sae_encoder enc = {0};
+    *figures = (struct finish_figures){0};
     int code = fold(s, p, in, c, spec, e);
     if (code == 0)
         code = sae_encoder_open(&enc, s, team, e);
@@ -117,7 +148,10 @@ int finish_sae(struct sae *s, struct finish_figures *figures,
     if (code == 0)
         code = measure(figures, &enc, in, team, e);
     sae_encoder_close(&enc);
-    if (code != 0)
+    if (code != 0) {
+        json_decref(figures->all);
+        figures->all = NULL;
         sae_free(s);
+    }
     return code;
 }

@@ -11,7 +11,7 @@
 #ifndef TRAIN_FINISH_H
 #define TRAIN_FINISH_H
 
-#include "sae/metrics.h"
+#include "sae/measure.h"
 #include "train/input.h"
 #include "train/options.h"
 #include "train/parameters.h"
@@ -24,6 +24,8 @@ struct finish_figures {
     double threshold; /* 0 for topk */
     double never;     /* share of features that no held-out row activates */
     uint64_t rows;
+    json_t *all; /* the figures of docs/metrics.md, for headscope.json; the
+                    caller's json_decref */
 };
 
 /* Fills *s (the caller's sae_free). For all but TopK the threshold is the value

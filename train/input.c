@@ -77,3 +77,27 @@ void input_take(const struct input *in, float *out, const float *rows, size_t n)
                in->d * sizeof *out);
     kernels.scale(out, (float)in->scale, n * in->d);
 }
+
+int input_training_sample(float **out, size_t *n, const struct input *in,
+                          struct arena *arena, struct err *e)
+{
+    const struct reading *r = in->reading;
+    const struct view *v = r->view;
+    struct row_set tokens = {0};
+    float *rows;
+    uint64_t want = in->sample_rows / v->parts;
+    TRY(row_set_sample(&tokens, &r->train, want > 0 ? want : 1, e));
+    *n = (size_t)view_rows(v, &tokens);
+    int code = arena_get(arena, &rows, *n * v->width, sizeof *rows,
+                         "training rows", e);
+    if (code == 0)
+        code =
+            arena_get(arena, out, *n * in->d, sizeof **out, "training rows", e);
+    if (code == 0)
+        code = view_read(v, &tokens, 0, *n, rows, e);
+    row_set_free(&tokens);
+    for (size_t i = 0; code == 0 && i < *n; i++)
+        memcpy(*out + i * in->d, rows + i * v->width + in->first,
+               in->d * sizeof **out);
+    return code;
+}

@@ -29,4 +29,9 @@ void input_close(struct input *in);
 void input_take(const struct input *in, float *out, const float *rows,
                 size_t n);
 
+/* About as many training rows as there are held-out ones in the sample, evenly
+ * spread, raw: *out (*n, d), from the arena. */
+int input_training_sample(float **out, size_t *n, const struct input *in,
+                          struct arena *arena, struct err *e);
+
 #endif

@@ -62,6 +62,10 @@ const struct option train_option_table[TRAIN_OPTION_COUNT] = {
     {"start", 0, OPTION_TEXT, FIELD(start), NULL, 0, 0, NULL, "SAE",
      "begin with the weights of this SAE folder in place of random ones; "
      "--features is then its own number"},
+    {"metrics-every", 0, OPTION_COUNT, FIELD(metrics_every), "0", 0, 1e15, NULL,
+     "STEPS",
+     "steps from one line of metrics.jsonl to the next; 0: about 50 lines a "
+     "run"},
 };
 
 const char *train_architecture_name(enum train_architecture a)

@@ -36,9 +36,10 @@ struct train_options {
     int64_t memory; /* bytes of the shuffle's reservoirs */
     bool skip_bos;
     double skip_outliers;
-    const char *start; /* SAE folder to begin with, or NULL */
+    const char *start;     /* SAE folder to begin with, or NULL */
+    int64_t metrics_every; /* steps */
 };
-enum { TRAIN_OPTION_COUNT = 18 }; /* a constant, for static option groups */
+enum { TRAIN_OPTION_COUNT = 19 }; /* a constant, for static option groups */
 extern const struct option train_option_table[TRAIN_OPTION_COUNT];
 
 /* The same, resolved. */

@@ -8,7 +8,7 @@
 
 /* Rows of one item of the statistics pass; so many items at most, evenly
  * spread, measure a million rows. */
-enum { PIECE_ROWS = 1024, PIECES_MAX = 1024, SAMPLE_ROWS = 32768 };
+enum { PIECE_ROWS = 1024, PIECES_MAX = 1024 };
 
 /* Sums of one piece; each thread fills its own and the pieces are added in
  * order. */
@@ -101,18 +101,18 @@ static int measure(struct reading *r, const struct team *team, struct err *e)
 
 static int read_sample(struct reading *r, struct err *e)
 {
-    uint64_t total = view_rows(r->view, &r->held_out);
-    size_t pieces = SAMPLE_ROWS / SHUFFLE_BLOCK_ROWS;
-    if (total <= SAMPLE_ROWS)
-        pieces = 1;
-    size_t each = total <= SAMPLE_ROWS ? (size_t)total : SHUFFLE_BLOCK_ROWS;
-    r->sample_rows = pieces * each;
-    TRY(arena_get(&r->arena, &r->sample, r->sample_rows * r->view->width,
-                  sizeof *r->sample, "held-out rows", e));
-    for (size_t i = 0; i < pieces; i++)
-        TRY(view_read(r->view, &r->held_out, spread(total, i, pieces), each,
-                      r->sample + i * each * r->view->width, e));
-    return 0;
+    struct row_set tokens = {0};
+    uint64_t most = ROW_SET_SAMPLE / r->view->parts;
+    int code = row_set_sample(&tokens, &r->held_out, most > 0 ? most : 1, e);
+    if (code == 0) {
+        r->sample_rows = (size_t)view_rows(r->view, &tokens);
+        code = arena_get(&r->arena, &r->sample, r->sample_rows * r->view->width,
+                         sizeof *r->sample, "held-out rows", e);
+    }
+    if (code == 0)
+        code = view_read(r->view, &tokens, 0, r->sample_rows, r->sample, e);
+    row_set_free(&tokens);
+    return code;
 }
 
 static int open_reading(struct reading *r, const struct reading_options *o,

@@ -10,13 +10,14 @@
 
 int record_curve_point(FILE *f, const struct record_point *p, struct err *e)
 {
-    json_t *line =
-        json_pack("{s:I, s:I, s:I, s:f, s:f, s:o, s:f, s:f, s:f, s:f}", "step",
-                  (json_int_t)p->step, "tokens", (json_int_t)p->tokens, "k",
-                  (json_int_t)p->k, "loss", p->loss, "train_fvu", p->train_fvu,
-                  "held_out_fvu", json_figure(p->held_out_fvu), "l0", p->l0,
-                  "dead_fraction", p->dead_fraction, "learning_rate", p->rate,
-                  "gradient_norm", p->gradient_norm);
+    json_t *line = json_pack(
+        "{s:I, s:I, s:I, s:f, s:f, s:o, s:f, s:f, s:f, s:f, s:o}", "step",
+        (json_int_t)p->step, "tokens", (json_int_t)p->tokens, "k",
+        (json_int_t)p->k, "loss", p->loss, "train_fvu", p->train_fvu,
+        "held_out_fvu", json_figure(metrics_fvu(p->held_out)), "l0", p->l0,
+        "dead_fraction", p->dead_fraction, "learning_rate", p->rate,
+        "gradient_norm", p->gradient_norm, "per_head_fvu",
+        measure_heads(p->held_out));
     if (line == NULL)
         return err_memory(e, "metrics.jsonl", 0);
     int bad = json_dumpf(line, f, JSON_COMPACT) != 0;
@@ -89,11 +90,18 @@ static json_t *rows_json(const struct run *run)
 
 static json_t *metrics_json(const struct train_result *r)
 {
-    return json_pack("{s:o, s:f, s:f, s:f, s:f, s:I}", "fvu",
-                     json_figure(r->held_out.fvu), "l0", r->held_out.l0,
-                     "dead_fraction", r->dead_fraction, "never_on_held_out",
-                     r->held_out.never, "threshold", r->held_out.threshold,
-                     "held_out_rows_measured", (json_int_t)r->held_out.rows);
+    json_t *metrics =
+        json_pack("{s:o, s:f, s:f, s:f, s:f, s:I}", "fvu",
+                  json_figure(r->held_out.fvu), "l0", r->held_out.l0,
+                  "dead_fraction", r->dead_fraction, "never_on_held_out",
+                  r->held_out.never, "threshold", r->held_out.threshold,
+                  "held_out_rows_measured", (json_int_t)r->held_out.rows);
+    if (metrics != NULL &&
+        json_object_update_missing(metrics, r->held_out.all) != 0) {
+        json_decref(metrics);
+        metrics = NULL;
+    }
+    return metrics;
 }
 
 json_t *record_json(const struct run *r, const struct train_result *result)

@@ -17,7 +17,7 @@ struct record_point {
     size_t k;
     double loss;      /* mean ‖e‖² of the batch, scaled units */
     double train_fvu; /* loss / d: scaled inputs have E‖x − μ‖² = d */
-    double held_out_fvu; /* of up to 4096 held-out rows, rule of training */
+    const struct metrics *held_out; /* up to 4096 rows, rule of training */
     double l0, dead_fraction, rate, gradient_norm;
 };
 int record_curve_point(FILE *f, const struct record_point *p, struct err *e);

@@ -33,7 +33,7 @@ static struct step_plan plan_at(const struct run *r, uint64_t t)
 
 /* ---- opening ---- */
 
-/* Scaled held-out rows for the curve, and their variance. */
+/* Scaled held-out rows for the curve. */
 static int take_check_rows(struct run *r, struct err *e)
 {
     size_t d = r->in.d, batch = r->config.batch;
@@ -41,17 +41,8 @@ static int take_check_rows(struct run *r, struct err *e)
     r->check_rows = n < batch ? n : batch;
     n = r->check_rows * d;
     TRY(arena_get(&r->arena, &r->check, n, sizeof(float), "held-out rows", e));
-    double *sum;
-    TRY(arena_get(&r->arena, &sum, d, sizeof *sum, "held-out rows", e));
-    double square = 0, mean_square = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         r->check[i] = (float)r->in.scale * r->in.sample[i];
-        square += (double)r->check[i] * (double)r->check[i];
-        sum[i % d] += (double)r->check[i];
-    }
-    for (size_t j = 0; j < d; j++)
-        mean_square += sum[j] * sum[j];
-    r->check_variance = square - mean_square / (double)r->check_rows;
     return 0;
 }
 
@@ -223,29 +214,32 @@ static double dead_fraction(const struct run *r)
     return (double)dead / (double)r->config.m;
 }
 
-/* FVU of the held-out check rows under the rule of training; NaN where they do
- * not vary, as one row alone. */
-static int check_fvu(struct run *r, const struct step_plan *plan, struct err *e)
+/* The held-out check rows under the rule of training. */
+static int check_held_out(struct run *r, const struct step_plan *plan,
+                          struct err *e)
 {
     struct step_result result;
+    const struct parameters *p = &r->p;
+    const struct sae view = {
+        .d = p->d, .m = p->m, .w_dec = p->w_dec.w, .b_dec = p->b_dec.w};
     TRY(step_forward(&r->step, r->check, r->check_rows, plan, &result, e));
-    r->fvu = r->check_variance > 0
-                 ? result.error * (double)r->check_rows / r->check_variance
-                 : (double)NAN;
-    return 0;
+    metrics_free(&r->held_out);
+    TRY(metrics_init(&r->held_out, p->d, p->m, (size_t)r->spec->heads, e));
+    return metrics_add(&r->held_out, &view, r->job->team, r->check,
+                       &r->step.codes, e);
 }
 
 static int add_curve_point(struct run *r, const struct step_plan *plan,
                            struct err *e)
 {
-    TRY(check_fvu(r, plan, e));
+    TRY(check_held_out(r, plan, e));
     struct record_point point = {
         .step = r->done,
         .tokens = r->done * r->config.batch,
         .k = plan->k,
         .loss = r->last.loss,
         .train_fvu = r->last.error / (double)r->in.d,
-        .held_out_fvu = r->fvu,
+        .held_out = &r->held_out,
         .l0 = r->last.l0,
         .dead_fraction = dead_fraction(r),
         .rate = plan->rate,
@@ -263,14 +257,17 @@ static int not_finite(const struct run *r, struct err *e)
                        r->saved);
     return err_set(e, ERR_INPUT,
                    "%s: the loss is not finite at step %" PRIu64
-                   "; %s; lower --rate (now %g) and begin anew",
+                   "; %s; a --rate lower than %g in a new run (--force) may "
+                   "help",
                    r->spec->output, r->done, where, r->config.rate);
 }
 
 int run_step(struct run *r, const float *rows, struct err *e)
 {
     const struct train_config *c = &r->config;
-    uint64_t every = c->steps / CURVE_POINTS > 0 ? c->steps / CURVE_POINTS : 1;
+    uint64_t every = (uint64_t)r->spec->options->metrics_every;
+    if (every == 0)
+        every = c->steps / CURVE_POINTS > 0 ? c->steps / CURVE_POINTS : 1;
     struct step_plan plan = plan_at(r, r->done + 1);
     input_take(&r->in, r->batch, rows, c->batch);
     TRY(step_run(&r->step, r->batch, c->batch, &plan, &r->last, e));
@@ -308,6 +305,8 @@ static int write_sae(struct run *r, struct train_result *out, struct err *e)
     int code = record == NULL ? err_memory(e, "headscope.json", 0)
                               : sae_write(&sae, folder, record, e);
     json_decref(record);
+    json_decref(out->held_out.all);
+    out->held_out.all = NULL;
     sae_free(&sae);
     if (code == 0)
         code = record_timing(folder, out, e);
@@ -344,6 +343,7 @@ void run_close(struct run *r)
         output_leave(&r->output);
     else
         output_abort(&r->output);
+    metrics_free(&r->held_out);
     step_free(&r->step);
     parameters_free(&r->p);
     input_close(&r->in);

@@ -28,16 +28,15 @@ struct run {
     float *batch; /* (batch, d) */
     float *check; /* (check_rows, d) held-out rows, scaled */
     size_t check_rows;
-    double check_variance; /* Σ‖x − mean‖² of them */
-    uint64_t done;         /* steps */
-    uint64_t begun;        /* steps that were done before */
-    uint64_t saved;        /* steps at the last checkpoint */
-    bool keeps;            /* the partial folder holds a checkpoint */
+    struct metrics held_out; /* of the check rows, at the last curve point */
+    uint64_t done;           /* steps */
+    uint64_t begun;          /* steps that were done before */
+    uint64_t saved;          /* steps at the last checkpoint */
+    bool keeps;              /* the partial folder holds a checkpoint */
     json_t *identity;
     struct output output;
     FILE *curve;
     struct step_result last; /* of the last step */
-    double fvu;              /* of the last point of the curve */
 };
 
 /* Begins anew or goes on, as the job says. On failure run_close is still due.

@@ -122,7 +122,8 @@ static void show_progress(const struct work *w, struct progress *bar,
     char note[140];
     (void)snprintf(note, sizeof note,
                    "step %" PRIu64 "  loss %.3g  FVU %.3f  L0 %.0f  dead %zu",
-                   done, r->last.loss, r->fvu, r->last.l0, dead);
+                   done, r->last.loss, metrics_fvu(&r->held_out), r->last.l0,
+                   dead);
     progress_set(bar, done * r->config.batch, note);
 }
 
@@ -171,6 +172,21 @@ static int finish_all(struct work *w, struct train_result *out, double seconds,
     return 0;
 }
 
+/* A failure does not cost what was trained before it: says so. */
+static int add_kept(const struct work *w, struct err *e)
+{
+    bool kept = false;
+    for (size_t i = 0; i < w->opened; i++)
+        kept |= w->runs[i].keeps && w->runs[i].output.lock_fd >= 0;
+    if (!kept || e->code == ERR_INTERRUPTED)
+        return e->code;
+    const struct err cause = *e;
+    return err_set(e, cause.code,
+                   "%s; the checkpoint of what was trained is kept, --resume "
+                   "goes on from there",
+                   cause.msg);
+}
+
 int train_run(struct train_result *out, const struct train_job *job,
               struct err *e)
 {
@@ -183,6 +199,8 @@ int train_run(struct train_result *out, const struct train_job *job,
         code = loop(&w, e);
     if (code == 0)
         code = finish_all(&w, out, clock_seconds() - begun, e);
+    if (code != 0)
+        code = add_kept(&w, e);
     work_close(&w);
     return code;
 }

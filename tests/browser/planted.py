@@ -9,7 +9,7 @@ import math
 import os
 import sqlite3
 
-APPLICATION_ID, SCHEMA_VERSION = 0x68736370, 1
+APPLICATION_ID, SCHEMA_VERSION = 0x68736370, 2
 CONTEXTS, LENGTH = 24, 12
 BOS = "<|endoftext|>"
 LONG = "long" * 2560
@@ -144,10 +144,11 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
     alive = [f for f in range(features) if features == 1 or f < features - 1]
     insert(db, "sae", [(
         number, 1, f"sae{number}", layer, f"blocks.{layer}.attn.hook_z",
-        "jumprelu", 8 * heads, features, heads, "0" * 32, None, .2, 4.0, .1, n,
-        .2, 4.0, features - len(alive), len(rows["activation"]))])
+        "jumprelu", 8 * heads, features, heads, "0" * 32, None, .2, 4.0, .1, .2,
+        .4, n, .2, 4.0, 8.0, 2.0, .9, 1.0, features - len(alive),
+        len(rows["activation"]))])
     insert(db, "head", ((number, h, f"L{layer}H{h}",
-                         sum(f % heads == h for f in alive))
+                         sum(f % heads == h for f in alive), .2, .2)
                         for h in range(heads)))
     for table, content in rows.items():
         insert(db, table, content)

@@ -7,7 +7,7 @@ find . -mindepth 1 -delete
 headscope --version | grep -qE '^headscope [0-9]+\.[0-9]+\.[0-9]+$'
 headscope --help >overview.log
 [ "$(headscope help)" = "$(cat overview.log)" ]
-for command in capture train encode info; do
+for command in capture train eval encode info; do
   grep -qE "^  $command " overview.log || fail "--help does not list $command"
   headscope $command --help >help.log
   grep -q "usage: headscope $command " help.log

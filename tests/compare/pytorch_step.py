@@ -10,11 +10,12 @@ decoder rows; data are random. `headscope bench` runs before and after the
 PyTorch variants, the mean of both stands in the table. Variants:
 
     fp32, fp32-compiled, bf16, bf16-compiled
-        dense autograd, as trainers write it, eager or with torch.compile of
-        forward and loss; bf16 is autocast
+        dense autograd, as most trainers write it, eager or with
+        torch.compile of forward and loss; bf16 is autocast
     fp32-sparse, bf16-sparse
-        not what trainers do: headscope's own algorithm as far as PyTorch's
-        operators go, only the encoder's product is dense
+        headscope's own algorithm as far as PyTorch's operators go: of the
+        main loss only the encoder's product is dense. No trainer does all of
+        it; EleutherAI's sparsify, with per-row TopK, comes nearest
 
 Where trainers differ, PyTorch gets the faster way. Adam is the fused one; the
 codes of AuxK are as wide as there are dead features, not m; relu comes after
@@ -22,7 +23,8 @@ the selection, on the selected values; b_dec's gradient through the encoder is
 summed over rows before it is multiplied by W_enc, which saves the sixth dense
 product; malloc keeps freed memory, else every step faults its gigabytes in
 again (variables of malloc that are set already stand). AuxK takes all rows, as
-trainers do; headscope takes an eighth (train/auxk.h).
+trainers do; headscope takes a part of them, another each step (train/auxk.h),
+unless --aux-rows 1 makes it take all too.
 
 Every variant starts from the same weights and rows, so the losses printed must
 agree. Each runs in a process of its own; one that fails or is killed is
@@ -229,6 +231,8 @@ def bench(o, environment):
     command = [o.headscope, "bench", "--json"]
     for name in ("d", "m", "k", "n", "dead", "threads"):
         command += [f"--{name}", str(getattr(o, name))]
+    if o.aux_rows is not None:
+        command += ["--aux-rows", str(o.aux_rows)]
     if o.dense:
         command.append("--dense")
     try:
@@ -276,6 +280,9 @@ def options():
                    help="0: all, as each program counts them")
     p.add_argument("--variants", default=",".join(VARIANTS))
     p.add_argument("--headscope", default=str(root / "build" / "headscope"))
+    p.add_argument("--aux-rows", type=float,
+                   help="share of the rows for headscope's AuxK, in place of "
+                        "its default; 1: all, as PyTorch's here")
     p.add_argument("--dense", action="store_true",
                    help="headscope bench also times a dense step of its own")
     p.add_argument("--json", action="store_true")
@@ -328,7 +335,7 @@ def main():
     if o.threads:
         torch.set_num_threads(o.threads)
     report = {"machine": machine(), "d": o.d, "m": o.m, "k": o.k, "n": o.n,
-              "dead": o.dead, "steps": o.steps}
+              "dead": o.dead, "steps": o.steps, "aux_rows": o.aux_rows}
     before = bench(o, environment)
     report["variants"] = [measure_apart(v, o) for v in o.variants]
     report["headscope"] = [before, bench(o, environment)]

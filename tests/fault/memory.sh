@@ -17,7 +17,7 @@ headscope train tiny.dump --layer 0 -o layer0.sae --features 64 -k 4 \
 # each ARGUMENT...: fails the allocations 1 to 40, then ever sparser ones, until
 # there is none of that number.
 each() {
-  local n=0 status failures=0
+  local n=0 status failures=0 kept=0
   while :; do
     n=$((n < 40 ? n + 1 : n + n / 8))
     rm -rf x.* .x.*
@@ -29,6 +29,12 @@ each() {
       2 | 3)
         failures=$((failures + 1))
         [ "$(wc -l <err.log)" = 1 ] || fail "allocation $n: $(cat err.log)"
+        # A run that has come to a checkpoint keeps it, and says so.
+        if [ -e .x.sae.partial/checkpoint/state.safetensors ]; then
+          grep -q -e --resume err.log || fail "kept without a word"
+          kept=$((kept + 1))
+          rm -rf .x.sae.partial
+        fi
         [ -z "$(find . -name 'x.*' -o -name '.x.*')" ] ||
           fail "allocation $n of $1 left $(ls -A)"
         ;;
@@ -36,10 +42,11 @@ each() {
     esac
   done
   [ $failures -gt 30 ] || fail "only $failures allocations of $1 failed"
-  printf '%s: %d failures\n' "$1" $failures
+  printf '%s: %d failures, %d kept\n' "$1" $failures $kept
 }
 
 each info tiny.dump layer0.sae
 each train tiny.dump -m 64 -k 4 --tokens 1k --batch 256 -o x.sae
+each eval tiny.dump layer0.sae --with layer0.sae
 each encode tiny.dump layer0.sae -o x.db
 each capture "$MODEL" --text tiny.txt --layers 0 --context 64 -o x.dump

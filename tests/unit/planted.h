@@ -165,8 +165,10 @@ static inline void planted_write_sae(const char *folder,
             s.threshold[f] = 0.5F;
     }
     json_t *extra =
-        json_pack("{s:i, s:{s:f, s:f, s:f}}", "heads", d == D ? HEADS : 0,
-                  "metrics", "fvu", 0.25, "l0", 6.5, "dead_fraction", 0.125);
+        json_pack("{s:i, s:{s:f, s:f, s:f, s:f, s:f, s:[f, n, f]}}", "heads",
+                  d == D ? HEADS : 0, "metrics", "fvu", 0.25, "l0", 6.5,
+                  "dead_fraction", 0.125, "train_fvu", 0.1875, "pca_fvu", 0.5,
+                  "per_head_fvu", 0.375, 0.75);
     assert_int_equal(mkdir(folder, 0777), 0);
     assert_int_equal(sae_write(&s, folder, extra, &e), 0);
     json_decref(extra);

@@ -126,7 +126,8 @@ static int make_all(void **state)
     planted_write_sae("b.sae", SAE_JUMPRELU, "blocks.1.attn.hook_z", D);
     planted_write_sae("c.sae", SAE_TOPK, "blocks.1.attn.hook_z", D);
     write_text("b.sae/metrics.jsonl", "{\"step\": 10, \"tokens\": 40960, "
-                                      "\"fvu\": 0.5, \"note\": \"x\"}\n"
+                                      "\"fvu\": 0.5, \"note\": \"x\", "
+                                      "\"heads\": [0.5, null, 0.75]}\n"
                                       "{\"step\": 20, \"tokens\": 81920, "
                                       "\"fvu\": 0.25}\n");
     if (encode("one.db", 1, 3) != 0)
@@ -268,8 +269,11 @@ static void test_sae_row(void **state)
     for (int i = 0; i < SAES; i++) {
         const struct naive *n = &naive[i];
         double error = 0, square = 0, sum[D] = {0}, active = 0, in_sample = 0;
+        double head_error[HEADS] = {0}, head_square[HEADS] = {0};
+        double l1 = 0, cosine = 0, bias[2] = {0};
         const float *z = planted.z[layers[i]];
-        for (int t = 0; t < TOKENS; t++)
+        for (int t = 0; t < TOKENS; t++) {
+            double xx = 0, xd = 0, dd = 0;
             for (int d = 0; d < D; d++) {
                 double x = (double)z[t * D + d],
                        decoded = (double)n->sae.b_dec[d];
@@ -277,20 +281,57 @@ static void test_sae_row(void **state)
                     decoded += (double)n->value[t * M + f] *
                                (double)n->sae.w_dec[f * D + d];
                 error += (x - decoded) * (x - decoded);
-                square += x * x;
+                head_error[d / D_HEAD] += (x - decoded) * (x - decoded);
+                head_square[d / D_HEAD] += x * x;
                 sum[d] += x;
+                xx += x * x;
+                xd += x * decoded;
+                dd += decoded * decoded;
             }
+            cosine += xd / sqrt(xx * dd);
+            bias[0] += dd;
+            bias[1] += xd;
+        }
         for (int d = 0; d < D; d++)
-            square -= sum[d] * sum[d] / TOKENS;
+            head_square[d / D_HEAD] -= sum[d] * sum[d] / TOKENS;
+        for (int h = 0; h < HEADS; h++) {
+            square += head_square[h];
+            assert_near(number("SELECT fvu FROM head WHERE sae = ? AND "
+                               "head = ?",
+                               i + 1, h, 0),
+                        head_error[h] / head_square[h], 1e-5);
+        }
         for (int t = 0; t < TOKENS; t++)
             for (int f = 0; f < M; f++) {
                 active += n->value[t * M + f] > 0;
+                l1 += (double)n->value[t * M + f];
                 in_sample += sampled[t] && n->value[t * M + f] > 0;
             }
         assert_near(number("SELECT fvu FROM sae WHERE id = ?", i + 1, 0, 0),
                     error / square, 1e-5);
         assert_near(number("SELECT l0 FROM sae WHERE id = ?", i + 1, 0, 0),
                     active / TOKENS, 1e-12);
+        assert_near(number("SELECT l1 FROM sae WHERE id = ?", i + 1, 0, 0),
+                    l1 / TOKENS, 1e-9);
+        assert_near(number("SELECT mse FROM sae WHERE id = ?", i + 1, 0, 0),
+                    error / TOKENS, 1e-3);
+        assert_near(number("SELECT cosine FROM sae WHERE id = ?", i + 1, 0, 0),
+                    cosine / TOKENS, 1e-6);
+        assert_near(
+            number("SELECT relative_bias FROM sae WHERE id = ?", i + 1, 0, 0),
+            bias[0] / bias[1], 1e-5);
+        assert_near(
+            number("SELECT train_fvu FROM sae WHERE id = ?", i + 1, 0, 0),
+            0.1875, 0);
+        assert_near(number("SELECT pca_fvu FROM sae WHERE id = ?", i + 1, 0, 0),
+                    0.5, 0);
+        assert_near(number("SELECT held_out_fvu FROM head WHERE sae = ? AND "
+                           "head = 2",
+                           i + 1, 0, 0),
+                    0.75, 0);
+        assert_true(isnan(number("SELECT held_out_fvu FROM head WHERE sae = ? "
+                                 "AND head = 1",
+                                 i + 1, 0, 0)));
         assert_near(
             number("SELECT activations FROM sae WHERE id = ?", i + 1, 0, 0),
             in_sample, 0);
@@ -305,7 +346,11 @@ static void test_sae_row(void **state)
                        "name = 'fvu' AND step = 20",
                        0, 0, 0),
                 0.25, 0);
-    assert_int_equal(number("SELECT count(*) FROM metric", 0, 0, 0), 4);
+    assert_near(number("SELECT value FROM metric WHERE sae = 2 AND "
+                       "name = 'heads[2]' AND step = 10",
+                       0, 0, 0),
+                0.75, 0);
+    assert_int_equal(number("SELECT count(*) FROM metric", 0, 0, 0), 6);
 }
 
 static void test_features(void **state)

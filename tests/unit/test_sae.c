@@ -369,7 +369,7 @@ static void test_metrics(void **state)
         x[i] += 100;
     for (size_t j = 0; j < D; j++)
         s.b_dec[j] = 100;
-    assert_int_equal(metrics_init(&q, D, M, &e), 0);
+    assert_int_equal(metrics_init(&q, D, M, HEADS, &e), 0);
     double error = 0, variance = 0, mean[D] = {0};
     for (size_t i = 0; i < ROWS * D; i++)
         mean[i % D] += (double)x[i] / ROWS;

@@ -176,6 +176,52 @@ static void rows_are_found_and_read(void **state)
     dump_close(&d);
 }
 
+/* Blocks of 256 at even distances over the whole set, gaps and all; no row
+ * twice; all rows where there are no more. */
+static void samples_are_spread(void **state)
+{
+    (void)state;
+    struct dump *d = open_rows(2600, 25);
+    struct row_set train, test, sample;
+    struct err e = {0};
+    unsigned char marks[3000] = {0};
+    static float values[3000];
+    assert_int_equal(split_rows(&train, &test, d, 0.3, 3, &e), 0);
+    uint64_t total = row_set_total(&train), run;
+    assert_true(total == 1825);
+    assert_int_equal(row_set_sample(&sample, &train, 800, &e), 0);
+    assert_true(row_set_total(&sample) == 768); /* three whole blocks */
+    assert_int_equal(row_set_read(&sample, d, 0, 0, 768, values, &e), 0);
+    for (uint64_t i = 0; i < 768; i++) {
+        uint64_t at = total * (i / 256) / 3 + i % 256;
+        uint64_t row = row_set_at(&train, at, &run);
+        assert_true(row_set_at(&sample, i, &run) == row);
+        assert_true(values[i] == (float)row);
+        assert_int_equal(marks[row]++, 0);
+    }
+    row_set_free(&sample);
+    for (uint64_t rows = total; rows < total + 2; rows++) {
+        assert_int_equal(row_set_sample(&sample, &train, rows, &e), 0);
+        assert_true(row_set_total(&sample) == total);
+        for (uint64_t i = 0; i < total; i++)
+            assert_true(row_set_at(&sample, i, &run) ==
+                        row_set_at(&train, i, &run));
+        row_set_free(&sample);
+    }
+    assert_int_equal(row_set_sample(&sample, &train, 3, &e), 0);
+    assert_true(row_set_total(&sample) == 3);
+    row_set_free(&sample);
+    row_set_free(&train);
+    row_set_free(&test);
+    assert_int_equal(split_rows(&train, &test, d, 0, 3, &e), 0);
+    assert_int_equal(row_set_sample(&sample, &test, 5, &e), 0);
+    assert_true(row_set_total(&sample) == 0);
+    row_set_free(&sample);
+    row_set_free(&train);
+    row_set_free(&test);
+    dump_close(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +229,7 @@ int main(void)
         cmocka_unit_test(blocks_stand_in_for_contexts),
         cmocka_unit_test(edges_of_the_share),
         cmocka_unit_test(rows_are_found_and_read),
+        cmocka_unit_test(samples_are_spread),
     };
     return cmocka_run_group_tests(tests, scratch_begin, scratch_end);
 }

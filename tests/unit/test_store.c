@@ -67,8 +67,10 @@ static void put_features(struct store_writer *w)
                                                 {0, 1, 0.5, 0.75},
                                                 {1, 0, 0.5, (double)NAN},
                                                 {1, 1, 0.5, (double)NAN}};
-    assert_int_equal(store_writer_head(w, 0, "L0H0", 0, &e), 0);
-    assert_int_equal(store_writer_head(w, 1, "L0H1", 1, &e), 0);
+    const struct store_head heads[] = {{0, "L0H0", 0, 0.25, (double)NAN},
+                                       {1, "L0H1", 1, 0.5, (double)NAN}};
+    assert_int_equal(store_writer_head(w, &heads[0], &e), 0);
+    assert_int_equal(store_writer_head(w, &heads[1], &e), 0);
     assert_int_equal(store_writer_feature(w, &live, &e), 0);
     assert_int_equal(store_writer_feature(w, &dead, &e), 0);
     for (int i = 0; i < 4; i++)
