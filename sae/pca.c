@@ -114,20 +114,22 @@ static int centre(struct covariance *c, struct err *e)
     return 0;
 }
 
-/* Ascending eigenvalues of the matrix into w. LAPACK counts columns first: our
- * lower triangle is its upper. */
-static int solve(double *w, struct covariance *c, struct err *e)
+/* Ascending eigenvalues of the matrix into w; with job "V" the rows of the
+ * matrix become their vectors. LAPACK counts columns first: our lower triangle
+ * is its upper, and its columns our rows. */
+static int solve(double *w, struct covariance *c, const char *job,
+                 struct err *e)
 {
     if (c->d > INT_MAX)
         return err_set(e, ERR_INPUT, "a covariance of %zu inputs; at most %d",
                        c->d, INT_MAX);
     int n = (int)c->d, info = 0, size = -1;
     double best = 0, *work = NULL;
-    dsyev_("N", "U", &n, c->matrix, &n, w, &best, &size, &info, 1, 1);
+    dsyev_(job, "U", &n, c->matrix, &n, w, &best, &size, &info, 1, 1);
     size = info == 0 && best >= 1 ? (int)best : 3 * n;
     TRY(arena_get(&c->arena, &work, (size_t)size, sizeof *work, "eigenvalues",
                   e));
-    dsyev_("N", "U", &n, c->matrix, &n, w, work, &size, &info, 1, 1);
+    dsyev_(job, "U", &n, c->matrix, &n, w, work, &size, &info, 1, 1);
     if (info != 0)
         return err_set(e, ERR_SYSTEM,
                        "LAPACK found no eigenvalues of a covariance (dsyev "
@@ -136,29 +138,51 @@ static int solve(double *w, struct covariance *c, struct err *e)
     return 0;
 }
 
-int covariance_spectrum(struct spectrum *out, struct covariance *c,
-                        struct err *e)
+static void swap(double *a, double *b)
+{
+    double v = *a;
+    *a = *b;
+    *b = v;
+}
+
+static int take_spectrum(struct spectrum *out, struct covariance *c,
+                         const char *job, struct err *e)
 {
     size_t d = c->d;
-    *out = (struct spectrum){.d = d};
-    int code =
-        arena_get(&out->arena, &out->value, d, sizeof(double), "spectrum", e);
-    if (code == 0)
-        code = centre(c, e);
-    if (code == 0)
-        code = solve(out->value, c, e);
-    if (code != 0) {
-        spectrum_free(out);
-        return code;
-    }
-    for (size_t i = 0; i < d / 2; i++) {
-        double v = out->value[i];
-        out->value[i] = out->value[d - 1 - i];
-        out->value[d - 1 - i] = v;
-    }
+    TRY(arena_get(&out->arena, &out->value, d, sizeof(double), "spectrum", e));
+    TRY(centre(c, e));
+    TRY(solve(out->value, c, job, e));
+    for (size_t i = 0; i < d / 2; i++)
+        swap(&out->value[i], &out->value[d - 1 - i]);
     for (size_t i = 0; i < d; i++)
         out->value[i] = out->value[i] > 0 ? out->value[i] : 0;
     return 0;
+}
+
+int covariance_spectrum(struct spectrum *out, struct covariance *c,
+                        struct err *e)
+{
+    *out = (struct spectrum){.d = c->d};
+    int code = take_spectrum(out, c, "N", e);
+    if (code != 0)
+        spectrum_free(out);
+    return code;
+}
+
+int covariance_axes(struct spectrum *out, struct covariance *c, struct err *e)
+{
+    size_t d = c->d;
+    *out = (struct spectrum){.d = d};
+    int code = take_spectrum(out, c, "V", e);
+    if (code == 0)
+        code =
+            arena_get(&out->arena, &out->axis, d * d, sizeof(float), "axes", e);
+    for (size_t i = 0; code == 0 && i < d; i++)
+        for (size_t j = 0; j < d; j++)
+            out->axis[i * d + j] = (float)c->matrix[(d - 1 - i) * d + j];
+    if (code != 0)
+        spectrum_free(out);
+    return code;
 }
 
 void spectrum_free(struct spectrum *s)

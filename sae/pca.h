@@ -39,6 +39,7 @@ void covariance_add(struct covariance *c, const struct team *team,
 struct spectrum {
     size_t d;
     double *value; /* (d) */
+    float *axis;   /* (d, d) unit vectors in the order of values, or NULL */
     struct arena arena;
 };
 
@@ -47,6 +48,8 @@ struct spectrum {
  * ERR_INPUT if the rows are too large for float64. */
 int covariance_spectrum(struct spectrum *out, struct covariance *c,
                         struct err *e);
+/* With the axes. Cost: three to four times as much. */
+int covariance_axes(struct spectrum *out, struct covariance *c, struct err *e);
 void spectrum_free(struct spectrum *s);
 
 /* The share of variance that no affine map of this rank can explain: Σ of the

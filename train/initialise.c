@@ -25,12 +25,14 @@ static float best_tie(const struct step *s, size_t n)
 }
 
 int initialise(struct step *s, const struct input *in,
+               const struct input_statistics *statistics,
                const struct step_plan *plan, uint64_t seed, struct err *e)
 {
     size_t d = in->d;
     size_t n = in->sample_rows < s->batch ? in->sample_rows : s->batch;
     struct parameters *p = s->p;
     parameters_draw(p, seed, s->team);
+    input_statistics_confine(statistics, p, s->team);
     for (size_t j = 0; j < d; j++)
         p->b_dec.w[j] = (float)in->scale * in->mean[j];
     float *x = malloc(n * d * sizeof *x);

@@ -59,6 +59,10 @@ const struct option train_option_table[TRAIN_OPTION_COUNT] = {
      "TIMES",
      "leave out tokens whose norm is more than so many times the median; 0: "
      "none"},
+    {"init", 0, OPTION_CHOICE, FIELD(init), "random", 0, 0, "random|active",
+     NULL,
+     "decoder rows to begin with: drawn from the whole sphere, or from the "
+     "dimensions that hold 99 % of the variance"},
     {"start", 0, OPTION_TEXT, FIELD(start), NULL, 0, 0, NULL, "SAE",
      "begin with the weights of this SAE folder in place of random ones; "
      "--features is then its own number"},

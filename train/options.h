@@ -19,6 +19,10 @@ const char *train_architecture_name(enum train_architecture a);
 /* Share of the rows for AuxK where options leave it open. */
 #define TRAIN_AUX_ROWS "0.0625"
 
+/* Decoder rows at the start: from the whole sphere, or from the dimensions that
+ * the rows use (train/input_statistics.h). */
+enum train_init { TRAIN_INIT_RANDOM, TRAIN_INIT_ACTIVE };
+
 /* As typed; 0 means "choose" where the help says so. */
 struct train_options {
     int architecture;    /* enum train_architecture */
@@ -36,10 +40,11 @@ struct train_options {
     int64_t memory; /* bytes of the shuffle's reservoirs */
     bool skip_bos;
     double skip_outliers;
+    int init;              /* enum train_init */
     const char *start;     /* SAE folder to begin with, or NULL */
     int64_t metrics_every; /* steps */
 };
-enum { TRAIN_OPTION_COUNT = 19 }; /* a constant, for static option groups */
+enum { TRAIN_OPTION_COUNT = 20 }; /* a constant, for static option groups */
 extern const struct option train_option_table[TRAIN_OPTION_COUNT];
 
 /* The same, resolved. */

@@ -64,6 +64,8 @@ int run_prepare(struct run *r, const struct train_job *job,
         o.features = (int64_t)r->start.m;
     }
     TRY(train_configure(&r->config, &o, spec->d, rows, e));
+    TRY(input_statistics_measure(&r->statistics, &r->in,
+                                 o.init == TRAIN_INIT_ACTIVE, job->team, e));
     TRY(parameters_init(&r->p, spec->d, r->config.m, e));
     TRY(step_init(&r->step, &r->p, job->team, r->config.batch, e));
     TRY(arena_get(&r->arena, &r->batch, r->config.batch * spec->d,
@@ -78,7 +80,8 @@ int run_initialise(struct run *r, struct err *e)
         warm_start(&r->step, &r->start, &r->in);
         return 0;
     }
-    return initialise(&r->step, &r->in, &plan, r->job->reading.seed, e);
+    return initialise(&r->step, &r->in, &r->statistics, &plan,
+                      r->job->reading.seed, e);
 }
 
 static int begin_curve(struct run *r, const char *path, const char *mode,
@@ -309,6 +312,8 @@ static int write_sae(struct run *r, struct train_result *out, struct err *e)
     out->held_out.all = NULL;
     sae_free(&sae);
     if (code == 0)
+        code = input_statistics_write(&r->statistics, &r->in, folder, e);
+    if (code == 0)
         code = record_timing(folder, out, e);
     return code;
 }
@@ -347,6 +352,7 @@ void run_close(struct run *r)
     step_free(&r->step);
     parameters_free(&r->p);
     input_close(&r->in);
+    input_statistics_free(&r->statistics);
     sae_free(&r->start);
     arena_free(&r->arena);
     json_decref(r->identity);

@@ -13,6 +13,7 @@
 
 #include "base/output.h"
 #include "train/finish.h"
+#include "train/input_statistics.h"
 #include "train/step.h"
 #include "train/train.h"
 
@@ -21,6 +22,7 @@ struct run {
     const struct train_spec *spec;
     struct train_config config;
     struct input in;
+    struct input_statistics statistics;
     struct sae start; /* with --start; d 0 without */
     struct parameters p;
     struct step step;
