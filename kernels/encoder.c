@@ -17,10 +17,15 @@ static size_t ceil_div(size_t a, size_t b)
 
 /* ---- features ---- */
 
+/* Narrower rows cost more to rescore than a coarse product of them saves: at d
+ * 64 a step takes 3.7 ms exact and 4.3 coarse (m 1024, k 8, n 4096, Zen 5). */
+enum { COARSE_DEPTH = 128 };
+
 int encoder_init(struct encoder *enc, size_t d, size_t capacity,
                  enum encoder_precision precision, struct err *e)
 {
-    bool coarse = precision == ENCODER_COARSE && kernels.coarse.run != NULL;
+    bool coarse = precision == ENCODER_COARSE && kernels.coarse.run != NULL &&
+                  d >= COARSE_DEPTH;
     *enc = (struct encoder){
         .coarse = coarse,
         .product = coarse ? kernels.coarse : kernels.exact,

@@ -47,7 +47,7 @@ struct encoder {
 };
 
 /* Room for `capacity` features. Coarse gives exact where the tier has no coarse
- * product. */
+ * product, and for rows of fewer than 128 numbers, which gain nothing. */
 int encoder_init(struct encoder *enc, size_t d, size_t capacity,
                  enum encoder_precision precision, struct err *e);
 void encoder_free(struct encoder *enc);

@@ -104,33 +104,58 @@ static uint32_t key_of(float value)
     return value > 0 ? bits : 0;
 }
 
-/* Counts the next digit of all keys that begin with `prefix`; all do where
- * shift + DIGIT_BITS is the whole key. */
-static void count_digit(size_t bins[BINS], const struct hits *list,
-                        uint64_t prefix, int shift)
+/* The lists are counted in so many parts side by side, each with its own bins:
+ * counts add up to the same in any order. */
+enum { PARTS = 16 };
+
+struct counting {
+    const struct hits *lists;
+    size_t n_lists;
+    uint64_t prefix; /* of the keys that count; 0 for the highest digit */
+    int shift;
+    uint32_t bins[PARTS][BINS];
+};
+
+static void count_part(void *ctx, size_t part, int thread)
 {
-    for (size_t i = 0; i < list->n; i++) {
-        uint64_t key = key_of(list->item[i].value);
-        if (key >> (shift + DIGIT_BITS) == prefix)
-            bins[key >> shift & (BINS - 1)]++;
+    (void)thread;
+    struct counting *c = ctx;
+    uint32_t *bins = c->bins[part];
+    memset(bins, 0, sizeof c->bins[part]);
+    size_t end = c->n_lists * (part + 1) / PARTS;
+    for (size_t l = c->n_lists * part / PARTS; l < end; l++)
+        for (size_t i = 0; i < c->lists[l].n; i++) {
+            uint64_t key = key_of(c->lists[l].item[i].value);
+            if (key >> (c->shift + DIGIT_BITS) == c->prefix)
+                bins[key >> c->shift & (BINS - 1)]++;
+        }
+}
+
+/* The bin of the want-th largest; *want becomes its rank in there. */
+static size_t find_bin(const struct counting *c, size_t *want)
+{
+    for (size_t bin = BINS; bin-- > 0;) {
+        size_t count = 0;
+        for (size_t part = 0; part < PARTS; part++)
+            count += c->bins[part][bin];
+        if (count >= *want)
+            return bin;
+        *want -= count;
     }
+    return 0;
 }
 
 float hits_cut(const struct hits *lists, size_t n_lists, size_t want,
-               size_t *ties)
+               size_t *ties, const struct team *team)
 {
-    uint64_t prefix = 0;
+    struct counting c = {.lists = lists, .n_lists = n_lists};
     for (int digit = DIGITS - 1; digit >= 0; digit--) {
-        int shift = digit * DIGIT_BITS;
-        size_t bins[BINS] = {0}, bin = BINS - 1;
-        for (size_t l = 0; l < n_lists; l++)
-            count_digit(bins, &lists[l], prefix, shift);
-        for (; bins[bin] < want; bin--)
-            want -= bins[bin];
-        prefix = prefix << DIGIT_BITS | bin;
+        c.shift = digit * DIGIT_BITS;
+        team_run(team, count_part, &c, PARTS);
+        c.prefix = c.prefix << DIGIT_BITS | find_bin(&c, &want);
     }
     *ties = want;
-    uint32_t bits = (uint32_t)prefix;
+    uint32_t bits = (uint32_t)c.prefix;
     float value;
     memcpy(&value, &bits, sizeof value);
     return value;

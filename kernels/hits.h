@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/team.h"
+
 struct hit {
     float value;
     uint32_t row, feature;
@@ -41,6 +43,6 @@ void hits_select(struct hit *item, size_t n, size_t k);
  * many there are; values below zero count as zero. *ties is how many of those
  * equal to it belong to the want largest. Cost: three passes. */
 float hits_cut(const struct hits *lists, size_t n_lists, size_t want,
-               size_t *ties);
+               size_t *ties, const struct team *team);
 
 #endif

@@ -430,13 +430,13 @@ static int try_floor(struct pass *p, size_t want, size_t *ties, bool *done,
         return 0;
     p->cut = 0;
     if (p->enc->coarse && total > want)
-        p->cut = hits_cut(f->pieces, pieces, want, ties);
+        p->cut = hits_cut(f->pieces, pieces, want, ties, f->team);
     TRY(merge_all(p, e));
     total = count_hits(f->blocks, f->cut.blocks);
     p->last = 0;
     *ties = 0;
     if (total >= want)
-        p->last = hits_cut(f->blocks, f->cut.blocks, want, ties);
+        p->last = hits_cut(f->blocks, f->cut.blocks, want, ties, f->team);
     /* What was not looked at is at most the floor. */
     if (p->last > floor || (p->last == floor && !p->enc->coarse))
         *done = true;

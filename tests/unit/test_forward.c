@@ -143,8 +143,9 @@ static void test_rules_on_shapes(void **state)
 {
     (void)state;
     static const size_t shapes[][3] = {
-        {1, 1, 1},   {1, 3, 5},      {127, 2, 513}, {128, 5, 512},
-        {129, 4, 9}, {300, 3, 1030}, {257, 16, 64},
+        {1, 1, 1},     {1, 3, 5},       {127, 2, 513},
+        {128, 5, 512}, {129, 4, 9},     {300, 3, 1030},
+        {257, 16, 64}, {200, 130, 700}, {200, 130, 700},
     };
     struct team team = team_make(3);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
@@ -210,7 +211,7 @@ static size_t count_differences(const struct codes *a, const struct codes *b)
 static void test_coarse_selects_as_exact(void **state)
 {
     (void)state;
-    static const size_t widths[] = {20, 64, 300};
+    static const size_t widths[] = {128, 201, 300};
     enum { N = 512, M = 3000 };
     struct team team = team_make(2);
     for (size_t w = 0; w < 3; w++) {

@@ -19,7 +19,7 @@
 #include "base/rng.h"
 #include "train/step.h"
 
-enum { WIDTH = 100, FEATURES = 700, TRUE_FEATURES = 400, ROWS = 500 };
+enum { WIDTH = 136, FEATURES = 700, TRUE_FEATURES = 400, ROWS = 500 };
 enum { ACTIVE = 6, STEPS = 50 };
 
 /* Rows are sums of a few of TRUE_FEATURES directions and noise, so that there
