@@ -75,7 +75,7 @@ static void run_steps(struct run *r, int steps)
     for (int i = 0; i < steps; i++) {
         struct step_plan plan = {.rule = RULE_BATCH_TOPK,
                                  .k = ACTIVE,
-                                 .rate = 1e-3,
+                                 .rate = 2e-3,
                                  .t = (uint64_t)i + 1,
                                  .aux = 1.0 / 32,
                                  .aux_parts = 8,
