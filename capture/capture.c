@@ -275,6 +275,20 @@ static void run_close(struct run *r)
     arena_free(&r->arena);
 }
 
+/* Conv1D has its weight (in, out): rows of z come head by head as they are. */
+static int write_weights(struct run *r, struct err *e)
+{
+    const struct capture *c = r->c;
+    const float *w_o[1 << 10];
+    size_t layers = (size_t)c->plan.layers;
+    if (layers > sizeof w_o / sizeof *w_o)
+        return 0;
+    for (size_t l = 0; l < layers; l++)
+        w_o[l] =
+            c->model.layer[(size_t)c->plan.first_layer + l].attn_proj.weight;
+    return dump_writer_weights(r->writer, w_o, e);
+}
+
 static int begin_dump(struct run *r, bool force, struct err *e)
 {
     const struct capture *c = r->c;
@@ -293,7 +307,8 @@ static int begin_dump(struct run *r, bool force, struct err *e)
     };
     TRY(dump_writer_open(&r->writer, c->o->output, &info, force, e));
     TRY(dump_writer_tokens(r->writer, c->contexts.ids, c->contexts.starts, e));
-    return dump_writer_vocab(r->writer, tokenizer_vocab(c->tokenizer), e);
+    TRY(dump_writer_vocab(r->writer, tokenizer_vocab(c->tokenizer), e));
+    return write_weights(r, e);
 }
 
 /* One more wave is run than there are, which only writes. */

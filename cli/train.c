@@ -41,6 +41,10 @@ static const struct option own_table[] = {
      NULL,
      "one SAE for all heads, of all layers with --layer all: each head gives a "
      "row of its own"},
+    {"result", 0, OPTION_FLAG, FIELD(plan.result), NULL, 0, 0, NULL, NULL,
+     "with --shared-heads: rows are z times the head's W_O, what it adds to "
+     "the "
+     "residual stream"},
     {"sweep", 0, OPTION_TEXT, FIELD(plan.sweep), NULL, 0, 0, NULL,
      "\"NAME=V,V ...\"",
      "train an SAE for each combination of these options from one reading, "

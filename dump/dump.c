@@ -115,6 +115,16 @@ const int64_t *dump_contexts(const struct dump *d)
     return d->contexts;
 }
 
+const float *dump_w_o(const struct dump *d, int layer)
+{
+    const struct dump_info *info = &d->info;
+    size_t size =
+        (size_t)info->heads * (size_t)info->d_head * (size_t)info->d_model;
+    if (d->w_o == NULL)
+        return NULL;
+    return d->w_o + (size_t)(layer - info->first_layer) * size;
+}
+
 const struct vocab *dump_vocab(const struct dump *d)
 {
     return d->vocab.n != 0 ? &d->vocab : NULL;
@@ -304,6 +314,7 @@ int dump_verify(const struct dump *d, struct err *e)
     TRY(verify_file(d, &m->tokens, e));
     TRY(verify_file(d, &m->contexts, e));
     TRY(verify_file(d, &m->vocab, e));
+    TRY(verify_file(d, &m->weights, e));
     for (size_t i = 0; i < m->n_shards; i++)
         TRY(verify_file(d, &m->shards[i].file, e));
     return 0;

@@ -86,6 +86,10 @@ const int64_t *dump_contexts(const struct dump *d);
 /* NULL if unknown. */
 const struct vocab *dump_vocab(const struct dump *d);
 
+/* The output projection of a layer, (heads, d_head, d_model), or NULL if the
+ * dump has none. */
+const float *dump_w_o(const struct dump *d, int layer);
+
 /* Rows [first, first + n) of layer `layer` (the number in hook names, from
  * info.first_layer on) as float (n, heads × d_head). A NaN or infinity is an
  * error that names file and row. */

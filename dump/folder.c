@@ -7,6 +7,7 @@
 
 #include "base/output.h"
 #include "dump/parts.h"
+#include "dump/weights.h"
 #include "dump/tokens.h"
 
 static int check_options(const struct dump_options *o, const char *path,
@@ -151,6 +152,15 @@ static int read_vocab(struct dump *d, const char *folder,
     return vocab_read(&d->vocab, path, e);
 }
 
+static int read_weights(struct dump *d, const char *folder, struct err *e)
+{
+    char path[OUTPUT_PATH_MAX];
+    if (d->manifest.weights.name == NULL)
+        return 0;
+    TRY(output_join(path, folder, d->manifest.weights.name, e));
+    return weights_read(&d->w_o, path, &d->info, &d->arena, e);
+}
+
 int dump_open_folder(struct dump *d, const char *path,
                      const struct dump_options *options, struct err *e)
 {
@@ -159,5 +169,6 @@ int dump_open_folder(struct dump *d, const char *path,
     TRY(open_shards(d, path, e));
     TRY(read_vocab(d, path, options, e));
     TRY(read_tokens(d, path, e));
+    TRY(read_weights(d, path, e));
     return read_contexts(d, path, e);
 }

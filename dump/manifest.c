@@ -253,6 +253,7 @@ static int read_root(struct manifest *m, const json_t *root, const char *path,
     TRY(read_side_file(m, &m->tokens, root, "tokens_file", path, e));
     TRY(read_side_file(m, &m->contexts, root, "contexts_file", path, e));
     TRY(read_side_file(m, &m->vocab, root, "vocab_file", path, e));
+    TRY(read_side_file(m, &m->weights, root, "weights_file", path, e));
     TRY(check_side_files(m, path, e));
     return read_shards(m, root, path, e);
 }
@@ -318,7 +319,7 @@ static json_t *manifest_json(const struct manifest *m)
                        : json_boolean(info->fold_value_biases);
     return json_pack(
         "{s:s, s:i, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:s, s:I, s:I, s:s, "
-        "s:o, s:o, s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o, s:o, s:o}",
         "format", format_name, "version", FORMAT_VERSION, "model", info->model,
         "hook", hook_name, "first_layer", info->first_layer, "layers",
         info->layers, "heads", info->heads, "d_head", info->d_head, "d_model",
@@ -327,7 +328,7 @@ static json_t *manifest_json(const struct manifest *m)
         info->bos, "fold_value_biases", fold, "tokens_file",
         side_file_json(&m->tokens), "contexts_file",
         side_file_json(&m->contexts), "vocab_file", side_file_json(&m->vocab),
-        "shards", shards_json(m));
+        "weights_file", side_file_json(&m->weights), "shards", shards_json(m));
 }
 
 int manifest_write(const struct manifest *m, const char *path, struct err *e)

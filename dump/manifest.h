@@ -26,7 +26,7 @@ struct manifest_shard {
 
 struct manifest {
     struct dump_info info; /* path and fingerprint are not part of it */
-    struct manifest_file tokens, contexts, vocab;
+    struct manifest_file tokens, contexts, vocab, weights;
     /* By layer, then by row; each layer's rows are complete. */
     size_t n_shards;
     struct manifest_shard *shards;

@@ -33,6 +33,7 @@ struct dump {
     int32_t *tokens;
     int64_t *contexts;
     struct vocab vocab;       /* n 0: unknown */
+    float *w_o;               /* (layers, heads, d_head, d_model), or NULL */
     struct manifest manifest; /* of a folder; else zeroed */
     struct arena arena;
 };

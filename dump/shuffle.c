@@ -49,6 +49,7 @@ struct shuffle {
     uint64_t position; /* of the next row in the whole sequence */
     struct block_order blocks;
     struct reservoir reservoir[2], *now;
+    float *z; /* (view_z_width) one row on its way */
     struct filler filler;
     double waited;
     struct arena arena;
@@ -89,6 +90,8 @@ static int blocks_init(struct shuffle *s, struct block_order *b, struct err *e)
 
 static int make_room(struct shuffle *s, struct err *e)
 {
+    TRY(arena_get(&s->arena, &s->z, view_z_width(s->view), sizeof *s->z, "row",
+                  e));
     TRY(blocks_init(s, &s->blocks, e));
     TRY(blocks_init(s, &s->filler.blocks, e));
     /* No overflow: all rows together lie in a file that is mapped. */
@@ -353,14 +356,16 @@ static int convert_row(const struct shuffle *s, uint64_t row, float *out,
     const struct view *v = s->view;
     const struct reservoir *r = s->now;
     uint64_t token = row / v->parts, part = row % v->parts;
+    float *at = s->z;
     for (size_t i = 0; i < v->pieces; i++) {
         const struct view_piece *p = &v->piece[part * v->pieces + i];
         TRY(dump_convert_part(v->dump, v->layer[p->layer],
                               r->raw +
                                   (p->layer * s->most + token) * s->row_bytes,
-                              r->tokens[token], p->first, p->n, out, e));
-        out += p->n;
+                              r->tokens[token], p->first, p->n, at, e));
+        at += p->n;
     }
+    view_finish_row(v, part, s->z, out);
     return 0;
 }
 

@@ -23,6 +23,9 @@ struct view {
     size_t width;             /* numbers of a row */
     size_t pieces;            /* of a row */
     struct view_piece *piece; /* [parts][pieces] */
+    /* Rows are what a head adds to the residual stream: [parts] the head's
+     * W_O (d_head, width), to multiply z by; NULL: rows are z. */
+    const float **w_o;
     struct arena arena;
 };
 
@@ -34,7 +37,16 @@ int view_of_layer(struct view *v, const struct dump *d, int layer,
 int view_of_heads(struct view *v, const struct dump *d, const int *layers,
                   size_t n_layers, const int *heads, size_t n_heads,
                   struct err *e);
+/* Makes the rows of a view_of_heads those of z_h·W_O[h], d_model wide. Refuses
+ * a dump without W_O. */
+int view_take_result(struct view *v, struct err *e);
 void view_free(struct view *v);
+
+/* One row from the numbers of its pieces side by side: z as it is, or what its
+ * head makes of it. `z` has view_z_width numbers; out (width). */
+size_t view_z_width(const struct view *v);
+void view_finish_row(const struct view *v, size_t part, const float *z,
+                     float *out);
 
 /* Rows that a set of tokens gives. */
 uint64_t view_rows(const struct view *v, const struct row_set *s);

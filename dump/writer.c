@@ -13,6 +13,7 @@
 #include "dump/npy.h"
 #include "dump/safetensors.h"
 #include "dump/tokens.h"
+#include "dump/weights.h"
 #include "kernels/kernels.h"
 
 enum {
@@ -172,6 +173,15 @@ int dump_writer_vocab(struct dump_writer *w, const struct vocab *v,
     TRY(vocab_write(v, path, e));
     w->n_vocab = v->n;
     return record(w, &w->manifest.vocab, name, e);
+}
+
+int dump_writer_weights(struct dump_writer *w, const float *const *w_o,
+                        struct err *e)
+{
+    char path[OUTPUT_PATH_MAX];
+    TRY(output_join(path, w->output.partial, WEIGHTS_NAME, e));
+    TRY(weights_write(path, &w->manifest.info, w_o, e));
+    return record(w, &w->manifest.weights, WEIGHTS_NAME, e);
 }
 
 /* ---- rows ---- */

@@ -28,6 +28,11 @@ int dump_writer_tokens(struct dump_writer *w, const int32_t *ids,
 int dump_writer_vocab(struct dump_writer *w, const struct vocab *v,
                       struct err *e);
 
+/* w_o[info.layers]: each layer's output projection (heads, d_head, d_model),
+ * for what lies behind z. May be left out. */
+int dump_writer_weights(struct dump_writer *w, const float *const *w_o,
+                        struct err *e);
+
 /* Appends n rows (n, heads × d_head) to a layer, converted to the dtype. A
  * value that is not finite, or too large for f16, is an error. */
 int dump_writer_rows(struct dump_writer *w, int layer, const float *z, size_t n,

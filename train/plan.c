@@ -226,16 +226,19 @@ static int make_specs(struct making *mk, struct plan_job *job, struct err *e)
             .recorded = p->recorded[v],
             .first = mk->o->per_head ? which * d_head : 0,
             .d = mk->o->per_head ? d_head : width,
-            .heads = mk->o->per_head ? 1 : (int)(width / d_head),
+            .heads = mk->o->per_head || mk->o->shared_heads
+                         ? 1
+                         : (int)(width / d_head),
             .rows = mk->o->per_head       ? "head"
+                    : mk->o->result       ? "results"
                     : mk->o->shared_heads ? "heads"
                                           : "layer",
             .head = -1,
         };
         if (mk->o->per_head)
             spec->head = mk->n_heads > 0 ? mk->heads[which] : (int)which;
-        (void)snprintf(spec->hook, sizeof spec->hook, "blocks.%d.attn.hook_z",
-                       job->view.layer[0]);
+        (void)snprintf(spec->hook, sizeof spec->hook, "blocks.%d.attn.hook_%s",
+                       job->view.layer[0], mk->o->result ? "result" : "z");
         TRY(name_output(mk, spec, job, p->names[v], e));
     }
     return 0;
@@ -259,6 +262,8 @@ static int make_jobs(struct making *mk, int first, size_t layers, struct err *e)
                                             layers, mk->heads, mk->n_heads, e)
                             : view_of_layer(&job->view, mk->dump, numbers[j],
                                             mk->heads, mk->n_heads, e));
+        if (o->result)
+            TRY(view_take_result(&job->view, e));
         TRY(make_specs(mk, job, e));
     }
     return 0;
@@ -274,6 +279,8 @@ static int make(struct making *mk, const struct option_group *group,
     if (o->per_head && o->shared_heads)
         return err_set(e, ERR_INPUT,
                        "--per-head and --shared-heads exclude each other");
+    if (o->result && !o->shared_heads)
+        return err_set(e, ERR_INPUT, "--result goes with --shared-heads");
     TRY(choose_layers(&first, &layers, o->layer, info, e));
     TRY(choose_heads(mk->heads, &mk->n_heads, o->heads, info, e));
     TRY(make_variants(mk->p, o->sweep, group, e));

@@ -14,6 +14,7 @@ struct plan_options {
     const char *layer; /* a number, "all", or NULL: the only one */
     bool per_head;     /* an SAE for each head */
     bool shared_heads; /* one SAE for all heads: a row for each */
+    bool result;       /* with shared_heads: rows are z_h·W_O[h] */
     const char *heads; /* "0,3,5", or NULL: all */
     const char *sweep; /* "k=16,32 rate=1e-3,2e-3", or NULL */
     const char *output;

@@ -21,7 +21,8 @@ struct train_spec {
     const json_t *recorded; /* options as typed, for headscope.json */
     size_t first, d;        /* columns of the job's view */
     int heads;              /* that the columns hold side by side */
-    const char *rows;       /* what a row is: "layer", "head", "heads" */
+    const char *rows;       /* what a row is: "layer", "head", "heads",
+                               "results" */
     char hook[64];          /* name of the activations */
     int head;               /* the one head, or -1 */
     const char *output;     /* NAME.sae */

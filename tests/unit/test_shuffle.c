@@ -10,6 +10,7 @@
 
 #include "dump/npy.h"
 #include "dump/shuffle.h"
+#include "dump/writer.h"
 
 /* What two reservoirs of `blocks` blocks need for rows of two f32. */
 static uint64_t memory_for(uint64_t blocks)
@@ -389,6 +390,78 @@ static void shared_heads_give_a_row_each(void **state)
     }
 }
 
+/* A row is what its head adds to the residual stream: z_h·W_O[h], computed here
+ * in another way. A dump without W_O is refused. */
+static void results_are_z_times_w_o(void **state)
+{
+    (void)state;
+    enum { TOKENS = 90, HEADS = 2, WIDE = 3, MODEL = 5, LAYERS = 2 };
+    static float z[LAYERS][TOKENS * HEADS * WIDE];
+    static float w_o[LAYERS][HEADS * WIDE * MODEL];
+    static float rows[TOKENS * LAYERS * HEADS * MODEL];
+    const float *const w[LAYERS] = {w_o[0], w_o[1]};
+    const struct dump_info info = {.model = "m",
+                                   .first_layer = 4,
+                                   .layers = LAYERS,
+                                   .heads = HEADS,
+                                   .d_head = WIDE,
+                                   .d_model = MODEL,
+                                   .tokens = TOKENS,
+                                   .dtype = DTYPE_F32,
+                                   .bos = "never",
+                                   .fold_value_biases = 0};
+    static const int layers[] = {4, 5};
+    static const int32_t ids[TOKENS];
+    const char *path = "results.dump";
+    const struct dump_options none = {0};
+    struct dump_writer *writer;
+    struct err e = {0};
+    for (size_t l = 0; l < LAYERS; l++) {
+        for (size_t i = 0; i < TOKENS * HEADS * WIDE; i++)
+            z[l][i] = (float)((i * 7 + l) % 11) - 5;
+        for (size_t i = 0; i < HEADS * WIDE * MODEL; i++)
+            w_o[l][i] = (float)((i * 5 + l) % 7) - 3;
+    }
+    assert_int_equal(dump_writer_open(&writer, path, &info, false, &e), 0);
+    assert_int_equal(dump_writer_tokens(writer, ids, NULL, &e), 0);
+    assert_int_equal(dump_writer_weights(writer, w, &e), 0);
+    for (int l = 0; l < LAYERS; l++)
+        assert_int_equal(dump_writer_rows(writer, 4 + l, z[l], TOKENS, &e), 0);
+    assert_int_equal(dump_writer_commit(&writer, &e), 0);
+    struct dump *d;
+    assert_int_equal(dump_open(&d, &path, 1, &none, &e), 0);
+    assert_int_equal(view_of_heads(&view, d, layers, 2, NULL, 0, &e), 0);
+    assert_int_equal(view_take_result(&view, &e), 0);
+    assert_int_equal(view.width, MODEL);
+    struct row_set all = all_rows(d);
+    size_t n = TOKENS * LAYERS * HEADS;
+    assert_int_equal(view_read(&view, &all, 0, n, rows, &e), 0);
+    double sum[2] = {0, 0};
+    for (size_t u = 0; u < n; u++) {
+        size_t t = u / 4, l = u / 2 % 2, h = u % 2;
+        for (size_t m = 0; m < MODEL; m++) {
+            float want = 0;
+            for (size_t j = 0; j < WIDE; j++)
+                want += z[l][(t * HEADS + h) * WIDE + j] *
+                        w_o[l][(h * WIDE + j) * MODEL + m];
+            assert_true(rows[u * MODEL + m] == want);
+            sum[0] += (double)want * (double)(m + 1);
+        }
+    }
+    struct shuffle *s = open_shuffle(&all, 3, UINT64_MAX);
+    assert_int_equal(shuffle_next(s, rows, n, &e), 0);
+    for (size_t i = 0; i < n * MODEL; i++)
+        sum[1] += (double)rows[i] * (double)(i % MODEL + 1);
+    assert_true(sum[0] == sum[1]);
+    shuffle_close(&s);
+    row_set_free(&all);
+    close_rows(&d);
+    d = open_heads();
+    assert_int_equal(view_of_heads(&view, d, (int[]){0}, 1, NULL, 0, &e), 0);
+    assert_refused(view_take_result(&view, &e), &e, "holds no W_O");
+    close_rows(&d);
+}
+
 /* What is marked is gone, and nothing else. */
 static void marked_rows_are_left_out(void **state)
 {
@@ -423,6 +496,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chosen_heads_stand_side_by_side),
         cmocka_unit_test(shared_heads_give_a_row_each),
+        cmocka_unit_test(results_are_z_times_w_o),
         cmocka_unit_test(marked_rows_are_left_out),
         cmocka_unit_test(epochs_are_permutations),
         cmocka_unit_test(seeking_equals_reading),
