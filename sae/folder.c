@@ -288,11 +288,17 @@ int sae_load(struct sae *s, const char *folder, struct err *e)
 
 static json_t *cfg_json(const struct sae *s, const json_t *extra)
 {
-    bool per_head = s->hook[0] != '\0' && s->heads > 0;
+    /* z of several heads is flattened; of one head it is picked. */
+    bool flat = s->hook[0] != '\0' && s->heads > 1;
+    const json_t *rows = json_object_get(extra, "rows");
+    const char *kind = json_string_value(json_object_get(rows, "kind"));
+    json_t *head = NULL;
+    if (kind != NULL && strcmp(kind, "head") == 0)
+        head = json_array_get(json_object_get(rows, "heads"), 0);
     json_t *meta = json_pack(
-        "{s:s, s:s, s:s, s:n, s:s, s:{}, s:O?, s:O?}", "sae_lens_version",
+        "{s:s, s:s, s:s, s:O?, s:s, s:{}, s:O?, s:O?}", "sae_lens_version",
         sae_lens_version, "model_name", s->model, "hook_name", s->hook,
-        "hook_head_index", "model_class_name", "HookedTransformer",
+        "hook_head_index", head, "model_class_name", "HookedTransformer",
         "model_from_pretrained_kwargs", "training_architecture",
         json_object_get(extra, "training_architecture"), "metrics",
         json_object_get(extra, "metrics"));
@@ -302,7 +308,7 @@ static json_t *cfg_json(const struct sae *s, const json_t *extra)
         "d_sae", (json_int_t)s->m, "dtype", "float32", "device", "cpu",
         "apply_b_dec_to_input", s->apply_b_dec_to_input,
         "normalize_activations", "none", "reshape_activations",
-        per_head ? "hook_z" : "none", "metadata", meta);
+        flat ? "hook_z" : "none", "metadata", meta);
     if (cfg != NULL && s->architecture == SAE_TOPK &&
         (json_object_set_new(cfg, "k", json_integer((json_int_t)s->k)) != 0 ||
          json_object_set_new(cfg, "rescale_acts_by_decoder_norm",
