@@ -96,7 +96,11 @@ static int set_value(const struct option *o, void *field, const char *text,
 {
     switch (o->type) {
     case OPTION_FLAG:
-        *(bool *)field = true;
+        if (text != NULL && strcmp(text, "true") != 0 &&
+            strcmp(text, "false") != 0)
+            return err_set(e, ERR_INPUT, "--%s %.60s: must be true or false",
+                           o->name, text);
+        *(bool *)field = text == NULL || text[0] == 't';
         return 0;
     case OPTION_COUNT:
         return set_count(o, field, text, e);

@@ -12,7 +12,7 @@ static int set_from(const struct option_group *groups, size_t n_groups,
                     const char *name, const json_t *value, struct err *e)
 {
     char text[40];
-    if (json_is_null(value) || json_is_false(value))
+    if (json_is_null(value))
         return 0;
     if (json_is_string(value))
         return options_set(groups, n_groups, name, json_string_value(value), e);
@@ -21,13 +21,18 @@ static int set_from(const struct option_group *groups, size_t n_groups,
                        json_integer_value(value));
     else if (json_is_real(value))
         (void)snprintf(text, sizeof text, "%.17g", json_real_value(value));
-    else if (json_is_true(value))
-        (void)snprintf(text, sizeof text, "true");
+    else if (json_is_boolean(value))
+        (void)snprintf(text, sizeof text,
+                       json_is_true(value) ? "true" : "false");
     else
         return err_set(e, ERR_INPUT,
                        "%s: must be a text, a number, true, false or null",
                        name);
-    return options_set(groups, n_groups, name, text, e);
+    /* Options that are text keep what they are given. */
+    if (json_object_set_new(kept, name, json_string(text)) != 0)
+        return err_memory(e, "options", sizeof text);
+    return options_set(groups, n_groups, name,
+                       json_string_value(json_object_get(kept, name)), e);
 }
 
 int options_read_file(const struct option_group *groups, size_t n_groups,

@@ -20,6 +20,8 @@
 #include "cli/cli.h"
 #include "sae/match.h"
 #include "sae/measure.h"
+#include "sae/rows.h"
+#include "train/reading.h"
 
 /* In the order of the option's choices. */
 enum eval_split { SPLIT_HELD_OUT, SPLIT_TRAIN, SPLIT_ALL };
@@ -59,7 +61,9 @@ struct eval {
     int layer;
     enum eval_split split; /* what the rows are */
     bool known;            /* rows that trained are known from others */
-    struct row_set train, held_out, rows, train_rows;
+    struct view view;
+    struct reading reading;
+    struct row_set rows, train_rows; /* samples that are measured */
 };
 
 static void eval_free(struct eval *v)
@@ -67,8 +71,8 @@ static void eval_free(struct eval *v)
     sae_encoder_close(&v->enc);
     sae_free(&v->sae);
     sae_free(&v->other);
-    row_set_free(&v->train);
-    row_set_free(&v->held_out);
+    reading_close(&v->reading);
+    view_free(&v->view);
     row_set_free(&v->rows);
     row_set_free(&v->train_rows);
 }
@@ -99,13 +103,7 @@ static int choose_layer(struct eval *v, struct err *e)
 static int check_shape(struct eval *v, struct err *e)
 {
     const struct dump_info *info = dump_info(v->dump);
-    size_t width = (size_t)info->heads * (size_t)info->d_head;
-    if (v->sae.d != width)
-        return err_set(e, ERR_INPUT,
-                       "%s takes rows of width %zu, but those of %s have %d "
-                       "heads x %d = %zu",
-                       v->folder, v->sae.d, info->path, info->heads,
-                       info->d_head, width);
+    TRY(rows_of_sae(&v->view, v->dump, &v->sae, v->layer, e));
     if (info->tokens == 0)
         return err_set(e, ERR_INPUT, "%s has no tokens", info->path);
     if (own.with == NULL)
@@ -138,8 +136,11 @@ static int read_split(struct eval *v, const json_t *record, struct err *e)
     if (strcmp(fingerprint, dump_info(v->dump)->fingerprint) != 0 || seed < 0 ||
         !(share >= 0 && share < 1))
         return 0;
-    TRY(split_rows(&v->train, &v->held_out, v->dump, share, (uint64_t)seed, e));
-    uint64_t found = row_set_total(&v->held_out);
+    struct reading_options o = {.held_out = share, .seed = (uint64_t)seed};
+    TRY(json_get_bool(&o.skip_bos, options, "skip-bos", false, where, e));
+    TRY(json_get_real(&o.skip_outliers, options, "skip-outliers", 0, where, e));
+    TRY(reading_split(&v->reading, &v->view, &o, e));
+    uint64_t found = view_rows(&v->view, &v->reading.held_out);
     if (found == 0)
         return err_set(e, ERR_INPUT,
                        "%s: the training held out no rows; see --split", where);
@@ -150,6 +151,13 @@ static int read_split(struct eval *v, const json_t *record, struct err *e)
                        where, rows, found);
     v->known = true;
     return 0;
+}
+
+/* All rows, undivided, in `train`. */
+static int take_all(struct eval *v, struct err *e)
+{
+    const struct reading_options undivided = {.held_out = 0};
+    return reading_split(&v->reading, &v->view, &undivided, e);
 }
 
 static int find_split(struct eval *v, struct err *e)
@@ -165,8 +173,7 @@ static int find_split(struct eval *v, struct err *e)
     TRY(code);
     v->split = v->known ? (enum eval_split)own.split : SPLIT_ALL;
     if (v->known || own.split == SPLIT_ALL)
-        return v->known ? 0
-                        : split_rows(&v->train, &v->held_out, v->dump, 0, 0, e);
+        return v->known ? 0 : take_all(v, e);
     if (own.split == SPLIT_TRAIN)
         return err_set(e, ERR_INPUT,
                        "%s does not say that it was trained on %s, so its "
@@ -175,20 +182,22 @@ static int find_split(struct eval *v, struct err *e)
     log_line(LOG_RESULT,
              "%s does not say that it was trained on %s: measuring all rows",
              v->folder, dump_info(v->dump)->path);
-    return split_rows(&v->train, &v->held_out, v->dump, 0, 0, e);
+    return take_all(v, e);
 }
 
 static int choose_rows(struct eval *v, struct err *e)
 {
     TRY(find_split(v, e));
-    /* Undivided, all rows are in `train`. */
+    const struct reading *r = &v->reading;
     const struct row_set *set =
-        v->split == SPLIT_HELD_OUT ? &v->held_out : &v->train;
-    uint64_t rows = own.rows > 0 ? (uint64_t)own.rows : row_set_total(set);
-    TRY(row_set_sample(&v->rows, set, rows, e));
+        v->split == SPLIT_HELD_OUT ? &r->held_out : &r->train;
+    uint64_t parts = v->view.parts, tokens = row_set_total(set);
+    if (own.rows > 0)
+        tokens = ((uint64_t)own.rows + parts - 1) / parts;
+    TRY(row_set_sample(&v->rows, set, tokens, e));
     if (v->split != SPLIT_HELD_OUT)
         return 0;
-    return row_set_sample(&v->train_rows, &v->train, row_set_total(&v->rows),
+    return row_set_sample(&v->train_rows, &r->train, row_set_total(&v->rows),
                           e);
 }
 
@@ -197,8 +206,8 @@ static int choose_rows(struct eval *v, struct err *e)
 static int measure(struct measure *q, struct eval *v, const struct row_set *set,
                    const char *what, struct err *e)
 {
-    const struct measure_source from = {v->dump, v->layer, set};
-    uint64_t total = row_set_total(set);
+    const struct measure_source from = {&v->view, set};
+    uint64_t total = view_rows(&v->view, set);
     struct progress bar;
     progress_begin(&bar, what, "tokens", 0, total);
     int code = 0;
@@ -289,13 +298,35 @@ static int add_match(json_t *report, struct eval *v, const uint64_t *fires,
                e);
 }
 
+/* Heads side by side in a row. */
+static int heads_of(const struct eval *v)
+{
+    const struct dump_info *info = dump_info(v->dump);
+    return v->view.w_o != NULL ? 1
+                               : (int)(v->view.width / (size_t)info->d_head);
+}
+
+/* Their numbers; of rows that are single heads or results, none. */
+static json_t *head_numbers(const struct eval *v)
+{
+    json_t *numbers = json_array();
+    size_t d_head = (size_t)dump_info(v->dump)->d_head;
+    for (size_t p = 0; v->view.parts == 1 && p < v->view.pieces; p++)
+        for (size_t j = 0; j < v->view.piece[p].n; j += d_head)
+            (void)json_array_append_new(
+                numbers,
+                json_integer(
+                    (json_int_t)((v->view.piece[p].first + j) / d_head)));
+    return numbers;
+}
+
 static int evaluate(json_t *report, struct eval *v, struct err *e)
 {
     struct measure q;
-    TRY(dump_verify_layer(v->dump, v->layer, e));
+    for (size_t l = 0; l < v->view.layers; l++)
+        TRY(dump_verify_layer(v->dump, v->view.layer[l], e));
     TRY(sae_encoder_open(&v->enc, &v->sae, &v->team, e));
-    TRY(measure_init(&q, &v->enc, dump_info(v->dump)->heads, true, &v->team,
-                     e));
+    TRY(measure_init(&q, &v->enc, heads_of(v), true, &v->team, e));
     int code = measure(&q, v, &v->rows, "measure", e);
     if (code == 0)
         code = add_figures(report, &q, e);
@@ -313,15 +344,15 @@ static int run_eval(struct eval *v, const struct common_options *common,
                     json_t *report, struct err *e)
 {
     TRY(sae_load(&v->sae, v->folder, e));
-    TRY(check_shape(v, e));
     TRY(choose_layer(v, e));
+    TRY(check_shape(v, e));
     TRY(choose_rows(v, e));
-    uint64_t rows = row_set_total(&v->rows);
+    uint64_t rows = view_rows(&v->view, &v->rows);
     TRY(add(report,
-            json_pack("{s:o, s:i, s:I, s:I, s:s, s:I}", "sae",
+            json_pack("{s:o, s:i, s:I, s:I, s:o, s:s, s:I}", "sae",
                       name_json(v->sae.name), "layer", v->layer, "features",
-                      (json_int_t)v->sae.m, "heads",
-                      (json_int_t)dump_info(v->dump)->heads, "split",
+                      (json_int_t)v->sae.m, "heads", (json_int_t)heads_of(v),
+                      "head_numbers", head_numbers(v), "split",
                       split_names[v->split], "rows", (json_int_t)rows),
             e));
     if (common->dry_run) {

@@ -36,12 +36,18 @@ static void print_densities(const json_t *report)
 static void print_heads(const json_t *report)
 {
     const json_t *heads = json_object_get(report, "per_head_fvu");
+    const json_t *numbers = json_object_get(report, "head_numbers");
     long long layer = whole(report, "layer");
     (void)printf("\nhead       FVU\n");
     for (size_t h = 0; h < json_array_size(heads); h++) {
         char label[32];
         const json_t *value = json_array_get(heads, h);
-        (void)snprintf(label, sizeof label, "L%lldH%zu", layer, h);
+        const json_t *number = json_array_get(numbers, h);
+        if (number != NULL)
+            (void)snprintf(label, sizeof label, "L%lldH%lld", layer,
+                           (long long)json_integer_value(number));
+        else
+            (void)snprintf(label, sizeof label, "all heads");
         if (json_is_number(value))
             (void)printf("%-8s %.4f\n", label, json_number_value(value));
         else

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/format.h"
 #include "base/json.h"
@@ -63,6 +64,11 @@ static const struct option own_table[] = {
      NULL, "print the options as JSON and end"},
 };
 
+static double rate_of(const struct train_result *r)
+{
+    return r->seconds > 0 ? (double)r->tokens_now / r->seconds : 0;
+}
+
 /* One SAE's figures. */
 static json_t *result_json(const struct plan_job *job, size_t i,
                            const struct train_result *r)
@@ -77,20 +83,20 @@ static json_t *result_json(const struct plan_job *job, size_t i,
         (json_int_t)r->steps, "tokens", (json_int_t)r->tokens, "fvu",
         json_figure(r->held_out.fvu), "l0", r->held_out.l0, "dead_fraction",
         r->dead_fraction, "threshold", r->held_out.threshold, "seconds",
-        r->seconds, "tokens_per_second", (double)r->tokens_now / r->seconds,
-        "waited_share", r->seconds > 0 ? r->waited / r->seconds : 0);
+        r->seconds, "tokens_per_second", rate_of(r), "waited_share",
+        r->seconds > 0 ? r->waited / r->seconds : 0);
 }
 
 static void print_result(const struct train_spec *spec, int layer,
                          const struct train_result *r)
 {
     char rate[32];
-    format_count(rate, sizeof rate, (double)r->tokens_now / r->seconds);
+    format_count(rate, sizeof rate, rate_of(r));
     (void)printf("%s: layer %d, %zu features, held-out FVU %.4f, L0 %.1f, dead "
                  "%.1f %%, %s tokens/s, %.1f %% of the time waiting for data\n",
                  spec->output, layer, r->config.m, r->held_out.fvu,
                  r->held_out.l0, 100 * r->dead_fraction, rate,
-                 100 * r->waited / r->seconds);
+                 r->seconds > 0 ? 100 * r->waited / r->seconds : 0);
 }
 
 /* ---- --dry-run ---- */
@@ -113,11 +119,19 @@ static int report_estimate(const struct common_options *common,
                      x.config.k, x.config.steps, x.config.batch,
                      job->view->layer[0], job->specs[0].output, disk, time,
                      memory);
+    /* Jobs follow each other: times and files add up, the largest memory
+     * counts. */
+    json_t *memory_now = json_object_get(report, "memory_bytes");
+    double seconds = json_real_value(json_object_get(report, "seconds"));
+    json_int_t written =
+        json_integer_value(json_object_get(report, "output_bytes"));
+    json_int_t most = json_integer_value(memory_now);
+    most = (json_int_t)x.memory > most ? (json_int_t)x.memory : most;
     int bad = json_object_update_new(
         report,
         json_pack("{s:I, s:f, s:I, s:I}", "steps", (json_int_t)x.config.steps,
-                  "seconds", x.seconds, "memory_bytes", (json_int_t)x.memory,
-                  "output_bytes", (json_int_t)x.written));
+                  "seconds", seconds + x.seconds, "memory_bytes", most,
+                  "output_bytes", written + (json_int_t)x.written));
     return bad != 0 ? err_memory(e, "report", 0) : 0;
 }
 
@@ -152,10 +166,12 @@ static int run_job(const struct common_options *common, struct train_job *job,
     return code;
 }
 
-/* The result of one SAE is the report; of several, they are its "saes". */
-static int fill_report(json_t *report, json_t *results, struct err *e)
+/* The result of one SAE is the report; of a folder of them, they are its
+ * "saes". */
+static int fill_report(json_t *report, json_t *results, bool is_folder,
+                       struct err *e)
 {
-    int bad = json_array_size(results) == 1
+    int bad = !is_folder && json_array_size(results) == 1
                   ? json_object_update(report, json_array_get(results, 0))
                   : json_object_set(report, "saes", results);
     return bad != 0 ? err_memory(e, "report", 0) : 0;
@@ -192,16 +208,28 @@ static int run_plan(const struct common_options *common, struct plan *plan,
             (void)printf("%s: finished\n", planned->specs[0].output);
     }
     if (code == 0 && !common->dry_run)
-        code = fill_report(report, results, e);
+        code = fill_report(report, results, plan->is_folder, e);
     json_decref(results);
     return code;
 }
 
 /* The folder for several SAEs; one that exists is used. */
-static int have_folder(const struct plan *plan, struct err *e)
+static int have_folder(const struct plan *plan, bool *made, struct err *e)
 {
-    if (!plan->is_folder || mkdir(own.plan.output, 0777) == 0 ||
-        errno == EEXIST)
+    char cfg[OUTPUT_PATH_MAX];
+    *made = false;
+    if (!plan->is_folder)
+        return 0;
+    TRY(output_join(cfg, own.plan.output, "cfg.json", e));
+    if (access(cfg, F_OK) == 0)
+        return err_set(e, ERR_INPUT,
+                       "%s exists and is an SAE; several go into a folder of "
+                       "their own",
+                       own.plan.output);
+    *made = mkdir(own.plan.output, 0777) == 0;
+    if (*made)
+        return 0;
+    if (errno == EEXIST)
         return 0;
     return err_errno(e, "cannot create folder %s", own.plan.output);
 }
@@ -225,16 +253,20 @@ static int train_open_dump(const struct common_options *common,
 {
     struct plan plan;
     TRY(plan_make(&plan, dump, &own.plan, &training_group, e));
-    int code = common->dry_run ? 0 : have_folder(&plan, e);
+    bool made = false;
+    int code = common->dry_run ? 0 : have_folder(&plan, &made, e);
     if (code == 0 && !(common->dry_run && plan.is_folder))
         code = check_outputs(&plan, common->force, e);
     if (code == 0)
         code = run_plan(common, &plan, report, e);
+    if (code != 0 && made)
+        (void)rmdir(own.plan.output); /* if nothing is in it */
     plan_free(&plan);
     return code;
 }
 
-static int print_config(json_t *report, struct err *e)
+static int print_config(const struct common_options *common, json_t *report,
+                        struct err *e)
 {
     const struct option_group groups[] = {
         {NULL, own_table, sizeof own_table / sizeof *own_table, &own},
@@ -247,9 +279,12 @@ static int print_config(json_t *report, struct err *e)
     /* They say where options came from and are none. */
     (void)json_object_del(all, "config");
     (void)json_object_del(all, "print-config");
+    (void)json_object_set_new(all, "seed", json_integer(common->seed));
     int bad = json_object_set(report, "config", all);
-    bad |= json_dumpf(all, stdout, JSON_INDENT(2)) != 0;
-    (void)putchar('\n');
+    if (!common->json) {
+        bad |= json_dumpf(all, stdout, JSON_INDENT(2)) != 0;
+        (void)putchar('\n');
+    }
     json_decref(all);
     return bad ? err_memory(e, "options", 0) : 0;
 }
@@ -258,7 +293,7 @@ static int run(const struct common_options *common, const char *const *args,
                size_t n_args, json_t *report, struct err *e)
 {
     if (own.print_config)
-        return print_config(report, e);
+        return print_config(common, report, e);
     if (own.plan.output == NULL)
         return err_set(e, ERR_USAGE, "-o NAME.sae is needed");
     if (n_args == 0)

@@ -49,7 +49,7 @@ static int split_width(struct axes *x, const struct source *s, int64_t heads,
     x->d_head = width / x->heads;
     if (width % x->heads != 0)
         return err_set(e, ERR_INPUT,
-                       "--heads %" PRId64 ": the width %" PRId64
+                       "--row-heads %" PRId64 ": the width %" PRId64
                        " of %s is no multiple of it",
                        heads, width, s->path);
     return 0;
@@ -71,7 +71,7 @@ static int read_axes(struct axes *x, const struct source *s,
         x->layers = shape[1];
     if (o->heads != 0 && o->heads != x->heads)
         return err_set(e, ERR_INPUT,
-                       "--heads %" PRId64 ": %s has %" PRId64 " heads",
+                       "--row-heads %" PRId64 ": %s has %" PRId64 " heads",
                        o->heads, s->path, x->heads);
     return 0;
 }

@@ -15,7 +15,7 @@ const struct option dump_option_table[DUMP_OPTION_COUNT] = {
      .help =
          "the axes of bare .npy or .safetensors arrays; a dump folder needs "
          "none"},
-    {.name = "heads",
+    {.name = "row-heads",
      .type = OPTION_COUNT,
      .offset = offsetof(struct dump_options, heads),
      .fallback = "0",

@@ -53,7 +53,7 @@ static int check_shape(const struct sae *s, const struct encode_job *job,
     if (s->heads > 0 && s->heads != info->heads)
         return err_set(e, ERR_INPUT,
                        "%s was trained with %d heads, but %s is read with %d; "
-                       "see --heads and --layout",
+                       "see --row-heads and --layout",
                        folder, s->heads, info->path, info->heads);
     return 0;
 }

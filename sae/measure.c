@@ -50,8 +50,7 @@ int measure_read(struct measure *q, const struct measure_source *from,
                          sizeof *x, "rows", e);
     while (code == 0 && n > 0) {
         size_t rows = n < METRICS_BATCH ? (size_t)n : METRICS_BATCH;
-        code =
-            row_set_read(from->set, from->dump, from->layer, first, rows, x, e);
+        code = view_read(from->view, from->set, first, rows, x, e);
         if (code == 0)
             code = measure_rows(q, x, rows, e);
         first += rows;

@@ -10,7 +10,7 @@
 #ifndef SAE_MEASURE_H
 #define SAE_MEASURE_H
 
-#include "dump/split.h"
+#include "dump/view.h"
 #include "sae/metrics.h"
 #include "sae/pca.h"
 
@@ -35,12 +35,11 @@ void measure_free(struct measure *q);
 
 /* Adds x (n, d) in pieces of METRICS_BATCH. */
 int measure_rows(struct measure *q, const float *x, size_t n, struct err *e);
-/* Reads rows [first, first + n) of a set and adds them likewise. A caller that
- * wants to show progress takes METRICS_BATCH at a time. */
+/* Reads rows [first, first + n) that a view makes of a set and adds them. A
+ * caller that wants to show progress takes METRICS_BATCH at a time. */
 struct measure_source {
-    const struct dump *dump;
-    int layer;
-    const struct row_set *set;
+    const struct view *view;
+    const struct row_set *set; /* of tokens */
 };
 int measure_read(struct measure *q, const struct measure_source *from,
                  uint64_t first, uint64_t n, struct err *e);

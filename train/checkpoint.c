@@ -35,7 +35,40 @@ static void describe(char *out, size_t size, const json_t *value)
     free(text);
 }
 
-int checkpoint_compare(const char *folder, const json_t *identity,
+/* Where two values of a key differ: the key, or for objects "key.inner" with
+ * the inner values. */
+static void narrow(char name[80], const char *key, const json_t **old,
+                   const json_t **new)
+{
+    const char *inner;
+    json_t *value;
+    (void)snprintf(name, 80, "%s", key);
+    json_object_foreach((json_t *)(uintptr_t) * new, inner, value)
+    {
+        const json_t *before = json_object_get(*old, inner);
+        if (json_equal(before, value))
+            continue;
+        (void)snprintf(name, 80, "%s.%s", key, inner);
+        *old = before;
+        *new = value;
+        return;
+    }
+}
+
+static int differs(const char *folder, const char *key, const json_t *old,
+                   const json_t *new, struct err *e)
+{
+    char name[80], before[200], now[200];
+    narrow(name, key, &old, &new);
+    describe(before, sizeof before, old);
+    describe(now, sizeof now, new);
+    return err_set(e, ERR_INPUT,
+                   "%s: the run that was interrupted had %s %s, this one has "
+                   "%s; go on with the same, or begin anew with --force",
+                   folder, name, before, now);
+}
+
+int checkpoint_compare(const char *folder, const json_t *identity, bool extends,
                        struct err *e)
 {
     char path[OUTPUT_PATH_MAX];
@@ -47,17 +80,10 @@ int checkpoint_compare(const char *folder, const json_t *identity,
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)identity, key, value)
     {
-        json_t *old = json_object_get(was, key);
-        char before[200], now[200];
-        if (code != 0 || json_equal(old, value))
-            continue;
-        describe(before, sizeof before, old);
-        describe(now, sizeof now, value);
-        code = err_set(e, ERR_INPUT,
-                       "%s: the run that was interrupted had %s %s, this one "
-                       "has %s; go on with the same, or begin anew with "
-                       "--force",
-                       folder, key, before, now);
+        const json_t *old = json_object_get(was, key);
+        if (code == 0 && !json_equal(old, value) &&
+            !(extends && strcmp(key, "steps") == 0))
+            code = differs(folder, key, old, value, e);
     }
     json_decref(was);
     return code;

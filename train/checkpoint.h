@@ -16,6 +16,7 @@
 #define TRAIN_CHECKPOINT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "train/step.h"
 
@@ -33,8 +34,9 @@ struct checkpoint {
 /* Writes checkpoint/run.json into `folder`; `identity` is borrowed. */
 int checkpoint_begin(const char *folder, const json_t *identity, struct err *e);
 
-/* Compares with what the run in `folder` is and names what differs. */
-int checkpoint_compare(const char *folder, const json_t *identity,
+/* Compares with what the run in `folder` is and names what differs; an
+ * extension may have more steps. */
+int checkpoint_compare(const char *folder, const json_t *identity, bool extends,
                        struct err *e);
 
 /* The number of steps that the run in `folder` is to have. */

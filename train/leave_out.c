@@ -100,8 +100,8 @@ static int apply(struct reading *r, const struct marks *m, struct err *e)
     if (row_set_total(&r->train) == 0 || row_set_total(&r->held_out) == 0)
         return err_set(e, ERR_INPUT,
                        "%s: of %" PRIu64 " rows %" PRIu64
-                       " are left out, and none is left for %s; loosen "
-                       "--skip-outliers",
+                       " are left out, and none is left for %s; see --skip-bos "
+                       "and --skip-outliers",
                        dump_info(r->dump)->path, before, r->left_out,
                        row_set_total(&r->train) == 0 ? "training"
                                                      : "measuring");

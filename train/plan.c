@@ -38,8 +38,8 @@ static int parse_dimension(struct dimension *d, char *word, struct err *e)
     d->name = word;
     d->n = 0;
     /* One reading serves all, so what shapes it is the same for all. */
-    static const char *const shared[] = {"batch", "tokens", "held-out",
-                                         "memory"};
+    static const char *const shared[] = {"batch",  "tokens",   "held-out",
+                                         "memory", "skip-bos", "skip-outliers"};
     for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
         if (strcmp(word, shared[i]) == 0)
             return err_set(e, ERR_INPUT,
@@ -52,8 +52,13 @@ static int parse_dimension(struct dimension *d, char *word, struct err *e)
         if (d->n == VARIANTS_MAX)
             return err_set(e, ERR_INPUT, "--sweep: more than %d values",
                            VARIANTS_MAX);
+        for (size_t i = 0; i < d->n; i++)
+            if (strcmp(d->values[i], v) == 0)
+                return err_set(e, ERR_INPUT, "--sweep: %s %s twice", word, v);
         d->values[d->n++] = v;
     }
+    if (d->n == 0)
+        return err_set(e, ERR_INPUT, "--sweep: %s has no value", word);
     return 0;
 }
 
@@ -99,6 +104,9 @@ static int parse_sweep(struct dimension *dims, size_t *n_dims, size_t *n,
             return err_set(e, ERR_INPUT, "--sweep: more than %d options",
                            DIMENSIONS_MAX);
         TRY(parse_dimension(&dims[*n_dims], word, e));
+        for (size_t i = 0; i < *n_dims; i++)
+            if (strcmp(dims[i].name, dims[*n_dims].name) == 0)
+                return err_set(e, ERR_INPUT, "--sweep: %s twice", dims[i].name);
         *n *= dims[(*n_dims)++].n;
         if (*n > VARIANTS_MAX)
             return err_set(e, ERR_INPUT, "--sweep: more than %d combinations",
@@ -156,7 +164,7 @@ static int choose_heads(int heads[HEADS_MAX], size_t *n, const char *text,
                         const struct dump_info *info, struct err *e)
 {
     *n = 0;
-    while (text != NULL && *text != '\0') {
+    while (text != NULL) {
         char *end;
         long head = strtol(text, &end, 10);
         bool bad = end == text || (*end != ',' && *end != '\0') || head < 0 ||
@@ -168,7 +176,8 @@ static int choose_heads(int heads[HEADS_MAX], size_t *n, const char *text,
                            "%d with commas between them",
                            text, info->heads - 1);
         heads[(*n)++] = (int)head;
-        text = *end == ',' ? end + 1 : end;
+        /* A comma wants a number behind it. */
+        text = *end == ',' ? end + 1 : NULL;
     }
     return 0;
 }

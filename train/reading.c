@@ -119,8 +119,7 @@ static int open_reading(struct reading *r, const struct reading_options *o,
                         const struct team *team, struct err *e)
 {
     size_t width = r->view->width;
-    TRY(split_rows(&r->train, &r->held_out, r->dump, o->held_out, o->seed, e));
-    TRY(leave_out(r, o, e));
+    TRY(reading_split(r, r->view, o, e));
     TRY(arena_get(&r->arena, &r->sum, width, sizeof *r->sum, "mean", e));
     TRY(arena_get(&r->arena, &r->square, width, sizeof *r->square, "mean", e));
     TRY(measure(r, team, e));
@@ -128,11 +127,24 @@ static int open_reading(struct reading *r, const struct reading_options *o,
     return shuffle_open(&r->order, r->view, &r->train, o->seed, o->memory, e);
 }
 
+int reading_split(struct reading *r, const struct view *view,
+                  const struct reading_options *o, struct err *e)
+{
+    *r = (struct reading){.dump = view->dump, .view = view};
+    int code =
+        split_rows(&r->train, &r->held_out, r->dump, o->held_out, o->seed, e);
+    if (code == 0)
+        code = leave_out(r, o, e);
+    if (code != 0)
+        reading_close(r);
+    return code;
+}
+
 int reading_open(struct reading *r, const struct view *view,
                  const struct reading_options *o, const struct team *team,
                  struct err *e)
 {
-    *r = (struct reading){.dump = view->dump, .view = view};
+    r->view = view;
     int code = open_reading(r, o, team, e);
     if (code != 0)
         reading_close(r);

@@ -37,6 +37,9 @@ struct reading {
 int reading_open(struct reading *r, const struct view *view,
                  const struct reading_options *o, const struct team *team,
                  struct err *e);
+/* Only the split: train, held_out and left_out. */
+int reading_split(struct reading *r, const struct view *view,
+                  const struct reading_options *o, struct err *e);
 void reading_close(struct reading *r);
 
 /* The next n training rows, raw: out (n, width). */

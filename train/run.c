@@ -134,8 +134,9 @@ static int set_end(struct run *r, const char *from, uint64_t done,
                    struct err *e)
 {
     uint64_t end;
+    TRY(checkpoint_compare(from, r->identity, r->job->extend > 0, e));
     if (r->job->extend == 0)
-        return checkpoint_compare(from, r->identity, e);
+        return 0;
     TRY(checkpoint_end(&end, from, e));
     if (strcmp(from, r->output.partial) == 0)
         train_extend(&r->config, end);

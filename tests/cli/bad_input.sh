@@ -78,7 +78,7 @@ npy $f "$(n '<i4' False '(4, 8, 32)')" 4096
 refuse 2 "i32" train -q $f "${array[@]}" -o x.sae
 npy $f "$(n '<f4' False '(4, 256)')" 4096
 refuse 2 "$f" train -q $f "${array[@]}" -o x.sae
-refuse 2 "heads" train -q $f --layout tokens,d --heads 7 -o x.sae
+refuse 2 "heads" train -q $f --layout tokens,d --row-heads 7 -o x.sae
 refuse 2 "layout" train -q $f -o x.sae
 
 # -- values that are not finite: file and row, wherever the row ends up

@@ -119,7 +119,8 @@ for at in 8000 36000; do # 1.0 in a row of either block of 256
 done
 headscope train narrow.npy --layout tokens,heads,d_head -m 32 -k 4 --tokens 1k \
   --batch 64 -o narrow.sae -q >out.log
-refuse 2 "width 256, but those of narrow.npy" eval -q narrow.npy layer1.sae \
+refuse 2 "heads that the dump does not have" eval -q narrow.npy layer1.sae \
+  --layer 0 \
   --layout tokens,heads,d_head
 refuse 2 "only features of one width" eval -q tiny.dump layer1.sae \
   --with narrow.sae

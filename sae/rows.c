@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "sae/rows.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+
+enum { NUMBERS_MAX = 4096 };
+
+/* The numbers of an array, each in [min, max]. */
+static int take_numbers(int *out, size_t *n, const json_t *rows,
+                        const char *key, const int range[2],
+                        const struct sae *s, struct err *e)
+{
+    const json_t *array = json_object_get(rows, key);
+    *n = json_array_size(array);
+    if (*n == 0 || *n > NUMBERS_MAX)
+        return err_set(e, ERR_INPUT, "%s: headscope.json: rows.%s is no list",
+                       s->name, key);
+    for (size_t i = 0; i < *n; i++) {
+        const json_t *value = json_array_get(array, i);
+        json_int_t number = json_is_integer(value) ? json_integer_value(value)
+                                                   : (json_int_t)range[0] - 1;
+        if (number < range[0] || number > range[1])
+            return err_set(e, ERR_INPUT,
+                           "%s was trained on %s that the dump does not have",
+                           s->name, key);
+        out[i] = (int)number;
+    }
+    return 0;
+}
+
+/* From headscope.json's "rows". */
+static int recorded_view(struct view *v, const struct dump *d,
+                         const struct sae *s, int layer, const json_t *rows,
+                         struct err *e)
+{
+    const struct dump_info *info = dump_info(d);
+    const int layer_range[2] = {info->first_layer,
+                                info->first_layer + info->layers - 1};
+    const int head_range[2] = {0, info->heads - 1};
+    int layers[NUMBERS_MAX], heads[NUMBERS_MAX];
+    size_t n_layers, n_heads;
+    const char *kind;
+    TRY(json_need_string(&kind, rows, "kind", s->name, e));
+    TRY(take_numbers(heads, &n_heads, rows, "heads", head_range, s, e));
+    if (strcmp(kind, "layer") == 0 || strcmp(kind, "head") == 0)
+        return view_of_layer(v, d, layer, heads, n_heads, e);
+    if (strcmp(kind, "heads") != 0 && strcmp(kind, "results") != 0)
+        return err_set(e, ERR_INPUT,
+                       "%s: headscope.json: unknown kind of rows '%.40s'",
+                       s->name, kind);
+    /* The list of heads is that of the first layer, once for each layer. */
+    TRY(take_numbers(layers, &n_layers, rows, "layers", layer_range, s, e));
+    TRY(view_of_heads(v, d, layers, n_layers, heads, n_heads / n_layers, e));
+    return strcmp(kind, "results") == 0 ? view_take_result(v, e) : 0;
+}
+
+static int check_width(const struct view *v, const struct sae *s, struct err *e)
+{
+    const struct dump_info *info = dump_info(v->dump);
+    if (s->d == v->width)
+        return 0;
+    return err_set(
+        e, ERR_INPUT,
+        "%s takes rows of width %zu, but those of %s have %d heads x "
+        "%d = %zu",
+        s->name, s->d, info->path, info->heads, info->d_head, v->width);
+}
+
+int rows_of_sae(struct view *v, const struct dump *d, const struct sae *s,
+                int layer, struct err *e)
+{
+    json_t *own =
+        s->headscope != NULL ? json_loads(s->headscope, 0, NULL) : NULL;
+    const json_t *rows = json_object_get(own, "rows");
+    *v = (struct view){0};
+    int code = rows != NULL ? recorded_view(v, d, s, layer, rows, e)
+                            : view_of_layer(v, d, layer, NULL, 0, e);
+    json_decref(own);
+    if (code == 0)
+        code = check_width(v, s, e);
+    if (code != 0)
+        view_free(v);
+    return code;
+}
