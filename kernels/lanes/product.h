@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Template: the fp32 product for the registers of the lanes.h that is included
- * before. The includer defines TILE_ROWS; a tile is TILE_ROWS rows by two
+ * before, with a transpose.h that turns LANES of them. The includer defines
+ * TILE_ROWS; a tile is TILE_ROWS rows by two
  * registers of features, all sums in registers: each depth costs two loads of
  * the panel and TILE_ROWS broadcasts for 2·TILE_ROWS multiply-adds.
  */
@@ -18,6 +19,26 @@ static void pack_rows(void *group, const float *x, size_t n, size_t d)
     for (size_t j = 0; j < d; j++)
         for (size_t r = 0; r < TILE_ROWS; r++)
             *out++ = r < n ? x[r * d + j] : 0;
+}
+
+/* LANES features by LANES depths at a time, turned in registers. */
+static void pack_features(void *panel, const float *w, const uint32_t *index,
+                          size_t n, size_t d)
+{
+    float *out = panel;
+    for (size_t first = 0; first < TILE_FEATURES; first += LANES)
+        for (size_t j = 0; j < d; j += LANES) {
+            size_t depths = d - j < LANES ? d - j : LANES;
+            lanes v[LANES];
+            for (size_t i = 0; i < LANES; i++)
+                v[i] =
+                    first + i < n
+                        ? lanes_load_first(w + index[first + i] * d + j, depths)
+                        : lanes_zero();
+            transpose(v);
+            for (size_t i = 0; i < depths; i++)
+                lanes_store(out + (j + i) * TILE_FEATURES + first, v[i]);
+        }
 }
 
 static inline void tile(float *out, const float *x, const float *w,
@@ -69,6 +90,20 @@ static double peak(double flop)
                 sum[i] = next;
             }
     return done;
+}
+
+static inline struct product exact_product(void)
+{
+    return (struct product){
+        .rows = TILE_ROWS,
+        .features = TILE_FEATURES,
+        .step = 1,
+        .element = sizeof(float),
+        .pack_rows = pack_rows,
+        .pack_features = pack_features,
+        .run = run,
+        .peak = peak,
+    };
 }
 
 #endif
