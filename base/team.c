@@ -164,7 +164,8 @@ static void run_in_pool(team_fn *fn, void *ctx, size_t items, int threads)
 void team_run(const struct team *team, team_fn *fn, void *ctx, size_t items)
 {
     if (team->threads > 1 && items > 1) {
-        run_in_pool(fn, ctx, items, team->threads);
+        bool few = items < (size_t)team->threads;
+        run_in_pool(fn, ctx, items, few ? (int)items : team->threads);
         return;
     }
     for (size_t i = 0; i < items; i++)

@@ -140,8 +140,8 @@ static void summarise(struct bench_result *out, struct variant *v, size_t n)
         else
             out->one_thread = seconds;
     }
-    out->candidates = (double)v[0].step.forward.candidates;
-    out->passes = v[0].step.forward.passes;
+    out->candidates = (double)v[0].step.candidates;
+    out->passes = v[0].step.passes;
 }
 
 int bench_run(struct bench_result *out, const struct bench_job *job,

@@ -111,7 +111,7 @@ static int fill_report(json_t *report, const struct problem_shape *s,
                   figure_or_null(f.one_thread_tokens), "threads_ratio",
                   figure_or_null(r->one_thread / r->seconds), "phases", phases,
                   "peak", peak, "product_flops", f.product, "product_share",
-                  f.product_share, "auxk_share",
+                  f.product_share, "auxk_phase_share",
                   r->phase[PHASE_AUX] / r->seconds, "candidates_per_step",
                   r->candidates, "passes_per_step", r->passes, "weight_bytes",
                   (json_int_t)r->weight_bytes, "other_bytes",
@@ -141,8 +141,9 @@ static void print_result(const struct problem_shape *s, const struct team *team,
             (void)printf("  %.2f candidates for each active feature",
                          r->candidates / (double)(s->n * s->k));
         if (i == PHASE_UPDATE)
-            (void)printf("  %.1f GB/s of weights, moments and packed copy",
-                         f.update / 1e9);
+            (void)printf("  %.1f GB/s of weights, moments and packed copy, "
+                         "%.0f %% of the peak",
+                         f.update / 1e9, 100 * f.update / r->peak.memory);
         (void)putchar('\n');
     }
     char tokens[32], other[32];

@@ -146,7 +146,7 @@ void encoder_pack_group(struct encoder_rows *rows, const struct encoder *enc,
         double norm = 0;
         if (enc->coarse)
             norm = sqrt(sqrt(kernels.fourth_double(x + r * enc->d, enc->d)));
-        rows->margin[first + r] = (float)(4 * 0x1p-9 * norm * (double)most);
+        rows->margin[first + r] = (float)(6 * 0x1p-9 * norm * (double)most);
     }
 }
 
@@ -311,6 +311,7 @@ static bool cut_back(const struct scan *c, size_t r, size_t k)
     hits_select(order->item, kept->n, k);
     const struct hit last = order->item[k - 1];
     float bar = last.value - 2 * c->margin[r];
+    bar = bar > c->s->floor[r] ? bar : c->s->floor[r];
     size_t n = 0;
     for (size_t i = 0; i < kept->n; i++) {
         const struct hit *hit = &kept->item[i];

@@ -7,14 +7,17 @@
  *
  * Either the product is exact, in fp32. Or it is coarse, in bf16, where the
  * tier has that: then it only finds candidates, all that could be hits within
- * a margin, and the caller rescores them in fp32 (kernels.dot_rows). The
- * rounding of both operands to bf16, 2^-9 at most each, makes an error of
- * standard deviation about √⅔·2^-9·√Σ(x·w)², and Σ(x·w)² ≤ ‖x‖₄²·‖w‖₄². The
+ * a margin, and the caller rescores them in fp32 (kernels.dot_rows). Rounding
+ * to bf16, which has 8 significant bits, moves each operand by at most 2^-8 of
+ * itself; where mantissas are spread evenly the error of a sum has a standard
+ * deviation of about 1.2 · 2^-9 · √Σ(x·w)², and Σ(x·w)² ≤ ‖x‖₄²·‖w‖₄². The
  * margin of a row is
  *
- *     4 · 2^-9 · ‖x‖₄ · max over features of ‖w‖₄,
+ *     6 · 2^-9 · ‖x‖₄ · max over features of ‖w‖₄,
  *
- * five standard deviations where the bound is tight.
+ * five standard deviations where the bound is tight, eight for normal numbers.
+ * Operands that all round the same way, as constants do, can go beyond it: then
+ * a feature near the cut may be missed. Values are those of fp32 in any case.
  *
  * Call order: encoder_init; encoder_set whenever w, b or m change place or
  * size; encoder_pack_panel for every panel whose features changed;

@@ -412,6 +412,8 @@ static int first_floor(struct pass *p, float *floor, struct err *e)
     for (size_t i = 0; code == 0 && i < codes.start[n]; i++)
         if (i == 0 || codes.value[i] < *floor)
             *floor = codes.value[i];
+    /* The scan wants more than its floor. */
+    *floor = nextafterf(*floor, 0);
     forward_free(&probe);
     codes_free(&codes);
     return code;
@@ -438,7 +440,7 @@ static int try_floor(struct pass *p, size_t want, size_t *ties, bool *done,
     if (total >= want)
         p->last = hits_cut(f->blocks, f->cut.blocks, want, ties, f->team);
     /* What was not looked at is at most the floor. */
-    if (p->last > floor || (p->last == floor && !p->enc->coarse))
+    if (p->last > floor)
         *done = true;
     return 0;
 }
@@ -468,8 +470,10 @@ static float lowest_threshold(const struct selection *rule, size_t m)
     float lowest = rule->threshold[0];
     for (size_t i = 1; i < m; i++)
         lowest = rule->threshold[i] < lowest ? rule->threshold[i] : lowest;
-    lowest -= rule->below;
-    return lowest > 0 || rule->below > 0 ? lowest : 0;
+    /* Rounded down: h + below > threshold may hold where h is just under it. */
+    if (rule->below > 0)
+        return nextafterf(lowest - rule->below, -INFINITY);
+    return lowest > 0 ? lowest : 0;
 }
 
 int forward_run(struct forward *f, const struct encoder *enc,

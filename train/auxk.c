@@ -145,13 +145,14 @@ static int explain(struct auxk *a, const struct parameters *p,
 int auxk_run(struct auxk *a, const struct parameters *p,
              const struct auxk_input *in, struct err *e)
 {
-    size_t d = p->d, part = (size_t)(in->t % in->parts);
+    size_t d = p->d;
     a->n = 0;
     a->loss = 0;
     if (in->alpha == 0)
         return 0;
     assert(in->parts > 0);
     TRY(gather(a, p, in, e));
+    size_t part = (size_t)(in->t % in->parts);
     size_t first = in->n * part / in->parts;
     size_t n = in->n * (part + 1) / in->parts - first;
     if (a->n_dead == 0 || n == 0)

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "base/output.h"
 #include "dump/safetensors.h"
 
@@ -68,6 +69,18 @@ static int differs(const char *folder, const char *key, const json_t *old,
                    folder, name, before, now);
 }
 
+/* Going on on another computer is better than not going on. */
+static void warn_of_tier(const char *folder, const json_t *old,
+                         const json_t *new)
+{
+    if (!json_is_string(old) || json_equal(old, new))
+        return;
+    log_line(LOG_RESULT,
+             "%s was begun with kernels for %.20s and goes on with those for "
+             "%s: not to the same bytes; see --cpu",
+             folder, json_string_value(old), json_string_value(new));
+}
+
 int checkpoint_compare(const char *folder, const json_t *identity, bool extends,
                        struct err *e)
 {
@@ -81,6 +94,10 @@ int checkpoint_compare(const char *folder, const json_t *identity, bool extends,
     json_object_foreach((json_t *)(uintptr_t)identity, key, value)
     {
         const json_t *old = json_object_get(was, key);
+        if (strcmp(key, "cpu") == 0) {
+            warn_of_tier(folder, old, value);
+            continue;
+        }
         if (code == 0 && !json_equal(old, value) &&
             !(extends && strcmp(key, "steps") == 0))
             code = differs(folder, key, old, value, e);

@@ -35,7 +35,7 @@ struct checkpoint {
 int checkpoint_begin(const char *folder, const json_t *identity, struct err *e);
 
 /* Compares with what the run in `folder` is and names what differs; an
- * extension may have more steps. */
+ * extension may have more steps. Another tier of kernels is only a warning. */
 int checkpoint_compare(const char *folder, const json_t *identity, bool extends,
                        struct err *e);
 

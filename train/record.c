@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/output.h"
 #include "base/utf8.h"
+#include "kernels/kernels.h"
 #include "train/checkpoint.h"
 
 int record_curve_point(FILE *f, const struct record_point *p, struct err *e)
@@ -120,9 +121,10 @@ json_t *record_json(const struct run *r, const struct train_result *result)
 json_t *record_identity(const struct run *r)
 {
     const struct dump_info *info = dump_info(r->job->view->dump);
-    return json_pack("{s:s, s:i, s:s, s:o, s:I, s:I, s:O}", "format",
+    return json_pack("{s:s, s:i, s:s, s:s, s:o, s:I, s:I, s:O}", "format",
                      "headscope checkpoint", "version", CHECKPOINT_VERSION,
-                     "dump", info->fingerprint, "rows", rows_json(r), "seed",
+                     "cpu", cpu_tier_name(kernels.tier), "dump",
+                     info->fingerprint, "rows", rows_json(r), "seed",
                      (json_int_t)r->job->reading.seed, "steps",
                      (json_int_t)r->config.steps, "options", r->spec->recorded);
 }

@@ -212,6 +212,8 @@ int step_forward(struct step *s, const float *x, size_t n,
     clock_phase(s, PHASE_SELECT, &since);
     s->seconds[PHASE_SELECT] -= s->forward.seconds;
     s->seconds[PHASE_PRODUCT] += s->forward.seconds;
+    s->candidates = s->forward.candidates;
+    s->passes = s->forward.passes;
     TRY(have_g(s, e));
     team_run(s->team, decode_rows, &b, blocks);
     double loss = 0, error = 0;

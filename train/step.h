@@ -87,6 +87,8 @@ struct step {
     float *bias;        /* (d) ∂L/∂b_dec */
     uint64_t *silent;   /* (m) tokens since a feature was last active */
     double norm;        /* global gradient norm of the last step; 0 before */
+    size_t candidates; /* of the last step's selection, as struct forward has */
+    unsigned passes;
     double seconds[STEP_PHASES]; /* since step_init, for measurements */
     struct arena arena, gradient_arena;
 };

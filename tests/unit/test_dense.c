@@ -31,11 +31,16 @@ static void assert_close(const float *a, const float *b, const float *begin,
         fail_msg("%s: moved %.3g, apart %.3g", what, sqrt(moved), sqrt(apart));
 }
 
-static void steps_agree(void **state)
+/* With AuxK ours looks at all rows, as the dense step does. */
+static void check_steps(double dead)
 {
-    (void)state;
-    const struct problem_shape shape = {
-        .d = 20, .m = 150, .k = 4, .n = 70, .seed = 3};
+    const struct problem_shape shape = {.d = 20,
+                                        .m = 150,
+                                        .k = 4,
+                                        .n = 70,
+                                        .seed = 3,
+                                        .dead = dead,
+                                        .aux_parts = 1};
     struct team team = team_make(2);
     struct problem q;
     struct parameters p, dense_p, begin;
@@ -49,11 +54,13 @@ static void steps_agree(void **state)
     assert_int_equal(step_init(&step, &p, &team, shape.n, &e), 0);
     step_pack(&step);
     assert_int_equal(dense_init(&dense, &dense_p, &team, shape.n, &e), 0);
-    static const uint64_t silent[150];
+    static uint64_t silent[150];
     for (uint64_t t = 1; t <= 6; t++) {
         struct step_plan plan = problem_plan(&q, t);
         struct step_result ours, theirs;
         plan.rate = 1e-3;
+        problem_kill(&q, step.silent);
+        problem_kill(&q, silent);
         assert_int_equal(
             step_run(&step, problem_rows(&q, t), shape.n, &plan, &ours, &e), 0);
         assert_int_equal(
@@ -74,8 +81,23 @@ static void steps_agree(void **state)
     problem_free(&q);
 }
 
+static void steps_agree(void **state)
+{
+    (void)state;
+    check_steps(0);
+}
+
+static void steps_with_dead_features_agree(void **state)
+{
+    (void)state;
+    check_steps(0.3);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(steps_agree)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steps_agree),
+        cmocka_unit_test(steps_with_dead_features_agree),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
