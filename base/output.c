@@ -270,10 +270,8 @@ int output_commit(struct output *o, struct err *e)
         code = sync_all(o, e);
     if (code == 0)
         code = put_in_place(o, e);
-    if (code != 0) {
-        output_abort(o);
+    if (code != 0)
         return code;
-    }
     /* The rename itself reaches the disk with the folder. */
     (void)sync_path(parent, O_RDONLY | O_DIRECTORY);
     (void)close(o->lock_fd);
@@ -295,6 +293,16 @@ void output_leave(struct output *o)
     if (o->lock_fd >= 0)
         (void)close(o->lock_fd);
     *o = (struct output){.lock_fd = -1};
+}
+
+int output_sync(const char *folder, struct err *e)
+{
+    char parent[OUTPUT_PATH_MAX];
+    TRY(folder_of(parent, folder, e));
+    if (sync_path(folder, O_RDONLY | O_DIRECTORY) != 0 ||
+        sync_path(parent, O_RDONLY | O_DIRECTORY) != 0)
+        return err_errno(e, "cannot flush %s to disk", folder);
+    return 0;
 }
 
 int output_replace_file(const char *written, const char *path, struct err *e)
@@ -323,7 +331,7 @@ int output_write_file(const char *path, const void *data, size_t size,
     if (f != NULL && fclose(f) != 0 && code == 0)
         code = err_errno(e, "cannot write %s", path);
     if (code == 0)
-        return output_commit(&o, e);
+        code = output_commit(&o, e);
     output_abort(&o);
     return code;
 }

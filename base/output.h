@@ -49,7 +49,8 @@ int output_resume_folder(struct output *o, const char *path, const char *marker,
  */
 bool output_is_unfinished(const char *path, const char *keep);
 
-/* Flushes all to disk (a folder: every file in it) and renames. */
+/* Flushes all to disk (a folder: every file in it) and renames. After a failure
+ * the partial output is still there, for the caller to abort or to leave. */
 int output_commit(struct output *o, struct err *e);
 
 /* Removes what was written. Accepts a zeroed or committed output. */
@@ -57,6 +58,9 @@ void output_abort(struct output *o);
 /* Gives the lock back and leaves the partial folder for output_resume_folder.
  */
 void output_leave(struct output *o);
+
+/* Flushes what files there are in a folder, and that there is the folder. */
+int output_sync(const char *folder, struct err *e);
 
 /* Renames a file that was written beside `path`, flushed to disk first. */
 int output_replace_file(const char *written, const char *path, struct err *e);

@@ -12,6 +12,7 @@
 #include "base/output.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
+#include "train/checkpoint.h"
 #include "train/plan.h"
 #include "train/record.h"
 
@@ -142,7 +143,8 @@ static int report_estimate(const struct common_options *common,
 static bool is_finished(const struct plan_job *job)
 {
     for (size_t i = 0; i < job->n_specs; i++)
-        if (!record_is_finished(job->specs[i].output))
+        if (!record_is_finished(job->specs[i].output) ||
+            output_is_unfinished(job->specs[i].output, CHECKPOINT_STATE))
             return false;
     return true;
 }

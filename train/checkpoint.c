@@ -81,7 +81,7 @@ static void warn_of_tier(const char *folder, const json_t *old,
              folder, json_string_value(old), json_string_value(new));
 }
 
-int checkpoint_compare(const char *folder, const json_t *identity, bool extends,
+int checkpoint_compare(const char *folder, const json_t *identity, bool any_end,
                        struct err *e)
 {
     char path[OUTPUT_PATH_MAX];
@@ -99,23 +99,28 @@ int checkpoint_compare(const char *folder, const json_t *identity, bool extends,
             continue;
         }
         if (code == 0 && !json_equal(old, value) &&
-            !(extends && strcmp(key, "steps") == 0))
+            !(any_end &&
+              (strcmp(key, "steps") == 0 || strcmp(key, "extended_from") == 0)))
             code = differs(folder, key, old, value, e);
     }
     json_decref(was);
     return code;
 }
 
-int checkpoint_end(uint64_t *steps, const char *folder, struct err *e)
+int checkpoint_end(uint64_t *steps, uint64_t *extended_from, const char *folder,
+                   struct err *e)
 {
     char path[OUTPUT_PATH_MAX];
     json_t *run;
-    int64_t value = 0;
+    int64_t end = 0, from = 0;
     TRY(output_join(path, folder, CHECKPOINT_FOLDER "/run.json", e));
     TRY(json_read(&run, path, e));
-    int code = json_need_int(&value, run, "steps", 1, INT64_MAX, path, e);
+    int code = json_need_int(&end, run, "steps", 1, INT64_MAX, path, e);
+    if (code == 0)
+        code = json_get_int(&from, run, "extended_from", 0, end, 0, path, e);
     json_decref(run);
-    *steps = (uint64_t)value;
+    *steps = (uint64_t)end;
+    *extended_from = (uint64_t)from;
     return code;
 }
 

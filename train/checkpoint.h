@@ -34,13 +34,15 @@ struct checkpoint {
 /* Writes checkpoint/run.json into `folder`; `identity` is borrowed. */
 int checkpoint_begin(const char *folder, const json_t *identity, struct err *e);
 
-/* Compares with what the run in `folder` is and names what differs; an
- * extension may have more steps. Another tier of kernels is only a warning. */
-int checkpoint_compare(const char *folder, const json_t *identity, bool extends,
+/* Compares with what the run in `folder` is and names what differs; with
+ * any_end their ends may differ. Another tier of kernels is only a warning. */
+int checkpoint_compare(const char *folder, const json_t *identity, bool any_end,
                        struct err *e);
 
-/* The number of steps that the run in `folder` is to have. */
-int checkpoint_end(uint64_t *steps, const char *folder, struct err *e);
+/* The number of steps that the run in `folder` is to have, and the step from
+ * which it was extended to that, 0 if it was not. */
+int checkpoint_end(uint64_t *steps, uint64_t *extended_from, const char *folder,
+                   struct err *e);
 
 /* Writes the state of a run whose partial output is `folder`: old or new
  * whenever the program is killed. */

@@ -32,7 +32,7 @@ int initialise(struct step *s, const struct input *in,
     size_t n = in->sample_rows < s->batch ? in->sample_rows : s->batch;
     struct parameters *p = s->p;
     parameters_draw(p, seed, s->team);
-    input_statistics_confine(statistics, p, s->team);
+    TRY(input_statistics_confine(statistics, p, s->team, e));
     for (size_t j = 0; j < d; j++)
         p->b_dec.w[j] = (float)in->scale * in->mean[j];
     float *x = malloc(n * d * sizeof *x);

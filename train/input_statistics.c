@@ -29,6 +29,10 @@ int input_statistics_measure(struct input_statistics *s, const struct input *in,
     struct covariance c = {0};
     float *rows;
     *s = (struct input_statistics){0};
+    if (in->d > WIDTH_MAX && axes)
+        return err_set(e, ERR_INPUT,
+                       "--init active: rows of %zu numbers; at most %d", in->d,
+                       WIDTH_MAX);
     if (in->d > WIDTH_MAX)
         return 0;
     int code = input_training_sample(&rows, &s->rows, in, &scratch, e);
@@ -78,17 +82,19 @@ static void confine_row(void *ctx, size_t i, int thread)
     memcpy(c->p->w_enc.w + i * d, sum, d * sizeof *sum);
 }
 
-void input_statistics_confine(const struct input_statistics *s,
-                              struct parameters *p, const struct team *team)
+int input_statistics_confine(const struct input_statistics *s,
+                             struct parameters *p, const struct team *team,
+                             struct err *e)
 {
     if (s->spectrum.axis == NULL)
-        return;
-    float *scratch = malloc((size_t)team->threads * p->d * sizeof *scratch);
-    if (scratch == NULL)
-        return;
-    struct confining c = {s, p, scratch};
+        return 0;
+    size_t size = (size_t)team->threads * p->d * sizeof(float);
+    struct confining c = {s, p, malloc(size)};
+    if (c.scratch == NULL)
+        return err_memory(e, "axes", size);
     team_run(team, confine_row, &c, p->m);
-    free(scratch);
+    free(c.scratch);
+    return 0;
 }
 
 /* ---- input.json ---- */

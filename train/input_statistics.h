@@ -28,8 +28,9 @@ void input_statistics_free(struct input_statistics *s);
  * again, and the encoder is tied to them. Attention outputs use few of their
  * dimensions; rows drawn from all of them point mostly where nothing happens
  * and die. Changes nothing without axes. */
-void input_statistics_confine(const struct input_statistics *s,
-                              struct parameters *p, const struct team *team);
+int input_statistics_confine(const struct input_statistics *s,
+                             struct parameters *p, const struct team *team,
+                             struct err *e);
 
 /* input.json. */
 int input_statistics_write(const struct input_statistics *s,

@@ -33,12 +33,13 @@ static int mark_first_tokens(struct marks *m, const struct dump *d,
     return 0;
 }
 
-/* Norms of the tokens of one set, under their numbers in the dump. */
-static int measure_norms(struct marks *m, const struct reading *r,
-                         const struct row_set *s, struct err *e)
+/* Squared norms of the tokens of one set in one layer, all heads, added under
+ * their numbers in the dump. */
+static int add_squares(struct marks *m, const struct reading *r, int layer,
+                       const struct row_set *s, struct err *e)
 {
-    const struct view *v = r->view;
-    size_t each = v->parts * v->width;
+    const struct dump_info *info = dump_info(r->dump);
+    size_t each = (size_t)info->heads * (size_t)info->d_head;
     float *rows = malloc(TOKENS * each * sizeof *rows);
     if (rows == NULL)
         return err_memory(e, "norms", TOKENS * each * sizeof *rows);
@@ -46,15 +47,30 @@ static int measure_norms(struct marks *m, const struct reading *r,
     uint64_t total = row_set_total(s);
     for (uint64_t t = 0; code == 0 && t < total; t += TOKENS) {
         size_t n = total - t < TOKENS ? (size_t)(total - t) : TOKENS;
-        code = view_read(v, s, t * v->parts, n * v->parts, rows, e);
+        code = row_set_read(s, r->dump, layer, t, n, rows, e);
         for (size_t i = 0; code == 0 && i < n; i++) {
             uint64_t run;
-            m->norm[row_set_at(s, t + i, &run)] = sqrt(
-                kernels.dot_double(rows + i * each, rows + i * each, each));
+            const float *row = rows + i * each;
+            m->norm[row_set_at(s, t + i, &run)] +=
+                kernels.dot_double(row, row, each);
         }
     }
     free(rows);
     return code;
+}
+
+/* Over all heads of the layers read, so that the same tokens are left out
+ * whichever heads are trained on. */
+static int measure_norms(struct marks *m, const struct reading *r,
+                         struct err *e)
+{
+    for (size_t l = 0; l < r->view->layers; l++) {
+        TRY(add_squares(m, r, r->view->layer[l], &r->train, e));
+        TRY(add_squares(m, r, r->view->layer[l], &r->held_out, e));
+    }
+    for (uint64_t i = 0; i < dump_info(r->dump)->tokens; i++)
+        m->norm[i] = sqrt(m->norm[i]);
+    return 0;
 }
 
 static int rising(const void *a, const void *b)
@@ -82,8 +98,7 @@ static int mark_outliers(struct marks *m, const struct reading *r, double times,
                          struct err *e)
 {
     double median = 0;
-    TRY(measure_norms(m, r, &r->train, e));
-    TRY(measure_norms(m, r, &r->held_out, e));
+    TRY(measure_norms(m, r, e));
     TRY(median_norm(&median, m, &r->train, e));
     for (uint64_t i = 0; i < dump_info(r->dump)->tokens; i++)
         m->out[i] |= m->norm[i] > times * median;

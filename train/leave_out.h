@@ -10,8 +10,8 @@
 
 #include "train/reading.h"
 
-/* Takes them out of r->train and r->held_out and counts them. The median norm
- * is that of training tokens (all columns of the view, float64). */
+/* Takes them out of r->train and r->held_out and counts them. A norm is
+ * over all heads of the layers read, the median that of training tokens. */
 int leave_out(struct reading *r, const struct reading_options *o,
               struct err *e);
 

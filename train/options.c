@@ -102,6 +102,13 @@ static int check(const struct train_config *c, struct err *e)
                        "k %zu is more than the %zu features; lower --k or "
                        "raise --features",
                        c->k, c->m);
+    /* Pairs of a batch are numbered by 32 bits; k begins at four times its
+     * value. */
+    if ((uint64_t)c->batch * c->k * 4 > UINT32_MAX)
+        return err_set(e, ERR_INPUT,
+                       "a batch of %zu rows with k %zu has too many active "
+                       "features; lower --batch or --k",
+                       c->batch, c->k);
     if (c->warmup > c->steps)
         return err_set(e, ERR_INPUT,
                        "a warm-up of %" PRIu64 " steps in a run of %" PRIu64,
@@ -142,11 +149,11 @@ int train_configure(struct train_config *c, const struct train_options *o,
     return check(c, e);
 }
 
-void train_extend(struct train_config *c, uint64_t steps)
+void train_extend(struct train_config *c, uint64_t from, uint64_t steps)
 {
-    uint64_t more = steps > c->steps ? steps - c->steps : 0;
     c->steps = steps;
-    c->decay_from = steps - (uint64_t)((double)more * c->decay);
+    c->decay_from = steps - (uint64_t)((double)(steps - from) * c->decay);
+    c->anneal_until = c->anneal_until < from ? c->anneal_until : from;
 }
 
 double train_rate_at(const struct train_config *c, uint64_t t)

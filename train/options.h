@@ -65,9 +65,9 @@ struct train_config {
 int train_configure(struct train_config *c, const struct train_options *o,
                     size_t d, uint64_t rows, struct err *e);
 
-/* Makes `steps` the end of a run that has come to its own: the rate stays and
- * falls again over the last part, k stays. */
-void train_extend(struct train_config *c, uint64_t steps);
+/* Makes `steps` the end of a run that has come to its own at step `from`: the
+ * rate stays and falls again over the last part of the extension, k stays. */
+void train_extend(struct train_config *c, uint64_t from, uint64_t steps);
 
 /* In how many parts AuxK takes the rows, for a share of them. */
 size_t train_aux_parts(double share);

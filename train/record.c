@@ -11,14 +11,19 @@
 
 int record_curve_point(FILE *f, const struct record_point *p, struct err *e)
 {
+    const struct metrics *h = p->held_out;
     json_t *line = json_pack(
-        "{s:I, s:I, s:I, s:f, s:f, s:o, s:f, s:f, s:f, s:f, s:o}", "step",
-        (json_int_t)p->step, "tokens", (json_int_t)p->tokens, "k",
+        "{s:I, s:I, s:I, s:f, s:f, s:o, s:f, s:o, s:o, s:o, s:o, s:f, s:f, "
+        "s:f, s:o}",
+        "step", (json_int_t)p->step, "tokens", (json_int_t)p->tokens, "k",
         (json_int_t)p->k, "loss", p->loss, "train_fvu", p->train_fvu,
         "held_out_fvu", json_figure(metrics_fvu(p->held_out)), "l0", p->l0,
-        "dead_fraction", p->dead_fraction, "learning_rate", p->rate,
-        "gradient_norm", p->gradient_norm, "per_head_fvu",
-        measure_heads(p->held_out));
+        "held_out_l0", json_figure(metrics_l0(h)), "l1",
+        json_figure(metrics_l1(h) / p->scale), "mse",
+        json_figure(metrics_mse(h) / (p->scale * p->scale)), "cosine",
+        json_figure(metrics_cosine(h)), "dead_fraction", p->dead_fraction,
+        "learning_rate", p->rate, "gradient_norm", p->gradient_norm,
+        "per_head_fvu", measure_heads(p->held_out));
     if (line == NULL)
         return err_memory(e, "metrics.jsonl", 0);
     int bad = json_dumpf(line, f, JSON_COMPACT) != 0;
@@ -121,12 +126,13 @@ json_t *record_json(const struct run *r, const struct train_result *result)
 json_t *record_identity(const struct run *r)
 {
     const struct dump_info *info = dump_info(r->job->view->dump);
-    return json_pack("{s:s, s:i, s:s, s:s, s:o, s:I, s:I, s:O}", "format",
+    return json_pack("{s:s, s:i, s:s, s:s, s:o, s:I, s:I, s:I, s:O}", "format",
                      "headscope checkpoint", "version", CHECKPOINT_VERSION,
                      "cpu", cpu_tier_name(kernels.tier), "dump",
                      info->fingerprint, "rows", rows_json(r), "seed",
                      (json_int_t)r->job->reading.seed, "steps",
-                     (json_int_t)r->config.steps, "options", r->spec->recorded);
+                     (json_int_t)r->config.steps, "extended_from",
+                     (json_int_t)0, "options", r->spec->recorded);
 }
 
 bool record_is_finished(const char *folder)

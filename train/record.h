@@ -18,6 +18,7 @@ struct record_point {
     double loss;      /* mean ‖e‖² of the batch, scaled units */
     double train_fvu; /* loss / d: scaled inputs have E‖x − μ‖² = d */
     const struct metrics *held_out; /* up to 4096 rows, rule of training */
+    double scale; /* of inputs: L1 and MSE are given in raw units */
     double l0, dead_fraction, rate, gradient_norm;
 };
 int record_curve_point(FILE *f, const struct record_point *p, struct err *e);

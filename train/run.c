@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "train/run.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "train/checkpoint.h"
@@ -54,6 +56,9 @@ int run_prepare(struct run *r, const struct train_job *job,
     uint64_t rows = view_rows(reading->view, &reading->train);
     TRY(input_open(&r->in, reading, spec->first, spec->d, e));
     struct train_options o = *spec->options;
+    if (o.start != NULL && o.init == TRAIN_INIT_ACTIVE)
+        return err_set(e, ERR_INPUT,
+                       "--start and --init active exclude each other");
     if (o.start != NULL) {
         TRY(warm_start_load(&r->start, o.start, spec->d, e));
         if (o.features != 0 && (size_t)o.features != r->start.m)
@@ -108,6 +113,11 @@ static int take_curve(struct run *r, const char *from, uint64_t bytes,
     TRY(output_join(path, r->output.partial, "metrics.jsonl", e));
     TRY(output_join(old, from, "metrics.jsonl", e));
     bool same = strcmp(from, r->output.partial) == 0;
+    struct stat st;
+    if (stat(old, &st) != 0)
+        return err_errno(e, "cannot examine %s", old);
+    if (st.st_size < (off_t)bytes)
+        return err_set(e, ERR_INPUT, "%s is shorter than its checkpoint", old);
     if (same && truncate(path, (off_t)bytes) != 0)
         return err_errno(e, "cannot cut %s back", path);
     if (same)
@@ -128,38 +138,45 @@ static int take_curve(struct run *r, const char *from, uint64_t bytes,
     return code;
 }
 
-/* How many steps a run that goes on is to have: as it was begun with, or so
- * many more; an extension that was interrupted keeps its own end. */
+/* The end of a run that goes on from `from`: its own, or with `extend` so many
+ * rows behind that. */
 static int set_end(struct run *r, const char *from, uint64_t done,
                    struct err *e)
 {
-    uint64_t end;
-    TRY(checkpoint_compare(from, r->identity, r->job->extend > 0, e));
-    if (r->job->extend == 0)
-        return 0;
-    TRY(checkpoint_end(&end, from, e));
-    if (strcmp(from, r->output.partial) == 0)
-        train_extend(&r->config, end);
-    else
-        train_extend(&r->config,
-                     done + (r->job->extend - 1) / r->config.batch + 1);
-    json_int_t steps = (json_int_t)r->config.steps;
-    return json_object_set_new(r->identity, "steps", json_integer(steps)) != 0
-               ? err_memory(e, "checkpoint", 0)
-               : 0;
+    uint64_t end, began;
+    TRY(checkpoint_end(&end, &began, from, e));
+    if (r->job->extend > 0) {
+        if (done < end)
+            return err_set(e, ERR_INPUT,
+                           "%s: stands at step %" PRIu64 " of %" PRIu64
+                           "; finish it with --resume before it is extended",
+                           from, done, end);
+        began = end;
+        end += (r->job->extend - 1) / r->config.batch + 1;
+    }
+    if (began > 0)
+        train_extend(&r->config, began, end);
+    if (r->config.steps != end || done > end)
+        return err_set(e, ERR_INPUT,
+                       "%s: stands at step %" PRIu64 " of %" PRIu64
+                       ", but this run would have %" PRIu64
+                       "; go on with the same --tokens, or begin anew with "
+                       "--force",
+                       from, done, end, r->config.steps);
+    int bad = json_object_set_new(r->identity, "steps",
+                                  json_integer((json_int_t)end));
+    bad |= json_object_set_new(r->identity, "extended_from",
+                               json_integer((json_int_t)began));
+    return bad != 0 ? err_memory(e, "checkpoint", 0) : 0;
 }
 
 /* Goes on from the checkpoint in folder `from`. */
 static int go_on(struct run *r, const char *from, struct err *e)
 {
     struct checkpoint c;
+    TRY(checkpoint_compare(from, r->identity, true, e));
     TRY(checkpoint_load(&c, &r->step, from, e));
     TRY(set_end(r, from, c.step, e));
-    if (c.step > r->config.steps)
-        return err_set(e, ERR_INPUT,
-                       "%s: the checkpoint is of step %" PRIu64
-                       " of a run of %" PRIu64,
-                       from, c.step, r->config.steps);
     TRY(take_curve(r, from, c.curve_bytes, e));
     r->done = r->begun = r->saved = c.step;
     if (strcmp(from, r->output.partial) == 0)
@@ -182,6 +199,11 @@ static int open_output(struct run *r, struct err *e)
         TRY(output_begin_folder(&r->output, path, "cfg.json", job->force, e));
         return begin_anew(r, e);
     }
+    if (job->extend > 0 && output_is_unfinished(path, CHECKPOINT_STATE))
+        return err_set(e, ERR_INPUT,
+                       "%s: a run was interrupted; finish it with --resume "
+                       "before it is extended",
+                       path);
     TRY(output_resume_folder(&r->output, path, "cfg.json", CHECKPOINT_STATE,
                              &kept, e));
     r->keeps = kept;
@@ -244,6 +266,7 @@ static int add_curve_point(struct run *r, const struct step_plan *plan,
         .loss = r->last.loss,
         .train_fvu = r->last.error / (double)r->in.d,
         .held_out = &r->held_out,
+        .scale = r->in.scale,
         .l0 = r->last.l0,
         .dead_fraction = dead_fraction(r),
         .rate = plan->rate,
@@ -252,8 +275,9 @@ static int add_curve_point(struct run *r, const struct step_plan *plan,
     return r->curve == NULL ? 0 : record_curve_point(r->curve, &point, e);
 }
 
-static int not_finite(const struct run *r, struct err *e)
+static int not_finite(struct run *r, struct err *e)
 {
+    r->diverged = true;
     char where[80] = "nothing was saved before";
     if (r->saved > 0)
         (void)snprintf(where, sizeof where,
@@ -285,8 +309,11 @@ int run_step(struct run *r, const float *rows, struct err *e)
 
 int run_save(struct run *r, struct err *e)
 {
-    if (fflush(r->curve) != 0)
+    /* On disk before the checkpoint that counts on it. */
+    if (fflush(r->curve) != 0 || fsync(fileno(r->curve)) != 0)
         return err_errno(e, "cannot write metrics.jsonl");
+    if (!r->keeps)
+        TRY(output_sync(r->output.partial, e));
     long at = ftell(r->curve);
     if (at < 0)
         return err_errno(e, "cannot write metrics.jsonl");
@@ -337,7 +364,18 @@ int run_finish(struct run *r, struct train_result *out, double seconds,
     r->curve = NULL;
     if (fclose(curve) != 0)
         return err_errno(e, "cannot write metrics.jsonl");
-    TRY(write_sae(r, out, e));
+    return write_sae(r, out, e);
+}
+
+int run_commit(struct run *r, struct err *e)
+{
+    char old[OUTPUT_PATH_MAX];
+    /* The two folders change places and the old one is then removed. Killed in
+     * between, it must not be taken for a run to go on with; its checkpoint is
+     * older than the one that is in place then. */
+    TRY(output_join(old, r->output.path, CHECKPOINT_STATE, e));
+    if (unlink(old) != 0 && errno != ENOENT && errno != ENOTDIR)
+        return err_errno(e, "cannot remove %s", old);
     return output_commit(&r->output, e);
 }
 

@@ -34,6 +34,7 @@ struct run {
     uint64_t done;           /* steps */
     uint64_t begun;          /* steps that were done before */
     uint64_t saved;          /* steps at the last checkpoint */
+    bool diverged;           /* the loss was not finite */
     bool keeps;              /* the partial folder holds a checkpoint */
     json_t *identity;
     struct output output;
@@ -61,10 +62,12 @@ int run_step(struct run *r, const float *rows, struct err *e);
 /* Writes a checkpoint. */
 int run_save(struct run *r, struct err *e);
 
-/* Writes the SAE as it is and puts the folder in place, its checkpoint in it.
- */
+/* Writes the SAE as it is, its checkpoint with it; then puts the folder in
+ * place. */
 int run_finish(struct run *r, struct train_result *out, double seconds,
                struct err *e);
+
+int run_commit(struct run *r, struct err *e);
 
 /* Frees all. An output that was not put in place stays as a partial folder
  * where it holds a checkpoint, and is removed where it does not. */

@@ -119,11 +119,12 @@ static void show_progress(const struct work *w, struct progress *bar,
     size_t dead = 0;
     for (size_t i = 0; i < r->config.m; i++)
         dead += r->step.silent[i] >= r->config.dead_tokens;
-    char note[140];
+    char note[140], fvu[16] = "-";
+    if (r->held_out.rows > 0)
+        (void)snprintf(fvu, sizeof fvu, "%.3f", metrics_fvu(&r->held_out));
     (void)snprintf(note, sizeof note,
-                   "step %" PRIu64 "  loss %.3g  FVU %.3f  L0 %.0f  dead %zu",
-                   done, r->last.loss, metrics_fvu(&r->held_out), r->last.l0,
-                   dead);
+                   "step %" PRIu64 "  loss %.3g  FVU %s  L0 %.0f  dead %zu",
+                   done, r->last.loss, fvu, r->last.l0, dead);
     progress_set(bar, done * r->config.batch, note);
 }
 
@@ -160,8 +161,11 @@ static int finish_all(struct work *w, struct train_result *out, double seconds,
         if (r->done == 0)
             return err_set(e, ERR_INTERRUPTED, "interrupted; nothing written");
         whole &= r->done >= r->config.steps;
-        TRY(run_finish(r, &out[i], seconds, e));
     }
+    for (size_t i = 0; i < w->job->n_specs; i++)
+        TRY(run_finish(&w->runs[i], &out[i], seconds, e));
+    for (size_t i = 0; i < w->job->n_specs; i++)
+        TRY(run_commit(&w->runs[i], e));
     if (!whole)
         return err_set(e, ERR_INTERRUPTED,
                        "interrupted after %" PRIu64 " of %" PRIu64
@@ -176,8 +180,13 @@ static int finish_all(struct work *w, struct train_result *out, double seconds,
 static int add_kept(const struct work *w, struct err *e)
 {
     bool kept = false;
-    for (size_t i = 0; i < w->opened; i++)
-        kept |= w->runs[i].keeps && w->runs[i].output.lock_fd >= 0;
+    for (size_t i = 0; i < w->opened; i++) {
+        const struct run *r = &w->runs[i];
+        /* Not where the run was refused, or would go the same way again. */
+        kept |= r->keeps && r->output.lock_fd >= 0 && r->done > r->begun;
+        if (r->diverged)
+            return e->code;
+    }
     if (!kept || e->code == ERR_INTERRUPTED)
         return e->code;
     const struct err cause = *e;

@@ -60,6 +60,8 @@ refuse 2 'left its checkpoint' train "${options[@]}" -o part.sae --tokens 1G
 # Another run does not go on with it: the message names what differs.
 refuse 2 'options' train "${options[@]}" -o part.sae --resume --tokens 1G \
   --rate 2e-3
+refuse 2 'options.features' train "${options[@]}" -o part.sae --resume \
+  --tokens 1G --features 512
 refuse 2 'seed' train "${options[@]}" -o part.sae --resume --tokens 1G --seed 5
 # A checkpoint that is damaged is no place to go on from.
 head -c 1000 .part.sae.partial/checkpoint/state.safetensors >cut
@@ -84,14 +86,61 @@ if [ $status = 130 ]; then
 fi
 same whole.sae part.sae
 
-# An extension goes on from the end, and its own end stays where it was.
+# An extension goes on from the end, and its own end stays where it was: killed
+# or interrupted it is finished by --resume, and can then be extended again.
 cp -r whole.sae longer.sae
-train -o longer.sae --extend 20k
+train -o longer.sae --extend 100k
 grep -q '"finished": true' longer.sae/headscope.json
-tail -n 1 longer.sae/metrics.jsonl | jq -e '.step == 1642' >/dev/null
-cp -r whole.sae again.sae
-begin_train -o again.sae --extend 20k --checkpoint 3
-sleep 0.15
+tail -n 1 longer.sae/metrics.jsonl | jq -e '.step == 1954' >/dev/null
+for signal in KILL INT; do
+  rm -rf again.sae
+  cp -r whole.sae again.sae
+  begin_train -o again.sae --extend 100k --checkpoint 3
+  for ((i = 0; i < 100; i++)); do
+    [ ! -e .again.sae.partial/checkpoint/state.safetensors ] || break
+    sleep 0.02
+  done
+  kill -$signal $pid 2>/dev/null || true
+  wait $pid 2>/dev/null || true
+  if ! grep -q '"steps": 1954' again.sae/headscope.json ||
+    grep -q '"finished": false' again.sae/headscope.json; then
+    refuse 2 'finish it with --resume' train "${options[@]}" -o again.sae \
+      --extend 100k
+  fi
+  train -o again.sae --resume
+  same longer.sae again.sae
+done
+
+# A name that somebody takes meanwhile does not cost the run.
+rm -rf part.sae
+begin_train -o part.sae
+for ((i = 0; i < 100; i++)); do
+  [ ! -e .part.sae.partial/checkpoint/state.safetensors ] || break
+  sleep 0.02
+done
+mkdir part.sae
+wait $pid && fail "took a folder that it did not make"
+[ -e .part.sae.partial/checkpoint/state.safetensors ] || fail "$(cat err.log)"
+rmdir part.sae
+train -o part.sae --resume
+same whole.sae part.sae
+
+# What an exchange of folders leaves when it is killed half-way, the old SAE
+# under the partial name, is not taken for a run to go on with.
+cp -r whole.sae .longer.sae.partial
+rm .longer.sae.partial/checkpoint/state.safetensors
+cp -r longer.sae before.sae
+train -o longer.sae --resume
+same before.sae longer.sae
+
+# A curve that is shorter than its checkpoint, as after a power loss.
+rm -rf part.sae
+begin_train -o part.sae --tokens 100M --metrics-every 1
+for ((i = 0; i < 200; i++)); do
+  [ ! -e .part.sae.partial/checkpoint/state.safetensors ] || break
+  sleep 0.05
+done
 kill_it
-if [ -e .again.sae.partial ]; then train -o again.sae --extend 20k; fi
-same longer.sae again.sae
+printf '{' >.part.sae.partial/metrics.jsonl
+refuse 2 'metrics.jsonl is shorter' train "${options[@]}" -o part.sae --resume \
+  --tokens 100M --metrics-every 1

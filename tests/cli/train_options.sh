@@ -256,7 +256,9 @@ step=$(sed 's/.*at step \([0-9]*\);.*/\1/' err.log)
 # The last one before is kept, and a run that goes on from it meets the same
 # row at the same step. Catches a checkpoint of weights that are not finite.
 diverge "checkpoint is that of step $((step - 1));" --checkpoint 1
-grep -q 'is kept, --resume goes on from there' err.log
+if grep -q -e '--resume goes on' err.log; then
+  fail "advises to go on to the same row: $(cat err.log)"
+fi
 state=$partial/checkpoint/state.safetensors
 cp $state before
 diverge "not finite at step $step; the last good checkpoint is that of step $((

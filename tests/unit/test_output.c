@@ -119,6 +119,8 @@ static void commit_does_not_overwrite_a_newcomer(void **state)
     put("f", "theirs");
     assert_int_equal(output_commit(&o, &e), ERR_INPUT);
     assert_holds("f", "theirs");
+    assert_holds(o.partial, "ours");
+    output_abort(&o);
     assert_false(exists(".f.partial"));
 }
 
