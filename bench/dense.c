@@ -297,7 +297,7 @@ static void find_dead(struct dense *t, const struct step_plan *plan,
             t->dead[t->n_dead++] = (uint32_t)i;
 }
 
-/* 2·α·d·s / Σ‖r − mean r‖² of all rows. */
+/* 2·α·d / Σ‖r − mean r‖² of all rows. */
 static float aux_weight(const struct dense *t, double alpha)
 {
     size_t d = t->p->d;
@@ -310,9 +310,8 @@ static float aux_weight(const struct dense *t, double alpha)
             sum += scale * (double)t->residual[r * d + j];
         mean_square += sum * sum;
     }
-    double share = fmin(1, (double)t->n_dead / ((double)d / 2));
     double variance = square - mean_square / (double)t->n;
-    return (float)(2 * alpha * (double)d * share / variance);
+    return (float)(2 * alpha * (double)d / variance);
 }
 
 /* ---- update ---- */

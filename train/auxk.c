@@ -95,7 +95,7 @@ static int variance(double *out, const float *left, size_t n, size_t d,
 struct rows {
     struct auxk *a;
     const struct parameters *p;
-    float weight;  /* 2·α·d·s / Σ‖r − mean r‖² */
+    float weight;  /* 2·α·d / Σ‖r − mean r‖² */
     double *error; /* (n) ‖r̂ − r‖² */
 };
 
@@ -126,9 +126,7 @@ static void explain_rows(void *ctx, size_t block, int thread)
 static int explain(struct auxk *a, const struct parameters *p,
                    const struct auxk_input *in, double left, struct err *e)
 {
-    double half = (double)p->d / 2;
-    double share = (double)a->n_dead < half ? (double)a->n_dead / half : 1;
-    double weight = in->alpha * (double)p->d * share / left;
+    double weight = in->alpha * (double)p->d / left;
     struct rows job = {a, p, (float)(2 * weight), NULL};
     job.error = malloc(a->n * sizeof *job.error);
     if (job.error == NULL)

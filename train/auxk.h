@@ -5,12 +5,13 @@
  * positive pre-activations of a row among the dead features,
  *
  *     r̂ = Σ_i a_i·W_dec[i]                      without b_dec
- *     L_aux = α·d·s · Σ_S ‖r̂ − r‖² / Σ_S ‖r − mean r‖²
+ *     L_aux = α·d · Σ_S ‖r̂ − r‖² / Σ_S ‖r − mean r‖²
  *
- * k_aux = min(number of dead features, d/2), s = min(1, dead / (d/2)), so that
- * a few dead features do not get the whole weight, and d brings the loss to the
- * scale of the main one, which is d·FVU. Gradients go to W_dec, W_enc, b_enc
- * and, through x − b_dec, to b_dec.
+ * k_aux = min(number of dead features, d/2), and d brings the loss to the scale
+ * of the main one, which is d·FVU. Gradients go to W_dec, W_enc, b_enc and,
+ * through x − b_dec, to b_dec. Other trainers multiply by min(1, dead/(d/2));
+ * that keeps the last dead features dead and does not lower FVU (figures:
+ * docs/metrics.md).
  *
  * With d/2 features a row this would cost more than the step itself, so S may
  * be one of several equal parts of the batch, another each step. Rows are in

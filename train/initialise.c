@@ -26,7 +26,8 @@ static float best_tie(const struct step *s, size_t n)
 
 int initialise(struct step *s, const struct input *in,
                const struct input_statistics *statistics,
-               const struct step_plan *plan, uint64_t seed, struct err *e)
+               const struct step_plan *plan, double scale, uint64_t seed,
+               struct err *e)
 {
     size_t d = in->d;
     size_t n = in->sample_rows < s->batch ? in->sample_rows : s->batch;
@@ -45,7 +46,8 @@ int initialise(struct step *s, const struct input *in,
     int code = step_forward(s, x, n, plan, &result, e);
     free(x);
     TRY(code);
-    kernels.scale(p->w_enc.w, best_tie(s, n), p->m * d);
+    float c = scale > 0 ? (float)scale : best_tie(s, n);
+    kernels.scale(p->w_enc.w, c, p->m * d);
     step_pack(s);
     /* The floor came from h before the scaling. */
     s->forward.floor = 0;

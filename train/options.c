@@ -63,6 +63,10 @@ const struct option train_option_table[TRAIN_OPTION_COUNT] = {
      NULL,
      "decoder rows to begin with: drawn from the whole sphere, or from the "
      "dimensions that hold 99 % of the variance"},
+    {"encoder-scale", 0, OPTION_REAL, FIELD(encoder_scale), "0", 0, 100, NULL,
+     "C",
+     "encoder to begin with: C times the decoder; 0: what reconstructs the "
+     "first batch best. Near 1 fewer features die, and FVU is higher for long"},
     {"start", 0, OPTION_TEXT, FIELD(start), NULL, 0, 0, NULL, "SAE",
      "begin with the weights of this SAE folder in place of random ones; "
      "--features is then its own number"},

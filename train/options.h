@@ -41,10 +41,11 @@ struct train_options {
     bool skip_bos;
     double skip_outliers;
     int init;              /* enum train_init */
+    double encoder_scale;  /* c of train/initialise.h, 0: the best */
     const char *start;     /* SAE folder to begin with, or NULL */
     int64_t metrics_every; /* steps */
 };
-enum { TRAIN_OPTION_COUNT = 20 }; /* a constant, for static option groups */
+enum { TRAIN_OPTION_COUNT = 21 }; /* a constant, for static option groups */
 extern const struct option train_option_table[TRAIN_OPTION_COUNT];
 
 /* The same, resolved. */

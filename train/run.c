@@ -56,9 +56,10 @@ int run_prepare(struct run *r, const struct train_job *job,
     uint64_t rows = view_rows(reading->view, &reading->train);
     TRY(input_open(&r->in, reading, spec->first, spec->d, e));
     struct train_options o = *spec->options;
-    if (o.start != NULL && o.init == TRAIN_INIT_ACTIVE)
+    if (o.start != NULL && (o.init == TRAIN_INIT_ACTIVE || o.encoder_scale > 0))
         return err_set(e, ERR_INPUT,
-                       "--start and --init active exclude each other");
+                       "--start begins with the weights of an SAE; leave "
+                       "--init and --encoder-scale away");
     if (o.start != NULL) {
         TRY(warm_start_load(&r->start, o.start, spec->d, e));
         if (o.features != 0 && (size_t)o.features != r->start.m)
@@ -86,7 +87,7 @@ int run_initialise(struct run *r, struct err *e)
         return 0;
     }
     return initialise(&r->step, &r->in, &r->statistics, &plan,
-                      r->job->reading.seed, e);
+                      r->spec->options->encoder_scale, r->job->reading.seed, e);
 }
 
 static int begin_curve(struct run *r, const char *path, const char *mode,

@@ -14,9 +14,8 @@ many rows, and the contexts held out; m, k; inputs scaled to E|x - mu|^2 = d
 over the training rows; loss mean |e|^2; Adam (0.9, 0.999) and its rate; warm-up
 and decay; unit decoder rows, the gradient along them taken out; gradients
 clipped to a norm of sqrt(d); AuxK of up to d/2 dead features on the residual,
-held constant, without b_dec, weighing 1/32 of FVU against FVU; dead is what
-was silent for --dead-tokens tokens. k is not annealed, as this version of
-theirs cannot do that.
+held constant, without b_dec; dead is what was silent for --dead-tokens tokens.
+k is not annealed, as this version of theirs cannot do that.
 
 Three of these are made equal here, by values that their trainers have fixed.
 Gradients are clipped to 1 there, so their whole loss is divided by sqrt(d),
@@ -27,12 +26,12 @@ Their 10M tokens until a feature is dead are more than the run has.
 What differs, each side having its own way:
 - order of rows and random numbers;
 - the start: b_dec is the mean, theirs the geometric median of the first batch;
-  the encoder is the multiple of the decoder that reconstructs best, theirs is
-  equal to the decoder; the decoder's directions are drawn from a Gaussian,
-  theirs from a cube. `--start same` gives theirs our b_dec and our multiple,
-  so that the trainers alone are compared;
-- AuxK sees one of 16 parts of the rows in turn and weighs less while fewer
-  than d/2 features are dead; theirs sees all rows, at full weight;
+  the decoder's directions are drawn from the dimensions that hold 99 % of the
+  variance (`--init active`), theirs from a cube; the encoder is 0.7 times the
+  decoder, theirs equal to it. `--start same` gives theirs our b_dec, and both
+  the multiple that reconstructs best, which is headscope's default;
+- AuxK sees one of 16 parts of the rows in turn, theirs all rows. It weighs 1/32
+  of FVU against FVU, but with `--start own` headscope's 1/4 (`--aux 0.25`);
 - the norm to clip by is the last step's, theirs this step's;
 - their warm-up is one step late, so that their first step learns nothing.
 
@@ -76,6 +75,9 @@ from dictionary_learning.trainers.top_k import TopKTrainer  # noqa: E402
 
 TRAINERS = {"topk": TopKTrainer, "batchtopk": BatchTopKTrainer}
 MOST = 1.01
+ALPHA = 1 / 32
+OURS = {"own": ["--encoder-scale", "0.7", "--aux", "0.25"],
+        "same": ["--encoder-scale", "0", "--aux", str(ALPHA)]}
 
 
 def with_clip(trainer, norm):
@@ -114,7 +116,7 @@ def train_theirs(x, architecture, seed, t, same_start):
     trainer = with_clip(TRAINERS[architecture], math.sqrt(d))(
         steps=t["steps"], activation_dim=d, dict_size=m, k=k, layer=0,
         lm_name="", lr=t["learning_rate"],
-        auxk_alpha=t["options"]["aux"] * d, warmup_steps=t["warmup"],
+        auxk_alpha=ALPHA * d, warmup_steps=t["warmup"],
         decay_start=(t["decay_from"] - 1 if t["decay_from"] < t["steps"]
                      else None),
         seed=seed, device="cpu")
@@ -140,8 +142,8 @@ def train_ours(o, architecture, seed, folder):
          "--architecture", architecture, "--features", str(o.features),
          "-k", str(o.k), "--batch", str(o.batch), "--tokens", str(o.tokens),
          "--rate", str(o.rate), "--dead-tokens", str(o.dead_tokens),
-         "--anneal", "0", "--seed", str(seed), "--threads", str(o.threads),
-         "--quiet"], check=True, stdout=subprocess.DEVNULL)
+         "--anneal", "0", "--init", "active", *OURS[o.start],
+         "--seed", str(seed), "--threads", str(o.threads), "--quiet"], check=True, stdout=subprocess.DEVNULL)
     return ({name: torch.from_numpy(w) for name, w in
              load_file(folder / "sae_weights.safetensors").items()},
             json.loads((folder / "headscope.json").read_text()))
@@ -213,7 +215,7 @@ def options():
     p.add_argument("--rate", type=float, default=1e-3)
     p.add_argument("--dead-tokens", type=int, default=100000)
     p.add_argument("--start", choices=["own", "same"], default="own",
-                   help="of their SAE: theirs (own), or as headscope begins")
+                   help="each its own, or the same (see the top of this file)")
     p.add_argument("--seeds", type=int, default=3)
     p.add_argument("--threads", type=int, default=2)
     return p.parse_args()

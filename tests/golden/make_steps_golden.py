@@ -67,8 +67,7 @@ def aux_loss(p, h, left, dead):
         row[dead] = largest(values, min(half, len(dead)))
     r_hat = (h * mask) @ p["W_dec"]
     spread = ((left - left.mean(0)) ** 2).sum()
-    share = min(1, len(dead) / (D / 2))
-    return ALPHA * D * share * ((r_hat - left) ** 2).sum() / spread
+    return ALPHA * D * ((r_hat - left) ** 2).sum() / spread
 
 
 def run(start, batches, rule, prefixes, aux):

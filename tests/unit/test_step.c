@@ -149,8 +149,7 @@ static double aux_loss_of(const struct exact *q, const struct fixture *t,
         for (size_t j = 0; j < D; j++)
             loss += error[j] * error[j];
     }
-    double share = a->n_dead < 3.5 ? (double)a->n_dead / 3.5 : 1;
-    return a->n == 0 ? 0 : alpha * D * share * loss / variance;
+    return a->n == 0 ? 0 : alpha * D * loss / variance;
 }
 
 static double difference(struct exact *q, double *at, const struct fixture *t,
