@@ -41,9 +41,15 @@ static int write_info(struct store_writer *w, const struct dump *dump,
 static int write_contexts(struct store_writer *w, const struct sample *s,
                           struct err *e)
 {
-    for (size_t c = 0; c < s->contexts; c++)
-        TRY(store_writer_context(w, (int64_t)c, TABLES_DUMP_ID, s->start[c],
-                                 s->start[c + 1] - s->start[c], s->in[c], e));
+    for (size_t c = 0; c < s->contexts; c++) {
+        struct store_context row = {.id = (int64_t)c,
+                                    .dump = TABLES_DUMP_ID,
+                                    .document_group = -1,
+                                    .first_token = s->start[c],
+                                    .tokens = s->start[c + 1] - s->start[c],
+                                    .sampled = s->in[c]};
+        TRY(store_writer_context(w, &row, e));
+    }
     return 0;
 }
 
@@ -57,6 +63,9 @@ static int write_strings(struct store_writer *w, const struct vocab *vocab,
             TRY(store_writer_vocab(
                 w, (int64_t)id, known ? vocab->text[id] : NULL,
                 known ? vocab->length[id] : 0, (int64_t)count[id], e));
+        if (count[id] > 0)
+            TRY(store_writer_vocab_use(w, TABLES_DUMP_ID, (int64_t)id,
+                                       (int64_t)count[id], e));
     }
     return 0;
 }

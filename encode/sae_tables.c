@@ -193,9 +193,13 @@ static int write_heads(const struct table *t, const struct recorded *recorded,
         int64_t features = 0;
         for (size_t f = 0; f < s->in.sae->m; f++)
             features += t->top_head[f] == h;
-        struct store_head row = {h, name, features,
+        struct store_head row = {h,
+                                 name,
+                                 features,
                                  metrics_head_fvu(&s->metrics, (size_t)h),
-                                 recorded->head_fvu[h]};
+                                 recorded->head_fvu[h],
+                                 0,
+                                 (double)NAN};
         TRY(store_writer_head(t->writer, &row, e));
     }
     return 0;
@@ -215,6 +219,7 @@ static struct store_feature feature_row(const struct table *t, size_t f)
                                 .mean = (double)NAN,
                                 .scale = (double)NAN,
                                 .strings = -1,
+                                .entropy = (double)NAN,
                                 .top_head = t->top_head[f],
                                 .top_share = (double)NAN};
     if (st->fires[f] == 0)
@@ -266,9 +271,26 @@ static int write_examples(const struct table *t, struct err *e)
     for (size_t f = 0; f < t->scan->statistics.m; f++) {
         size_t n;
         const struct best_entry *list = best_list(&t->scan->top.best, f, &n);
-        for (size_t i = 0; i < n; i++)
-            TRY(store_writer_example(t->writer, (int64_t)f, "top", (int)i + 1,
-                                     list[i].id, (double)list[i].score, e));
+        if (n == 0)
+            continue;
+        const struct statistics *st = &t->scan->statistics;
+        struct store_example_set set = {.feature = (int64_t)f,
+                                        .kind = STORE_EXAMPLE_TOP,
+                                        .interval = 1,
+                                        .above = 0,
+                                        .up_to = (double)st->max[f],
+                                        .tokens = (int64_t)st->fires[f],
+                                        .examples = (int64_t)n};
+        TRY(store_writer_example_set(t->writer, &set, e));
+        for (size_t i = 0; i < n; i++) {
+            struct store_example row = {.feature = (int64_t)f,
+                                        .kind = STORE_EXAMPLE_TOP,
+                                        .interval = 1,
+                                        .rank = (int)i + 1,
+                                        .token = list[i].id,
+                                        .value = (double)list[i].score};
+            TRY(store_writer_example(t->writer, &row, e));
+        }
     }
     return 0;
 }

@@ -22,19 +22,30 @@
 /* X(name, table, columns) */
 #define INSERT_TABLES(X)                                                       \
     X(DUMP, "dump", 22)                                                        \
-    X(CONTEXT, "context", 5)                                                   \
+    X(DOCUMENT_GROUP, "document_group", 5)                                     \
+    X(CONTEXT, "context", 6)                                                   \
+    X(POSITION_BIN, "position_bin", 5)                                         \
+    X(VOCAB_USE, "vocab_use", 3)                                               \
     X(VOCAB, "vocab", 4)                                                       \
     X(TOKEN, "token", 4)                                                       \
-    X(SAE, "sae", 25)                                                          \
+    X(SAE, "sae", 26)                                                          \
     X(METRIC, "metric", 4)                                                     \
-    X(HEAD, "head", 6)                                                         \
-    X(FEATURE, "feature", 10)                                                  \
+    X(HEAD, "head", 8)                                                         \
+    X(FEATURE, "feature", 11)                                                  \
     X(FEATURE_HEAD, "feature_head", 5)                                         \
     X(HISTOGRAM, "histogram", 4)                                               \
+    X(FEATURE_POSITION, "feature_position", 4)                                 \
+    X(FEATURE_GROUP, "feature_group", 4)                                       \
+    X(FEATURE_NEIGHBOUR, "feature_neighbour", 5)                               \
+    X(FEATURE_PAIR, "feature_pair", 6)                                         \
+    X(FEATURE_LOGIT, "feature_logit", 5)                                       \
     X(ACTIVATION, "activation", 4)                                             \
     X(BY_TOKEN, "activation_by_token", 4)                                      \
     X(HEAD_CODE, "head_code", 4)                                               \
-    X(EXAMPLE, "example", 6)                                                   \
+    X(HEAD_CODE_COUNT, "head_code_count", 4)                                   \
+    X(HEAD_GROUP, "head_group", 4)                                             \
+    X(EXAMPLE_SET, "example_set", 8)                                           \
+    X(EXAMPLE, "example", 7)                                                   \
     X(EXAMPLE_ACTIVATION, "example_activation", 4)                             \
     X(HEAD_EXAMPLE, "head_example", 7)                                         \
     X(TOKEN_FEATURE, "token_feature", 6)

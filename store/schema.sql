@@ -8,11 +8,13 @@
 -- one latent of an SAE, numbered from 0. A token is one place in the text that
 -- was read; its string is a row of vocab. Every key leads with the SAE.
 --
--- What covers what: feature, feature_head, head, histogram, example,
--- head_example and token_feature rest on every token of the dump. activation,
--- activation_by_token and head_code hold a random sample of whole contexts,
--- those with context.sampled = 1; dump.sample_tokens says how many tokens that
--- is, and dump.sample_tokens = dump.tokens that it is all of them.
+-- What covers what: feature, feature_head, feature_position, feature_group,
+-- histogram, example, head_example and token_feature rest on every token of the
+-- dump. activation, activation_by_token, head_code and what is counted from
+-- head codes hold a random sample of whole contexts, those with
+-- context.sampled = 1; dump.sample_tokens says how many tokens that is, and
+-- dump.sample_tokens = dump.tokens that it is all of them. feature_pair rests
+-- on sae.pair_tokens tokens of that sample.
 
 -- One set of captured activations: z, a head's attention-weighted sum of
 -- values, for every token and layer.
@@ -47,15 +49,36 @@ CREATE TABLE dump (
     sample_tokens INTEGER NOT NULL -- tokens whose rows are kept
 ) STRICT;
 
+-- Documents of one kind (a source, a label), where the dump names kinds.
+CREATE TABLE document_group (
+    id INTEGER PRIMARY KEY,
+    dump INTEGER NOT NULL REFERENCES dump (id),
+    name TEXT NOT NULL,
+    contexts INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    UNIQUE (dump, name)
+) STRICT;
+
 -- A sequence that the model read: a document chunk or a prompt.
 CREATE TABLE context (
     id INTEGER PRIMARY KEY,
     dump INTEGER NOT NULL REFERENCES dump (id),
+    document_group INTEGER REFERENCES document_group (id), -- NULL: not known
     first_token INTEGER NOT NULL, -- token.id at position 0
     tokens INTEGER NOT NULL,
     sampled INTEGER NOT NULL      -- 1: in activation and head_code
         CHECK (sampled IN (0, 1))
 ) STRICT;
+
+-- Positions in a context, in bins that double: 0, 1, 2 to 3, 4 to 7, ...
+CREATE TABLE position_bin (
+    dump INTEGER NOT NULL REFERENCES dump (id),
+    bin INTEGER NOT NULL,
+    first INTEGER NOT NULL,  -- position
+    last INTEGER NOT NULL,   -- position
+    tokens INTEGER NOT NULL, -- of the dump at these positions
+    PRIMARY KEY (dump, bin)
+) STRICT, WITHOUT ROWID;
 
 -- Token strings; id is the tokenizer's. Tokenizers cut inside characters, so a
 -- token need not be text: bytes that are no valid UTF-8, and NUL, are then
@@ -67,6 +90,14 @@ CREATE TABLE vocab (
     count INTEGER NOT NULL -- tokens of all dumps here that have this string
 ) STRICT;
 CREATE INDEX vocab_by_text ON vocab (text);
+
+-- How often a token string occurs in one dump.
+CREATE TABLE vocab_use (
+    dump INTEGER NOT NULL REFERENCES dump (id),
+    vocab INTEGER NOT NULL REFERENCES vocab (id),
+    count INTEGER NOT NULL,
+    PRIMARY KEY (dump, vocab)
+) STRICT, WITHOUT ROWID;
 
 -- A place in the text. Tokens of a context have consecutive ids.
 CREATE TABLE token (
@@ -106,6 +137,7 @@ CREATE TABLE sae (
     relative_bias REAL,         -- below 1: reconstructions are too short
     dead INTEGER NOT NULL,
     activations INTEGER NOT NULL, -- rows in activation: those of the sample
+    pair_tokens INTEGER NOT NULL, -- tokens that feature_pair rests on
     UNIQUE (dump, name)
 ) STRICT;
 
@@ -126,6 +158,8 @@ CREATE TABLE head (
     features INTEGER NOT NULL, -- whose top head it is
     fvu REAL,                  -- of the head's part of the input
     held_out_fvu REAL,         -- as the trainer recorded it
+    codes INTEGER NOT NULL,    -- tokens of the sample with a code
+    code_entropy REAL,         -- of its codes there, in bits; NULL: none
     PRIMARY KEY (sae, head)
 ) STRICT, WITHOUT ROWID;
 
@@ -138,6 +172,7 @@ CREATE TABLE feature (
     mean REAL,              -- over active tokens
     scale REAL,             -- of its levels: max / 255
     strings INTEGER,        -- different token strings at which it is active
+    entropy REAL,           -- of its tokens' strings, in bits: 0 is one string
     top_head INTEGER,       -- the head with the largest data share
     top_share REAL,         -- that share
     PRIMARY KEY (sae, feature)
@@ -171,6 +206,68 @@ CREATE TABLE histogram (
     bin INTEGER NOT NULL CHECK (bin BETWEEN 0 AND 50),
     count INTEGER NOT NULL,
     PRIMARY KEY (sae, feature, bin),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+
+-- At how many tokens of each position bin a feature is active. Bins without one
+-- are left out. Compare with position_bin.tokens.
+CREATE TABLE feature_position (
+    sae INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    bin INTEGER NOT NULL,
+    fires INTEGER NOT NULL,
+    PRIMARY KEY (sae, feature, bin),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+
+-- The same by document group. Groups without an active token are left out.
+CREATE TABLE feature_group (
+    sae INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    document_group INTEGER NOT NULL REFERENCES document_group (id),
+    fires INTEGER NOT NULL,
+    PRIMARY KEY (sae, feature, document_group),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+
+-- The features whose decoder rows point most nearly the same way.
+CREATE TABLE feature_neighbour (
+    sae INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    rank INTEGER NOT NULL, -- from 1
+    neighbour INTEGER NOT NULL,
+    cosine REAL NOT NULL,
+    PRIMARY KEY (sae, feature, rank),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature),
+    FOREIGN KEY (sae, neighbour) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+
+-- The features active together with a feature most beyond chance, on
+-- sae.pair_tokens tokens: by (count - expected) / sqrt(expected).
+CREATE TABLE feature_pair (
+    sae INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    rank INTEGER NOT NULL, -- from 1
+    other INTEGER NOT NULL,
+    count INTEGER NOT NULL, -- tokens at which both are active
+    expected REAL NOT NULL, -- if they were independent: fires there, of one
+                            -- times the other, by tokens
+    PRIMARY KEY (sae, feature, rank),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature),
+    FOREIGN KEY (sae, other) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+
+-- What a feature adds directly to the model's logits, per unit of activation:
+-- its decoder row through W_O and W_U, the mean over the vocabulary taken out.
+-- Rank 1, 2, ... are the tokens that it promotes most, -1, -2, ... those that
+-- it suppresses most. Empty if the dump came without W_O and W_U.
+CREATE TABLE feature_logit (
+    sae INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    rank INTEGER NOT NULL CHECK (rank <> 0),
+    vocab INTEGER NOT NULL REFERENCES vocab (id),
+    logit REAL NOT NULL,
+    PRIMARY KEY (sae, feature, rank),
     FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
 ) STRICT, WITHOUT ROWID;
 
@@ -210,18 +307,67 @@ CREATE TABLE head_code (
     FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
 ) STRICT, WITHOUT ROWID;
 
--- Tokens that show what a feature responds to, with the exact activation.
--- Kind 'top': the strongest, rank 1 first; at most one from a context, and none
--- that repeats a stronger one with the 8 tokens before it.
+-- How many tokens of the dump have which code of a head, in the sample.
+CREATE TABLE head_code_count (
+    sae INTEGER NOT NULL,
+    head INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (sae, head, feature),
+    FOREIGN KEY (sae, head) REFERENCES head (sae, head),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+
+-- A head's features, divided into groups of related ones; what does not hang
+-- together is in different groups (docs/sql.md says how). Group 1 is the
+-- largest.
+CREATE TABLE head_group (
+    sae INTEGER NOT NULL,
+    head INTEGER NOT NULL,
+    number INTEGER NOT NULL, -- of the group, from 1
+    feature INTEGER NOT NULL,
+    PRIMARY KEY (sae, head, number, feature),
+    FOREIGN KEY (sae, head) REFERENCES head (sae, head),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+
+-- From which tokens the examples of a feature were taken. Kinds:
+--   'top'     its strongest, at most one from a context, and none that repeats
+--             a stronger one with the 8 tokens before it
+--   'width'   a random few from each of 5 intervals of equal width between 0
+--             and its maximum
+--   'count'   a random few from each of 5 intervals that hold equally many of
+--             its active tokens, as nearly as levels can tell
+--   'random'  a random few of all its active tokens
+--   'silent'  a random few of the tokens at which it is not active
+-- Interval 1 is the weakest; kinds without intervals have 1 only.
+CREATE TABLE example_set (
+    sae INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    kind TEXT NOT NULL
+        CHECK (kind IN ('top', 'width', 'count', 'random', 'silent')),
+    interval INTEGER NOT NULL,
+    above REAL NOT NULL,     -- activations of the interval are above this
+    up_to REAL NOT NULL,     -- and at most this
+    tokens INTEGER NOT NULL, -- of the dump that the examples were drawn from
+    examples INTEGER NOT NULL, -- kept
+    PRIMARY KEY (sae, feature, kind, interval),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+
+-- Tokens that show what a feature responds to, with the exact activation; the
+-- strongest of a set has rank 1.
 CREATE TABLE example (
     sae INTEGER NOT NULL,
     feature INTEGER NOT NULL,
     kind TEXT NOT NULL,
+    interval INTEGER NOT NULL,
     rank INTEGER NOT NULL,
     token INTEGER NOT NULL REFERENCES token (id),
-    value REAL NOT NULL,
-    PRIMARY KEY (sae, feature, kind, rank),
-    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
+    value REAL NOT NULL, -- 0 for a silent one
+    PRIMARY KEY (sae, feature, kind, interval, rank),
+    FOREIGN KEY (sae, feature, kind, interval)
+        REFERENCES example_set (sae, feature, kind, interval)
 ) STRICT, WITHOUT ROWID;
 
 -- Levels of a feature around its examples: the active tokens up to 32 before
@@ -253,15 +399,17 @@ CREATE INDEX head_example_best ON head_example (sae, head, contribution)
     WHERE rank = 1;
 
 -- Token strings and features: at how many tokens with this string the feature
--- is active, and how strongly. Kept are the pairs among the 32 most frequent or
--- the 32 strongest of their feature or of their string.
+-- is active, and how strongly. Kept are the pairs among the 32 most frequent,
+-- the 32 strongest at one token, or the 32 strongest on average over all
+-- occurrences of the string, of their feature or of their string.
 CREATE TABLE token_feature (
     sae INTEGER NOT NULL,
     vocab INTEGER NOT NULL REFERENCES vocab (id),
     feature INTEGER NOT NULL,
     count INTEGER NOT NULL,
     max REAL NOT NULL,
-    mean REAL NOT NULL, -- over those tokens
+    mean REAL NOT NULL, -- over those tokens; times count by vocab_use.count it
+                        -- is the mean over all occurrences of the string
     PRIMARY KEY (sae, vocab, feature),
     FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
 ) STRICT, WITHOUT ROWID;
@@ -315,16 +463,18 @@ LEFT JOIN vocab AS v ON v.id = t.vocab
 ORDER BY s.id, e.feature, e.head, e.rank;
 
 -- The features of a token string, the strongest first; share is the part of
--- the string's occurrences at which the feature is active.
+-- the string's occurrences at which the feature is active, mean_all its mean
+-- over all of them.
 --   SELECT layer, feature, max, share FROM features_of_token
 --   WHERE text = ' Lily';
 CREATE VIEW features_of_token AS
 SELECT s.id AS sae, s.layer, v.text, p.feature, p.count,
-    1.0 * p.count / v.count AS share, p.max, p.mean, f.density, f.top_head,
-    p.vocab
+    1.0 * p.count / u.count AS share, p.max, p.mean,
+    p.mean * p.count / u.count AS mean_all, f.density, f.top_head, p.vocab
 FROM vocab AS v
 CROSS JOIN sae AS s
 CROSS JOIN token_feature AS p ON p.sae = s.id AND p.vocab = v.id
+CROSS JOIN vocab_use AS u ON u.dump = s.dump AND u.vocab = v.id
 CROSS JOIN feature AS f ON f.sae = p.sae AND f.feature = p.feature
 ORDER BY p.max DESC;
 
@@ -333,10 +483,12 @@ ORDER BY p.max DESC;
 --   WHERE layer = 2 AND feature = 117;
 CREATE VIEW strings_of_feature AS
 SELECT s.id AS sae, s.layer, p.feature, v.text, p.count,
-    1.0 * p.count / v.count AS share, p.max, p.mean, p.vocab
+    1.0 * p.count / u.count AS share, p.max, p.mean,
+    p.mean * p.count / u.count AS mean_all, p.vocab
 FROM sae AS s
 CROSS JOIN token_feature AS p INDEXED BY token_feature_by_feature
     ON p.sae = s.id
+CROSS JOIN vocab_use AS u ON u.dump = s.dump AND u.vocab = p.vocab
 CROSS JOIN vocab AS v ON v.id = p.vocab
 ORDER BY p.count DESC, p.max DESC;
 

@@ -7,18 +7,10 @@
 
 #include <sqlite3.h>
 
-#include "base/output.h"
 #include "store/database.h"
-#include "store/insert.h"
 #include "store/schema_sql.h"
 #include "store/text.h"
-
-struct store_writer {
-    struct output output;
-    sqlite3 *db;
-    struct inserts inserts;
-    int64_t sae; /* whose rows come now */
-};
+#include "store/writer_state.h"
 
 /* ---- opening and closing ---- */
 
@@ -137,16 +129,51 @@ int store_writer_dump(struct store_writer *w, const struct store_dump *d,
     return row_end(&r, &w->inserts, e);
 }
 
-int store_writer_context(struct store_writer *w, int64_t id, int64_t dump,
-                         int64_t first_token, int64_t tokens, bool sampled,
+int store_writer_document_group(struct store_writer *w,
+                                const struct store_document_group *g,
+                                struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_DOCUMENT_GROUP);
+    row_int(&r, g->id);
+    row_int(&r, g->dump);
+    row_text(&r, g->name);
+    row_int(&r, g->contexts);
+    row_int(&r, g->tokens);
+    return row_end(&r, &w->inserts, e);
+}
+
+int store_writer_context(struct store_writer *w, const struct store_context *c,
                          struct err *e)
 {
     struct row r = row_begin(&w->inserts, INSERT_CONTEXT);
-    row_int(&r, id);
+    row_int(&r, c->id);
+    row_int(&r, c->dump);
+    row_int_if(&r, c->document_group >= 0, c->document_group);
+    row_int(&r, c->first_token);
+    row_int(&r, c->tokens);
+    row_int(&r, c->sampled);
+    return row_end(&r, &w->inserts, e);
+}
+
+int store_writer_position_bin(struct store_writer *w, int64_t dump,
+                              const struct store_position_bin *b, struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_POSITION_BIN);
     row_int(&r, dump);
-    row_int(&r, first_token);
-    row_int(&r, tokens);
-    row_int(&r, sampled);
+    row_int(&r, b->bin);
+    row_int(&r, b->first);
+    row_int(&r, b->last);
+    row_int(&r, b->tokens);
+    return row_end(&r, &w->inserts, e);
+}
+
+int store_writer_vocab_use(struct store_writer *w, int64_t dump, int64_t vocab,
+                           int64_t count, struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_VOCAB_USE);
+    row_int(&r, dump);
+    row_int(&r, vocab);
+    row_int(&r, count);
     return row_end(&r, &w->inserts, e);
 }
 
@@ -195,210 +222,7 @@ int store_writer_token(struct store_writer *w, int64_t id, int64_t context,
     return row_end(&r, &w->inserts, e);
 }
 
-/* ---- an SAE ---- */
-
-int store_writer_begin_sae(struct store_writer *w, const struct store_sae *s,
-                           struct err *e)
-{
-    w->sae = s->id;
-    struct row r = row_begin(&w->inserts, INSERT_SAE);
-    row_int(&r, s->id);
-    row_int(&r, s->dump);
-    row_text(&r, s->name);
-    row_int(&r, s->layer);
-    row_text(&r, s->hook);
-    row_text(&r, s->architecture);
-    row_int(&r, s->d_in);
-    row_int(&r, s->d_sae);
-    row_int(&r, s->heads);
-    row_text(&r, s->fingerprint);
-    row_text(&r, s->config);
-    row_real(&r, s->held_out_fvu);
-    row_real(&r, s->held_out_l0);
-    row_real(&r, s->held_out_dead);
-    row_real(&r, s->train_fvu);
-    row_real(&r, s->pca_fvu);
-    row_int(&r, s->tokens);
-    row_real(&r, s->fvu);
-    row_real(&r, s->l0);
-    row_real(&r, s->l1);
-    row_real(&r, s->mse);
-    row_real(&r, s->cosine);
-    row_real(&r, s->relative_bias);
-    row_int(&r, s->dead);
-    row_int(&r, s->activations);
-    return row_end(&r, &w->inserts, e);
-}
-
 int store_writer_end_sae(struct store_writer *w, struct err *e)
 {
     return execute(w, "COMMIT; BEGIN", e);
-}
-
-int store_writer_metric(struct store_writer *w, const char *name, int64_t step,
-                        double value, struct err *e)
-{
-    struct row r = row_begin(&w->inserts, INSERT_METRIC);
-    row_int(&r, w->sae);
-    row_text(&r, name);
-    row_int(&r, step);
-    row_real(&r, value);
-    return row_end(&r, &w->inserts, e);
-}
-
-int store_writer_head(struct store_writer *w, const struct store_head *h,
-                      struct err *e)
-{
-    struct row r = row_begin(&w->inserts, INSERT_HEAD);
-    row_int(&r, w->sae);
-    row_int(&r, h->head);
-    row_text(&r, h->name);
-    row_int(&r, h->features);
-    row_real(&r, h->fvu);
-    row_real(&r, h->held_out_fvu);
-    return row_end(&r, &w->inserts, e);
-}
-
-int store_writer_feature(struct store_writer *w, const struct store_feature *f,
-                         struct err *e)
-{
-    struct row r = row_begin(&w->inserts, INSERT_FEATURE);
-    row_int(&r, w->sae);
-    row_int(&r, f->feature);
-    row_int(&r, f->fires);
-    row_real(&r, f->density);
-    row_real(&r, f->max);
-    row_real(&r, f->mean);
-    row_real(&r, f->scale);
-    row_int_if(&r, f->strings >= 0, f->strings);
-    row_int_if(&r, f->top_head >= 0, f->top_head);
-    row_real(&r, f->top_share);
-    return row_end(&r, &w->inserts, e);
-}
-
-int store_writer_feature_head(struct store_writer *w,
-                              const struct store_feature_head *f, struct err *e)
-{
-    struct row r = row_begin(&w->inserts, INSERT_FEATURE_HEAD);
-    row_int(&r, w->sae);
-    row_int(&r, f->feature);
-    row_int(&r, f->head);
-    row_real(&r, f->weight_share);
-    row_real(&r, f->data_share);
-    return row_end(&r, &w->inserts, e);
-}
-
-int store_writer_histogram(struct store_writer *w, int64_t feature, int bin,
-                           int64_t count, struct err *e)
-{
-    struct row r = row_begin(&w->inserts, INSERT_HISTOGRAM);
-    row_int(&r, w->sae);
-    row_int(&r, feature);
-    row_int(&r, bin);
-    row_int(&r, count);
-    return row_end(&r, &w->inserts, e);
-}
-
-int store_writer_example(struct store_writer *w, int64_t feature,
-                         const char *kind, int rank, int64_t token,
-                         double value, struct err *e)
-{
-    struct row r = row_begin(&w->inserts, INSERT_EXAMPLE);
-    row_int(&r, w->sae);
-    row_int(&r, feature);
-    row_text(&r, kind);
-    row_int(&r, rank);
-    row_int(&r, token);
-    row_real(&r, value);
-    return row_end(&r, &w->inserts, e);
-}
-
-int store_writer_head_example(struct store_writer *w,
-                              const struct store_head_example *h, struct err *e)
-{
-    struct row r = row_begin(&w->inserts, INSERT_HEAD_EXAMPLE);
-    row_int(&r, w->sae);
-    row_int(&r, h->feature);
-    row_int(&r, h->head);
-    row_int(&r, h->rank);
-    row_int(&r, h->token);
-    row_real(&r, h->contribution);
-    row_real(&r, h->value);
-    return row_end(&r, &w->inserts, e);
-}
-
-int store_writer_token_feature(struct store_writer *w,
-                               const struct store_token_feature *t,
-                               struct err *e)
-{
-    struct row r = row_begin(&w->inserts, INSERT_TOKEN_FEATURE);
-    row_int(&r, w->sae);
-    row_int(&r, t->vocab);
-    row_int(&r, t->feature);
-    row_int(&r, t->count);
-    row_real(&r, t->max);
-    row_real(&r, t->mean);
-    return row_end(&r, &w->inserts, e);
-}
-
-/* ---- the many rows ---- */
-
-int store_writer_by_token(struct store_writer *w,
-                          const struct store_activation *rows, size_t n,
-                          struct err *e)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct row r = row_begin(&w->inserts, INSERT_BY_TOKEN);
-        row_int(&r, w->sae);
-        row_int(&r, rows[i].token);
-        row_int(&r, rows[i].feature);
-        row_int(&r, rows[i].level);
-        TRY(row_end(&r, &w->inserts, e));
-    }
-    return 0;
-}
-
-/* Rows (sae, feature, token, level) of `table`. */
-static int put_feature_first(struct store_writer *w, enum insert_table table,
-                             const struct store_activation *rows, size_t n,
-                             struct err *e)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct row r = row_begin(&w->inserts, table);
-        row_int(&r, w->sae);
-        row_int(&r, rows[i].feature);
-        row_int(&r, rows[i].token);
-        row_int(&r, rows[i].level);
-        TRY(row_end(&r, &w->inserts, e));
-    }
-    return 0;
-}
-
-int store_writer_by_feature(struct store_writer *w,
-                            const struct store_activation *rows, size_t n,
-                            struct err *e)
-{
-    return put_feature_first(w, INSERT_ACTIVATION, rows, n, e);
-}
-
-int store_writer_around_examples(struct store_writer *w,
-                                 const struct store_activation *rows, size_t n,
-                                 struct err *e)
-{
-    return put_feature_first(w, INSERT_EXAMPLE_ACTIVATION, rows, n, e);
-}
-
-int store_writer_head_codes(struct store_writer *w,
-                            const struct store_head_code *rows, size_t n,
-                            struct err *e)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct row r = row_begin(&w->inserts, INSERT_HEAD_CODE);
-        row_int(&r, w->sae);
-        row_int(&r, rows[i].head);
-        row_int(&r, rows[i].feature);
-        row_int(&r, rows[i].token);
-        TRY(row_end(&r, &w->inserts, e));
-    }
-    return 0;
 }

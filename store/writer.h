@@ -48,6 +48,24 @@ struct store_dump {
     int64_t sample_contexts, sample_tokens;
 };
 
+struct store_document_group {
+    int64_t id, dump;
+    const char *name;
+    int64_t contexts, tokens;
+};
+
+struct store_context {
+    int64_t id, dump;
+    int64_t document_group; /* -1: not known */
+    int64_t first_token, tokens;
+    bool sampled;
+};
+
+struct store_position_bin {
+    int bin;
+    int64_t first, last, tokens;
+};
+
 struct store_sae {
     int64_t id, dump;
     const char *name;
@@ -59,7 +77,7 @@ struct store_sae {
     double held_out_fvu, held_out_l0, held_out_dead, train_fvu, pca_fvu;
     int64_t tokens;
     double fvu, l0, l1, mse, cosine, relative_bias;
-    int64_t dead, activations;
+    int64_t dead, activations, pair_tokens;
 };
 
 struct store_head {
@@ -67,6 +85,8 @@ struct store_head {
     const char *name;
     int64_t features;
     double fvu, held_out_fvu;
+    int64_t codes;
+    double code_entropy;
 };
 
 struct store_feature {
@@ -74,7 +94,8 @@ struct store_feature {
     double density;
     double max, mean, scale; /* NaN for a dead one, as below */
     int64_t strings;         /* -1: dead, or strings not known */
-    int top_head;            /* -1: none */
+    double entropy;
+    int top_head; /* -1: none */
     double top_share;
 };
 
@@ -92,6 +113,37 @@ struct store_activation {
 struct store_head_code {
     int head;
     uint32_t feature, token;
+};
+
+struct store_feature_pair {
+    int64_t feature;
+    int rank;
+    int64_t other, count;
+    double expected;
+};
+
+enum store_example_kind {
+    STORE_EXAMPLE_TOP,
+    STORE_EXAMPLE_WIDTH,
+    STORE_EXAMPLE_COUNT,
+    STORE_EXAMPLE_RANDOM,
+    STORE_EXAMPLE_SILENT,
+};
+
+struct store_example_set {
+    int64_t feature;
+    enum store_example_kind kind;
+    int interval;
+    double above, up_to;
+    int64_t tokens, examples;
+};
+
+struct store_example {
+    int64_t feature;
+    enum store_example_kind kind;
+    int interval, rank;
+    int64_t token;
+    double value;
 };
 
 struct store_head_example {
@@ -112,12 +164,20 @@ int store_writer_open(struct store_writer **out, const char *path, bool force,
 
 int store_writer_dump(struct store_writer *w, const struct store_dump *d,
                       struct err *e);
-int store_writer_context(struct store_writer *w, int64_t id, int64_t dump,
-                         int64_t first_token, int64_t tokens, bool sampled,
+int store_writer_document_group(struct store_writer *w,
+                                const struct store_document_group *g,
+                                struct err *e);
+int store_writer_context(struct store_writer *w, const struct store_context *c,
                          struct err *e);
+int store_writer_position_bin(struct store_writer *w, int64_t dump,
+                              const struct store_position_bin *b,
+                              struct err *e);
 /* bytes [length] may be anything; NULL: a string that is not known. */
 int store_writer_vocab(struct store_writer *w, int64_t id, const char *bytes,
                        size_t length, int64_t count, struct err *e);
+/* After the string's own row. */
+int store_writer_vocab_use(struct store_writer *w, int64_t dump, int64_t vocab,
+                           int64_t count, struct err *e);
 /* vocab -1: not known. */
 int store_writer_token(struct store_writer *w, int64_t id, int64_t context,
                        int64_t position, int64_t vocab, struct err *e);
@@ -136,9 +196,29 @@ int store_writer_feature_head(struct store_writer *w,
                               struct err *e);
 int store_writer_histogram(struct store_writer *w, int64_t feature, int bin,
                            int64_t count, struct err *e);
-int store_writer_example(struct store_writer *w, int64_t feature,
-                         const char *kind, int rank, int64_t token,
-                         double value, struct err *e);
+int store_writer_feature_position(struct store_writer *w, int64_t feature,
+                                  int bin, int64_t fires, struct err *e);
+int store_writer_feature_group(struct store_writer *w, int64_t feature,
+                               int64_t document_group, int64_t fires,
+                               struct err *e);
+int store_writer_feature_neighbour(struct store_writer *w, int64_t feature,
+                                   int rank, int64_t neighbour, double cosine,
+                                   struct err *e);
+int store_writer_feature_pair(struct store_writer *w,
+                              const struct store_feature_pair *p,
+                              struct err *e);
+int store_writer_feature_logit(struct store_writer *w, int64_t feature,
+                               int rank, int64_t vocab, double logit,
+                               struct err *e);
+int store_writer_head_code_count(struct store_writer *w, int head,
+                                 int64_t feature, int64_t count, struct err *e);
+int store_writer_head_group(struct store_writer *w, int head, int number,
+                            int64_t feature, struct err *e);
+/* A set before its examples. */
+int store_writer_example_set(struct store_writer *w,
+                             const struct store_example_set *x, struct err *e);
+int store_writer_example(struct store_writer *w, const struct store_example *x,
+                         struct err *e);
 int store_writer_head_example(struct store_writer *w,
                               const struct store_head_example *h,
                               struct err *e);

@@ -9,7 +9,7 @@ import math
 import os
 import sqlite3
 
-APPLICATION_ID, SCHEMA_VERSION = 0x68736370, 2
+APPLICATION_ID, SCHEMA_VERSION = 0x68736370, 3
 CONTEXTS, LENGTH = 24, 12
 BOS = "<|endoftext|>"
 LONG = "long" * 2560
@@ -75,7 +75,9 @@ def text(db, words, has_tokens, layers, heads):
     if has_tokens:
         insert(db, "vocab", ((i, word, BYTES.get(word), len(places[i]))
                              for i, word in enumerate(words)))
-    insert(db, "context", ((c, 1, 1 + c * LENGTH, LENGTH, 1)
+        insert(db, "vocab_use", ((1, i, len(places[i]))
+                                 for i in range(len(words)) if places[i]))
+    insert(db, "context", ((c, 1, None, 1 + c * LENGTH, LENGTH, 1)
                            for c in range(CONTEXTS)))
     insert(db, "token", tokens)
     return places
@@ -100,8 +102,8 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
     n = CONTEXTS * LENGTH
     rows = {name: [] for name in (
         "feature", "feature_head", "histogram", "activation",
-        "activation_by_token", "head_code", "example", "example_activation",
-        "head_example", "token_feature")}
+        "activation_by_token", "head_code", "example_set", "example",
+        "example_activation", "head_example", "token_feature")}
     for f in range(features):
         word, dead = f % len(words), features > 1 and f == features - 1
         top, share = f % heads, shares(f, heads)
@@ -109,7 +111,7 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
                                   None if dead else share[h])
                                  for h in range(heads))
         if dead:
-            rows["feature"].append((number, f, 0, 0.0, *[None] * 6))
+            rows["feature"].append((number, f, 0, 0.0, *[None] * 7))
             continue
         # Many features fire once each; the first ones wherever they can.
         active = places[word] if f < 200 else places[word][:1]
@@ -120,7 +122,8 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
         rows["feature"].append((
             number, f, len(values), len(values) / n, most,
             sum(v for v, _ in values) / len(values), scale,
-            1 if has_tokens else None, top, share[top]))
+            1 if has_tokens else None, 0.0 if has_tokens else None, top,
+            share[top]))
         bins = [0] * 51
         for at in level.values():
             bins[(at - 1) // 5] += 1
@@ -130,7 +133,9 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
         rows["activation_by_token"] += ((number, t, f, level[t])
                                         for _, t in values)
         rows["head_code"] += ((number, top, f, t) for _, t in values)
-        rows["example"] += ((number, f, "top", i + 1, t, v)
+        rows["example_set"].append((number, f, "top", 1, 0.0, most,
+                                    len(values), len(values[:20])))
+        rows["example"] += ((number, f, "top", 1, i + 1, t, v)
                             for i, (v, t) in enumerate(values[:20]))
         rows["example_activation"] += ((number, f, t, level[t])
                                        for _, t in values)
@@ -146,9 +151,10 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
         number, 1, f"sae{number}", layer, f"blocks.{layer}.attn.hook_z",
         "jumprelu", 8 * heads, features, heads, "0" * 32, None, .2, 4.0, .1, .2,
         .4, n, .2, 4.0, 8.0, 2.0, .9, 1.0, features - len(alive),
-        len(rows["activation"]))])
+        len(rows["activation"]), n)])
     insert(db, "head", ((number, h, f"L{layer}H{h}",
-                         sum(f % heads == h for f in alive), .2, .2)
+                         sum(f % heads == h for f in alive), .2, .2,
+                         sum(row[1] == h for row in rows["head_code"]), 1.0)
                         for h in range(heads)))
     for table, content in rows.items():
         insert(db, table, content)

@@ -387,13 +387,13 @@ class Silent(OnDatabase):
         plant(cls.name, SOURCE, layers=1, features=20)
         db = sqlite3.connect(cls.name)
         with db:
-            for table in ("example", "example_activation", "head_example",
-                          "token_feature", "histogram", "activation",
-                          "activation_by_token", "head_code"):
+            for table in ("example", "example_set", "example_activation",
+                          "head_example", "token_feature", "histogram",
+                          "activation", "activation_by_token", "head_code"):
                 db.execute(f"DELETE FROM {table}")
             db.execute("UPDATE feature SET fires = 0, density = 0, max = NULL, "
                        "mean = NULL, scale = NULL, strings = NULL, "
-                       "top_head = NULL, top_share = NULL")
+                       "entropy = NULL, top_head = NULL, top_share = NULL")
             db.execute("UPDATE feature_head SET data_share = NULL")
         db.close()
         super().setUpClass()

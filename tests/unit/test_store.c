@@ -44,13 +44,22 @@ static void put_dump(struct store_writer *w)
                            .sample_contexts = 2,
                            .sample_tokens = TOKENS};
     assert_int_equal(store_writer_dump(w, &d, &e), 0);
-    for (int c = 0; c < 2; c++)
-        assert_int_equal(
-            store_writer_context(w, c, 1, c * CONTEXT, CONTEXT, true, &e), 0);
-    for (int id = 0; id < WORDS; id++)
+    for (int c = 0; c < 2; c++) {
+        struct store_context row = {.id = c,
+                                    .dump = 1,
+                                    .document_group = -1,
+                                    .first_token = c * CONTEXT,
+                                    .tokens = CONTEXT,
+                                    .sampled = true};
+        assert_int_equal(store_writer_context(w, &row, &e), 0);
+    }
+    for (int id = 0; id < WORDS; id++) {
         assert_int_equal(store_writer_vocab(w, id, words[id], strlen(words[id]),
                                             TOKENS / WORDS, &e),
                          0);
+        assert_int_equal(store_writer_vocab_use(w, 1, id, TOKENS / WORDS, &e),
+                         0);
+    }
     for (int t = 0; t < TOKENS; t++)
         assert_int_equal(
             store_writer_token(w, t, t / CONTEXT, t % CONTEXT, t % WORDS, &e),
@@ -59,16 +68,18 @@ static void put_dump(struct store_writer *w)
 
 static void put_features(struct store_writer *w)
 {
-    const struct store_feature live = {0, 4, 4.0 / TOKENS, 5.1, 3, 0.02,
-                                       1, 1, 0.75};
+    const struct store_feature live = {0, 4, 4.0 / TOKENS, 5.1, 3, 0.02, 1,
+                                       0, 1, 0.75};
     const struct store_feature dead = {
-        1, 0, 0, (double)NAN, (double)NAN, (double)NAN, -1, -1, (double)NAN};
+        1,           0,  0,           (double)NAN, (double)NAN,
+        (double)NAN, -1, (double)NAN, -1,          (double)NAN};
     const struct store_feature_head shares[] = {{0, 0, 0.5, 0.25},
                                                 {0, 1, 0.5, 0.75},
                                                 {1, 0, 0.5, (double)NAN},
                                                 {1, 1, 0.5, (double)NAN}};
-    const struct store_head heads[] = {{0, "L0H0", 0, 0.25, (double)NAN},
-                                       {1, "L0H1", 1, 0.5, (double)NAN}};
+    const struct store_head heads[] = {
+        {0, "L0H0", 0, 0.25, (double)NAN, 0, (double)NAN},
+        {1, "L0H1", 1, 0.5, (double)NAN, 4, 0}};
     assert_int_equal(store_writer_head(w, &heads[0], &e), 0);
     assert_int_equal(store_writer_head(w, &heads[1], &e), 0);
     assert_int_equal(store_writer_feature(w, &live, &e), 0);
@@ -89,8 +100,12 @@ static void put_rows(struct store_writer *w)
         assert_int_equal(store_writer_head_codes(w, &code, 1, &e), 0);
     }
     assert_int_equal(store_writer_histogram(w, 0, 50, 4, &e), 0);
-    assert_int_equal(store_writer_example(w, 0, "top", 1, 7, 5.1, &e), 0);
-    assert_int_equal(store_writer_example(w, 0, "top", 2, 13, 5.0, &e), 0);
+    struct store_example_set set = {0, STORE_EXAMPLE_TOP, 1, 0, 5.1, 4, 2};
+    struct store_example first = {0, STORE_EXAMPLE_TOP, 1, 1, 7, 5.1};
+    struct store_example second = {0, STORE_EXAMPLE_TOP, 1, 2, 13, 5.0};
+    assert_int_equal(store_writer_example_set(w, &set, &e), 0);
+    assert_int_equal(store_writer_example(w, &first, &e), 0);
+    assert_int_equal(store_writer_example(w, &second, &e), 0);
     struct store_head_example h = {0, 1, 1, 19, 2.5, 4.0};
     assert_int_equal(store_writer_head_example(w, &h, &e), 0);
     struct store_token_feature t = {1, 0, 4, 5.1, 3};
