@@ -27,7 +27,7 @@ What differs, each side having its own way:
 - order of rows and random numbers;
 - the start: b_dec is the mean, theirs the geometric median of the first batch;
   the decoder's directions are drawn from the dimensions that hold 99 % of the
-  variance (`--init active`), theirs from a cube; the encoder is 0.7 times the
+  variance (`--init active`), theirs from a cube; the encoder is 0.8 times the
   decoder, theirs equal to it. `--start same` gives theirs our b_dec, and both
   the multiple that reconstructs best, which is headscope's default;
 - AuxK sees one of 16 parts of the rows in turn, theirs all rows. It weighs 1/32
@@ -76,7 +76,7 @@ from dictionary_learning.trainers.top_k import TopKTrainer  # noqa: E402
 TRAINERS = {"topk": TopKTrainer, "batchtopk": BatchTopKTrainer}
 MOST = 1.01
 ALPHA = 1 / 32
-OURS = {"own": ["--encoder-scale", "0.7", "--aux", "0.25"],
+OURS = {"own": ["--encoder-scale", "0.8", "--aux", "0.25"],
         "same": ["--encoder-scale", "0", "--aux", str(ALPHA)]}
 
 
