@@ -127,8 +127,9 @@ static int lock(struct output *o, struct err *e)
                    o->path, o->partial);
 }
 
-int output_begin_file(struct output *o, const char *path, bool force,
-                      struct err *e)
+/* Opens and locks the partial file, made if there is none. */
+static int open_file(struct output *o, const char *path, bool force,
+                     struct err *e)
 {
     *o = (struct output){.force = force, .lock_fd = -1};
     TRY(output_check(path, false, force, e));
@@ -137,12 +138,27 @@ int output_begin_file(struct output *o, const char *path, bool force,
         open(o->partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (o->lock_fd < 0)
         return err_errno(e, "cannot create %s", o->partial);
-    TRY(lock(o, e));
+    return lock(o, e);
+}
+
+int output_begin_file(struct output *o, const char *path, bool force,
+                      struct err *e)
+{
+    TRY(open_file(o, path, force, e));
     if (ftruncate(o->lock_fd, 0) != 0) {
         int code = err_errno(e, "cannot empty %s", o->partial);
         output_abort(o);
         return code;
     }
+    return 0;
+}
+
+int output_resume_file(struct output *o, const char *path, bool force,
+                       bool *kept, struct err *e)
+{
+    TRY(open_file(o, path, force, e));
+    struct stat st;
+    *kept = fstat(o->lock_fd, &st) == 0 && st.st_size > 0;
     return 0;
 }
 
@@ -290,7 +306,7 @@ void output_abort(struct output *o)
 
 void output_leave(struct output *o)
 {
-    if (o->lock_fd >= 0)
+    if (o->partial[0] != '\0' && o->lock_fd >= 0)
         (void)close(o->lock_fd);
     *o = (struct output){.lock_fd = -1};
 }

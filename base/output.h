@@ -2,9 +2,9 @@
  *
  * Files and folders that appear whole or not at all. What is written goes to
  * ".NAME.partial" beside NAME; commit flushes it to disk and renames. A killed
- * program leaves the old NAME (or none) and perhaps a partial one, which the
- * next run with the same NAME removes. A lock on the partial file or folder
- * keeps two programs from writing the same NAME.
+ * program leaves the old NAME (or none) and perhaps a partial one, with which
+ * the next run with the same NAME goes on, or which it removes. A lock on the
+ * partial file or folder keeps two programs from writing the same NAME.
  *
  * Call order: output_check (early, so that nobody waits an hour for "exists"),
  * output_begin_file or output_begin_folder, write, then output_commit or
@@ -40,6 +40,11 @@ int output_begin_file(struct output *o, const char *path, bool force,
 int output_begin_folder(struct output *o, const char *path, const char *marker,
                         bool force, struct err *e);
 
+/* As output_begin_file, but what a killed program left in the partial file
+ * stays; *kept says whether it is more than nothing. */
+int output_resume_file(struct output *o, const char *path, bool force,
+                       bool *kept, struct err *e);
+
 /* As output_begin_folder, for work that goes on where a killed program left it:
  * if the partial folder holds `keep`, it stays as it is and *kept is true. An
  * old output may exist; commit replaces it. */
@@ -55,8 +60,8 @@ int output_commit(struct output *o, struct err *e);
 
 /* Removes what was written. Accepts a zeroed or committed output. */
 void output_abort(struct output *o);
-/* Gives the lock back and leaves the partial folder for output_resume_folder.
- */
+/* Gives the lock back and leaves the partial output for output_resume_file or
+ * output_resume_folder. Accepts a zeroed or committed output. */
 void output_leave(struct output *o);
 
 /* Flushes what files there are in a folder, and that there is the folder. */

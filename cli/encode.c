@@ -117,12 +117,53 @@ static int run_inputs(const struct common_options *common,
     return code;
 }
 
+/* ---- --remove ---- */
+
+static int run_remove(const struct common_options *common, size_t n_args,
+                      json_t *report, struct err *e)
+{
+    if (n_args > 0)
+        return err_set(e, ERR_USAGE,
+                       "--remove takes no dump and no SAE folders, only names: "
+                       "--remove NAME,... -o FILE.db");
+    if (options.append || options.replace || common->dry_run)
+        return err_set(e, ERR_USAGE,
+                       "--remove goes with neither --append nor --replace nor "
+                       "--dry-run");
+    TRY(encode_remove(&options, e));
+    return store_summary_print(common->json ? NULL : stdout, options.output,
+                               report, e);
+}
+
+/* ---- the arguments ---- */
+
+/* What can be known at once; nobody waits an hour for it. */
+static int check_output(const struct common_options *common, struct err *e)
+{
+    if (!options.append && !options.replace)
+        return output_check(options.output, false, common->force, e);
+    if (common->force)
+        return err_set(e, ERR_INPUT,
+                       "--force writes a new file, --append and --replace "
+                       "change one that is there; choose one");
+    if (access(options.output, F_OK) != 0)
+        return err_errno(e, "cannot add to %s", options.output);
+    return 0;
+}
+
 static int run(const struct common_options *common, const char *const *args,
                size_t n_args, json_t *report, struct err *e)
 {
     if (options.output == NULL)
         return err_set(e, ERR_USAGE, "no output; add -o FILE.db");
-    TRY(output_check(options.output, false, common->force, e));
+    if (options.remove != NULL)
+        return run_remove(common, n_args, report, e);
+    if (n_args < 2)
+        return err_set(e, ERR_USAGE,
+                       "missing arguments; usage: headscope encode [options] "
+                       "%s",
+                       command_encode.usage.arguments);
+    TRY(check_output(common, e));
     struct inputs in;
     int code = divide(&in, args, n_args, e);
     if (code == 0)
@@ -143,8 +184,17 @@ const struct command command_encode = {
              "\n"
              "The database holds features with their statistics, top tokens "
              "and heads, and the activations of a sample of contexts. "
-             "docs/sql.md shows how to ask it."},
-    .args_min = 2,
+             "docs/sql.md shows how to ask it.\n"
+             "\n"
+             "A run that is stopped or killed leaves the SAEs that are "
+             "complete; the same command goes on behind them. --append adds "
+             "SAEs to a database that is there, of its dump or of another with "
+             "the same tokenizer; --replace puts an SAE in the place of one, "
+             "under a number (sae.id) that may be another; --remove takes SAEs "
+             "out, with what only they need. Each is done wholly or not at "
+             "all. What is removed leaves room in the file for what is added "
+             "next."},
+    .args_min = 0,
     .args_max = -1,
     .groups = {{"Encoding", encode_option_table, ENCODE_OPTION_COUNT, &options},
                {"Array files", dump_option_table, DUMP_OPTION_COUNT,

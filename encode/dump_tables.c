@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "encode/tables.h"
 
+#include <string.h>
+
 #include "base/output.h"
 #include "base/utf8.h"
 
-static int write_info(struct store_writer *w, const struct dump *dump,
-                      const struct sample *sample, int64_t limit, int64_t seed,
-                      struct err *e)
+void tables_dump_row(struct store_dump *row, char *name,
+                     const struct dump *dump, const struct sample *sample,
+                     int64_t limit, int64_t seed)
 {
     const struct dump_info *info = dump_info(dump);
-    char name[OUTPUT_PATH_MAX];
-    output_base_name(name, sizeof name, info->path);
+    output_base_name(name, OUTPUT_PATH_MAX, info->path);
     utf8_repair(name);
-    struct store_dump row = {
-        .id = TABLES_DUMP_ID,
+    *row = (struct store_dump){
         .name = name,
         .model = info->model,
         .fingerprint = info->fingerprint,
@@ -35,7 +35,6 @@ static int write_info(struct store_writer *w, const struct dump *dump,
         .sample_contexts = (int64_t)sample->n_in,
         .sample_tokens = (int64_t)sample->tokens,
     };
-    return store_writer_dump(w, &row, e);
 }
 
 static int write_contexts(struct store_writer *w, const struct sample *s,
@@ -43,7 +42,7 @@ static int write_contexts(struct store_writer *w, const struct sample *s,
 {
     for (size_t c = 0; c < s->contexts; c++) {
         struct store_context row = {.id = (int64_t)c,
-                                    .dump = TABLES_DUMP_ID,
+                                    .dump = store_writer_dump_id(w),
                                     .document_group = -1,
                                     .first_token = s->start[c],
                                     .tokens = s->start[c + 1] - s->start[c],
@@ -64,7 +63,7 @@ static int write_strings(struct store_writer *w, const struct vocab *vocab,
                 w, (int64_t)id, known ? vocab->text[id] : NULL,
                 known ? vocab->length[id] : 0, (int64_t)count[id], e));
         if (count[id] > 0)
-            TRY(store_writer_vocab_use(w, TABLES_DUMP_ID, (int64_t)id,
+            TRY(store_writer_vocab_use(w, store_writer_dump_id(w), (int64_t)id,
                                        (int64_t)count[id], e));
     }
     return 0;
@@ -81,17 +80,27 @@ size_t tables_string_ids(const struct dump *dump)
     return n;
 }
 
+/* How often each of n ids occurs. */
+static int count_ids(struct arena *arena, uint64_t **count, size_t *n,
+                     const struct dump *dump, struct err *e)
+{
+    const int32_t *tokens = dump_tokens(dump);
+    *n = tables_string_ids(dump);
+    TRY(arena_get(arena, count, *n, sizeof **count, "token strings", e));
+    for (uint64_t i = 0; tokens != NULL && i < dump_info(dump)->tokens; i++)
+        (*count)[tokens[i]]++;
+    return 0;
+}
+
 static int write_vocab(struct store_writer *w, const struct dump *dump,
                        struct err *e)
 {
-    const int32_t *tokens = dump_tokens(dump);
-    size_t n = tables_string_ids(dump);
+    size_t n;
     struct arena scratch = {0};
     uint64_t *count;
-    TRY(arena_get(&scratch, &count, n, sizeof *count, "token strings", e));
-    for (uint64_t i = 0; tokens != NULL && i < dump_info(dump)->tokens; i++)
-        count[tokens[i]]++;
-    int code = write_strings(w, dump_vocab(dump), count, n, e);
+    int code = count_ids(&scratch, &count, &n, dump, e);
+    if (code == 0)
+        code = write_strings(w, dump_vocab(dump), count, n, e);
     arena_free(&scratch);
     return code;
 }
@@ -107,12 +116,59 @@ static int write_tokens(struct store_writer *w, const struct dump *dump,
     return 0;
 }
 
-int tables_write_dump(struct store_writer *w, const struct dump *dump,
-                      const struct sample *sample, int64_t limit, int64_t seed,
+int tables_write_dump(struct store_writer *w, const struct store_dump *row,
+                      const struct dump *dump, const struct sample *sample,
                       struct err *e)
 {
-    TRY(write_info(w, dump, sample, limit, seed, e));
+    TRY(store_writer_dump(w, row, e));
     TRY(write_contexts(w, sample, e));
     TRY(write_vocab(w, dump, e));
     return write_tokens(w, dump, sample, e);
+}
+
+/* ---- another dump's strings ---- */
+
+struct strings {
+    const struct vocab *vocab; /* or NULL */
+    const char *path;
+    uint64_t *count; /* [n] */
+    size_t n;
+};
+
+static int check_string(void *ctx, int64_t id, const char *bytes, size_t length,
+                        struct err *e)
+{
+    const struct strings *s = ctx;
+    char unknown[STORE_UNKNOWN_MAX];
+    size_t i = (size_t)id;
+    if (id < 0 || i >= s->n)
+        return 0;
+    bool known = s->vocab != NULL && i < s->vocab->n;
+    if (!known && s->count[i] == 0)
+        return 0;
+    store_writer_unknown(unknown, id);
+    const char *mine = known ? s->vocab->text[i] : unknown;
+    size_t mine_length = known ? s->vocab->length[i] : strlen(unknown);
+    if (length == mine_length && memcmp(bytes, mine, length) == 0)
+        return 0;
+    return err_set(e, ERR_INPUT,
+                   "token id %lld is '%.*s' in the database and '%.*s' in %s: "
+                   "another tokenizer, or %s was read without the strings "
+                   "(--vocab, --tokenizer); use another file",
+                   (long long)id, (int)(length < 80 ? length : 80), bytes,
+                   (int)(mine_length < 80 ? mine_length : 80), mine, s->path,
+                   s->path);
+}
+
+int tables_check_strings(struct store_writer *w, const struct dump *dump,
+                         struct err *e)
+{
+    struct arena scratch = {0};
+    struct strings s = {.vocab = dump_vocab(dump),
+                        .path = dump_info(dump)->path};
+    int code = count_ids(&scratch, &s.count, &s.n, dump, e);
+    if (code == 0)
+        code = store_writer_each_string(w, check_string, &s, e);
+    arena_free(&scratch);
+    return code;
 }

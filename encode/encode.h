@@ -8,6 +8,8 @@
 #ifndef ENCODE_ENCODE_H
 #define ENCODE_ENCODE_H
 
+#include <stdbool.h>
+
 #include "base/options.h"
 #include "base/team.h"
 #include "dump/dump.h"
@@ -18,8 +20,10 @@ struct encode_options {
     int64_t examples;      /* of a feature */
     int64_t head_examples; /* of a feature and a head */
     const char *layer;     /* number for SAEs that do not say theirs, or NULL */
+    bool append, replace;  /* change a database that is there */
+    const char *remove;    /* names of SAEs, with commas between, or NULL */
 };
-enum { ENCODE_OPTION_COUNT = 5 };
+enum { ENCODE_OPTION_COUNT = 8 };
 extern const struct option encode_option_table[ENCODE_OPTION_COUNT];
 
 struct encode_job {
@@ -32,9 +36,15 @@ struct encode_job {
     struct team team;
 };
 
-/* Checks all SAEs against the dump, then encodes them in the order given. The
- * database appears when all are done; a failure leaves what was there. */
+/* Checks all SAEs against the dump, then encodes them in the order given. A new
+ * database appears when all are done; if the run ends before, the next with the
+ * same job goes on behind the last SAE that is complete. With `append` or
+ * `replace` the SAEs go into a database that is there, each at once when it is
+ * complete; those that are there already are left out. */
 int encode_run(const struct encode_job *job, struct err *e);
+
+/* Removes SAEs, as options->remove says. Needs no dump. */
+int encode_remove(const struct encode_options *options, struct err *e);
 
 /* What it would cost. */
 struct encode_estimate {

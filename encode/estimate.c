@@ -2,7 +2,6 @@
 #include "encode/encode.h"
 
 #include "base/clock.h"
-#include "base/output.h"
 #include "encode/job.h"
 #include "store/writer.h"
 
@@ -75,11 +74,12 @@ static void add(struct encode_estimate *out, const struct scan *s,
 
 static int estimate_one(struct encode_estimate *out,
                         const struct encode_job *job, size_t i,
+                        const struct job_identity *identity,
                         const struct sample *sample, struct err *e)
 {
     struct job_scan s;
     double seconds = 0, l0 = 0;
-    TRY(job_begin_scan(&s, job, i, sample, e));
+    TRY(job_begin_scan(&s, job, i, identity, sample, e));
     int code = measure(&seconds, &l0, &s.scan, e);
     if (code == 0)
         add(out, &s.scan, job->options, seconds, l0);
@@ -87,19 +87,28 @@ static int estimate_one(struct encode_estimate *out,
     return code;
 }
 
-int encode_estimate(struct encode_estimate *out, const struct encode_job *job,
-                    struct err *e)
+static int estimate_saes(struct encode_estimate *out,
+                         const struct encode_job *job,
+                         const struct job_identity *identity, struct err *e)
 {
-    *out = (struct encode_estimate){0};
-    TRY(output_check(job->options->output, false, job->force, e));
-    TRY(job_check(job, e));
     struct sample sample;
     TRY(sample_draw(&sample, job->dump, (uint64_t)job->options->rows,
                     (uint64_t)job->seed, e));
-    out->disk_bytes = (double)dump_info(job->dump)->tokens * TOKEN_BYTES;
     int code = 0;
     for (size_t i = 0; code == 0 && i < job->n_saes; i++)
-        code = estimate_one(out, job, i, &sample, e);
+        code = estimate_one(out, job, i, identity, &sample, e);
     sample_free(&sample);
+    return code;
+}
+
+int encode_estimate(struct encode_estimate *out, const struct encode_job *job,
+                    struct err *e)
+{
+    struct job_identity identity;
+    *out = (struct encode_estimate){0};
+    TRY(job_check(&identity, job, e));
+    out->disk_bytes = (double)dump_info(job->dump)->tokens * TOKEN_BYTES;
+    int code = estimate_saes(out, job, &identity, e);
+    job_identity_free(&identity);
     return code;
 }

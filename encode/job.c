@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "encode/job.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/format.h"
@@ -73,11 +74,11 @@ int job_load_sae(struct sae *s, int *layer, const struct encode_job *job,
 }
 
 /* Within a database an SAE is known by its name. */
-static int check_name(char **names, size_t i, const struct encode_job *job,
-                      struct err *e)
+static int check_name(const struct job_identity *known, size_t i,
+                      const struct encode_job *job, struct err *e)
 {
     for (size_t j = 0; j < i; j++)
-        if (strcmp(names[j], names[i]) == 0)
+        if (strcmp(known->saes[j].name, known->saes[i].name) == 0)
             return err_set(e, ERR_INPUT,
                            "%s and %s have the same name; rename one folder",
                            job->saes[j], job->saes[i]);
@@ -96,33 +97,87 @@ static int check_dump(const struct encode_job *job, struct err *e)
     return 0;
 }
 
-int job_check(const struct encode_job *job, struct err *e)
+/* Options that say where to and which, not what is written of an SAE. */
+static const char *const other_options[] = {"output", "rows",    "layer",
+                                            "append", "replace", "remove"};
+
+static int set_options(struct job_identity *out, const struct encode_job *job,
+                       struct err *e)
 {
-    TRY(check_dump(job, e));
-    struct arena arena = {0};
-    char **names;
-    int code =
-        arena_get(&arena, &names, job->n_saes, sizeof *names, "names", e);
-    int verified = -1; /* the last layer whose shards were read */
-    for (size_t i = 0; code == 0 && i < job->n_saes; i++) {
-        struct sae s;
-        int layer;
-        code = job_load_sae(&s, &layer, job, i, e);
-        if (code != 0)
-            break;
-        code = arena_string(&arena, &names[i], s.name, e);
-        sae_free(&s);
-        if (code == 0)
-            code = check_name(names, i, job, e);
-        if (code == 0 && layer != verified)
-            code = dump_verify_layer(job->dump, layer, e);
-        verified = layer;
-    }
-    arena_free(&arena);
+    struct encode_options values = *job->options;
+    values.output = values.layer = values.remove = NULL; /* any bytes */
+    struct option_group group = {.options = encode_option_table,
+                                 .n = ENCODE_OPTION_COUNT,
+                                 .values = &values};
+    json_t *object = options_json(&group);
+    for (size_t i = 0; i < sizeof other_options / sizeof *other_options; i++)
+        (void)json_object_del(object, other_options[i]);
+    char *text = NULL;
+    if (json_object_set_new(object, "seed", json_integer(job->seed)) == 0)
+        text = json_dumps(object, JSON_SORT_KEYS);
+    json_decref(object);
+    if (text == NULL)
+        return err_memory(e, "options", sizeof(void *));
+    int code = arena_string(&out->arena, &out->options, text, e);
+    free(text);
     return code;
 }
 
+static int add_identity(struct job_identity *out, size_t i, const struct sae *s,
+                        int layer, struct err *e)
+{
+    char *name, *fingerprint;
+    TRY(arena_string(&out->arena, &name, s->name, e));
+    TRY(arena_string(&out->arena, &fingerprint, s->fingerprint, e));
+    out->saes[i] =
+        (struct store_identity){name, fingerprint, out->options, layer};
+    return 0;
+}
+
+static int check_saes(struct job_identity *out, const struct encode_job *job,
+                      struct err *e)
+{
+    int verified = -1; /* the last layer whose shards were read */
+    for (size_t i = 0; i < job->n_saes; i++) {
+        struct sae s;
+        int layer;
+        TRY(job_load_sae(&s, &layer, job, i, e));
+        int code = add_identity(out, i, &s, layer, e);
+        sae_free(&s);
+        TRY(code);
+        TRY(check_name(out, i, job, e));
+        if (layer != verified)
+            TRY(dump_verify_layer(job->dump, layer, e));
+        verified = layer;
+    }
+    return 0;
+}
+
+int job_check(struct job_identity *out, const struct encode_job *job,
+              struct err *e)
+{
+    *out = (struct job_identity){0};
+    int code = check_dump(job, e);
+    if (code == 0)
+        code = arena_get(&out->arena, &out->saes, job->n_saes,
+                         sizeof *out->saes, "names", e);
+    if (code == 0)
+        code = set_options(out, job, e);
+    if (code == 0)
+        code = check_saes(out, job, e);
+    if (code != 0)
+        job_identity_free(out);
+    return code;
+}
+
+void job_identity_free(struct job_identity *identity)
+{
+    arena_free(&identity->arena);
+    *identity = (struct job_identity){0};
+}
+
 int job_begin_scan(struct job_scan *s, const struct encode_job *job, size_t i,
+                   const struct job_identity *identity,
                    const struct sample *sample, struct err *e)
 {
     int layer;
@@ -136,6 +191,7 @@ int job_begin_scan(struct job_scan *s, const struct encode_job *job, size_t i,
         .examples = (size_t)job->options->examples,
         .head_examples = (size_t)job->options->head_examples,
         .output = job->options->output,
+        .options = identity->options,
     };
     int code = scan_init(&s->scan, &in, e);
     if (code != 0)

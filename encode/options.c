@@ -42,4 +42,21 @@ const struct option encode_option_table[ENCODE_OPTION_COUNT] = {
      .offset = FIELD(layer),
      .value = "N",
      .help = "layer of SAEs whose folder does not name their hook"},
+    {.name = "append",
+     .type = OPTION_FLAG,
+     .offset = FIELD(append),
+     .help = "add the SAEs, and the dump if it is another, to a database that "
+             "is there. SAEs that it has already are left out"},
+    {.name = "replace",
+     .type = OPTION_FLAG,
+     .offset = FIELD(replace),
+     .help = "as --append, but an SAE takes the place of one of the same name "
+             "and dump that has other weights or was encoded with other "
+             "options"},
+    {.name = "remove",
+     .type = OPTION_TEXT,
+     .offset = FIELD(remove),
+     .value = "NAME,...",
+     .help = "take these SAEs, and dumps that then have none, out of the "
+             "database. DUMP/NAME where several dumps have one of that name"},
 };

@@ -29,6 +29,7 @@ struct scan_input {
     int layer;
     size_t examples, head_examples; /* lengths of lists */
     const char *output;             /* path beside which to spill */
+    const char *options;            /* what it is encoded with, as JSON */
 };
 
 struct scan {

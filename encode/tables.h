@@ -9,18 +9,25 @@
 #include "encode/scan.h"
 #include "store/writer.h"
 
-/* The key of the dump; its rows are the database's tokens, by number. */
-enum { TABLES_DUMP_ID = 1 };
-
 /* One more than the largest token id of the dump: of its vocabulary, or of its
  * tokens if there is none. 0 without both. */
 size_t tables_string_ids(const struct dump *dump);
 
-/* dump, context, vocab, token. `limit` and `seed` are what the sample was
- * drawn with. */
-int tables_write_dump(struct store_writer *w, const struct dump *dump,
-                      const struct sample *sample, int64_t limit, int64_t seed,
+/* The row of table dump. `limit` and `seed` are what the sample was drawn with;
+ * name, of OUTPUT_PATH_MAX bytes, is filled, and borrowed by the row. */
+void tables_dump_row(struct store_dump *row, char *name,
+                     const struct dump *dump, const struct sample *sample,
+                     int64_t limit, int64_t seed);
+
+/* dump, context, vocab, token. */
+int tables_write_dump(struct store_writer *w, const struct store_dump *row,
+                      const struct dump *dump, const struct sample *sample,
                       struct err *e);
+
+/* Whether the dump's token strings are those of the database, as far as both
+ * have the same ids: another tokenizer is an error. */
+int tables_check_strings(struct store_writer *w, const struct dump *dump,
+                         struct err *e);
 
 /* All tables of one SAE; `id` is its key, `folder` where its training curve
  * is. */

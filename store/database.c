@@ -22,6 +22,11 @@ int store_error(struct sqlite3 *db, const char *doing, const char *path,
                        "cannot %s %s: the disk is full; make room, or keep "
                        "fewer rows (--rows)",
                        doing, path);
+    case SQLITE_BUSY:
+        return err_set(e, ERR_INPUT,
+                       "cannot %s %s: another program is using it; try again "
+                       "when that is done",
+                       doing, path);
     case SQLITE_NOTADB:
         return err_set(e, ERR_INPUT, "%s is no SQLite database", path);
     case SQLITE_CORRUPT:
@@ -52,9 +57,8 @@ int store_prepare(struct sqlite3_stmt **stmt, struct sqlite3 *db,
     return 0;
 }
 
-/* The one number that a PRAGMA gives. */
-static int read_number(int64_t *out, struct sqlite3 *db, const char *path,
-                       const char *sql, struct err *e)
+int store_number(int64_t *out, struct sqlite3 *db, const char *path,
+                 const char *sql, struct err *e)
 {
     sqlite3_stmt *stmt = NULL;
     TRY(store_prepare(&stmt, db, path, sql, e));
@@ -67,11 +71,11 @@ static int read_number(int64_t *out, struct sqlite3 *db, const char *path,
     return code;
 }
 
-static int check_identity(struct sqlite3 *db, const char *path, struct err *e)
+int store_check_identity(struct sqlite3 *db, const char *path, struct err *e)
 {
-    int64_t id, version;
-    TRY(read_number(&id, db, path, "PRAGMA application_id", e));
-    TRY(read_number(&version, db, path, "PRAGMA user_version", e));
+    int64_t id = 0, version = 0;
+    TRY(store_number(&id, db, path, "PRAGMA application_id", e));
+    TRY(store_number(&version, db, path, "PRAGMA user_version", e));
     if (id != STORE_APPLICATION_ID)
         return err_set(e, ERR_INPUT,
                        "%s is an SQLite database, but not one of headscope",
@@ -84,11 +88,11 @@ static int check_identity(struct sqlite3 *db, const char *path, struct err *e)
     return 0;
 }
 
-int store_open_read(struct sqlite3 **db, const char *path, struct err *e)
+/* SQLite has names of its own (":memory:", "file:..."): with a folder in front
+ * a name is a name. And it would open a folder. */
+static int open_file(struct sqlite3 **db, const char *path, int flags,
+                     struct err *e)
 {
-    *db = NULL;
-    /* SQLite has names of its own (":memory:", "file:..."): with a folder in
-     * front a name is a name. And it would open a folder. */
     char name[OUTPUT_PATH_MAX];
     TRY(output_join(name, path[0] == '/' ? "" : ".", path, e));
     struct stat st;
@@ -96,25 +100,85 @@ int store_open_read(struct sqlite3 **db, const char *path, struct err *e)
         return err_errno(e, "cannot open %s", path);
     if (!S_ISREG(st.st_mode))
         return err_set(e, ERR_INPUT, "%s is not a regular file", path);
-    int code = 0;
-    if (sqlite3_open_v2(name, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
-                        NULL) != SQLITE_OK)
-        code = store_error(*db, "open", path, e);
+    if (sqlite3_open_v2(name, db, flags | SQLITE_OPEN_NOMUTEX, NULL) !=
+        SQLITE_OK)
+        return store_error(*db, "open", path, e);
     /* The file may come from anyone: its schema gets no power. */
-    if (code == 0 && (sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1,
-                                        NULL) != SQLITE_OK ||
-                      sqlite3_db_config(*db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0,
-                                        NULL) != SQLITE_OK))
-        code = store_error(*db, "open", path, e);
+    if (sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL) !=
+            SQLITE_OK ||
+        sqlite3_db_config(*db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL) !=
+            SQLITE_OK ||
+        sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL) !=
+            SQLITE_OK)
+        return store_error(*db, "open", path, e);
+    return 0;
+}
+
+static int open_checked(struct sqlite3 **db, const char *path, int flags,
+                        struct err *e)
+{
+    *db = NULL;
+    int code = open_file(db, path, flags, e);
     /* Another program may hold the file for a moment. */
     if (code == 0)
         (void)sqlite3_busy_timeout(*db, 1000 /* ms */);
     if (code == 0)
-        code = check_identity(*db, path, e);
-    if (code != 0) {
-        (void)sqlite3_close(*db);
-        *db = NULL;
+        code = store_check_identity(*db, path, e);
+    return code;
+}
+
+static void close_failed(struct sqlite3 **db)
+{
+    (void)sqlite3_close(*db);
+    *db = NULL;
+}
+
+int store_open_any(struct sqlite3 **db, const char *path, struct err *e)
+{
+    *db = NULL;
+    int code = open_file(db, path, SQLITE_OPEN_READWRITE, e);
+    if (code == 0)
+        (void)sqlite3_busy_timeout(*db, 1000 /* ms */);
+    else
+        close_failed(db);
+    return code;
+}
+
+int store_open_write(struct sqlite3 **db, const char *path, struct err *e)
+{
+    int code = open_checked(db, path, SQLITE_OPEN_READWRITE, e);
+    if (code == 0 && sqlite3_db_readonly(*db, "main") != 0)
+        code = err_set(e, ERR_INPUT, "cannot write %s: it is read-only", path);
+    if (code != 0)
+        close_failed(db);
+    return code;
+}
+
+/* A program that was killed while it wrote leaves the file with a journal: the
+ * first that opens it for writing takes what was half done back. */
+static int recover(const char *path, struct err *e)
+{
+    struct sqlite3 *db;
+    TRY(store_open_write(&db, path, e));
+    (void)sqlite3_close(db);
+    return 0;
+}
+
+int store_open_read(struct sqlite3 **db, const char *path, struct err *e)
+{
+    int code = open_checked(db, path, SQLITE_OPEN_READONLY, e);
+    if (code != 0 && *db != NULL &&
+        sqlite3_extended_errcode(*db) == SQLITE_READONLY_ROLLBACK) {
+        close_failed(db);
+        if (recover(path, e) != 0)
+            return err_prefix(e,
+                              "%s was left half written and must be put "
+                              "right first",
+                              path);
+        code = open_checked(db, path, SQLITE_OPEN_READONLY, e);
     }
+    if (code != 0)
+        close_failed(db);
     return code;
 }
 

@@ -8,6 +8,7 @@
 #define STORE_DATABASE_H
 
 #include <jansson.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -20,13 +21,27 @@ struct sqlite3;
 struct sqlite3_stmt;
 
 /* Opens a database of ours for reading. A file that is none, or has another
- * schema version, is refused with what to do. Nothing stays open on failure;
- * the caller's sqlite3_close. One connection, one thread. */
+ * schema version, is refused with what to do. One that a killed program left in
+ * the middle of a change is first put back to what it was before, for which it
+ * must be writable. Nothing stays open on failure; the caller's sqlite3_close.
+ * One connection, one thread. */
 int store_open_read(struct sqlite3 **db, const char *path, struct err *e);
+
+/* The same for writing. */
+int store_open_write(struct sqlite3 **db, const char *path, struct err *e);
+/* Any file, whether a database or not: only its first use tells. */
+int store_open_any(struct sqlite3 **db, const char *path, struct err *e);
+
+/* Whether an open database is ours and of this version. */
+int store_check_identity(struct sqlite3 *db, const char *path, struct err *e);
 
 /* Prepares one statement. */
 int store_prepare(struct sqlite3_stmt **stmt, struct sqlite3 *db,
                   const char *path, const char *sql, struct err *e);
+
+/* The one number that a statement gives. */
+int store_number(int64_t *out, struct sqlite3 *db, const char *path,
+                 const char *sql, struct err *e);
 
 /* The statement's row as an object, by the names of its columns. What JSON
  * cannot hold (blobs, text that is no UTF-8, infinities) is null. NULL without

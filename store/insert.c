@@ -18,6 +18,14 @@ static const struct {
 #undef X
 };
 
+/* A token string that an earlier dump has brought is counted on. */
+static const char *end_of(enum insert_table table)
+{
+    return table == INSERT_VOCAB ? ") ON CONFLICT (id) DO UPDATE"
+                                   " SET count = count + excluded.count"
+                                 : ")";
+}
+
 int inserts_prepare(struct inserts *all, struct sqlite3 *db, const char *path,
                     struct err *e)
 {
@@ -28,7 +36,8 @@ int inserts_prepare(struct inserts *all, struct sqlite3 *db, const char *path,
                             tables[t].name);
         for (int c = 1; c < tables[t].columns; c++)
             used += snprintf(sql + used, sizeof sql - (size_t)used, ", ?");
-        (void)snprintf(sql + used, sizeof sql - (size_t)used, ")");
+        (void)snprintf(sql + used, sizeof sql - (size_t)used, "%s",
+                       end_of((enum insert_table)t));
         TRY(store_prepare(&all->stmt[t], db, path, sql, e));
     }
     return 0;

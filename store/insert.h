@@ -28,7 +28,7 @@
     X(VOCAB_USE, "vocab_use", 3)                                               \
     X(VOCAB, "vocab", 4)                                                       \
     X(TOKEN, "token", 4)                                                       \
-    X(SAE, "sae", 26)                                                          \
+    X(SAE, "sae", 27)                                                          \
     X(METRIC, "metric", 4)                                                     \
     X(HEAD, "head", 8)                                                         \
     X(FEATURE, "feature", 11)                                                  \

@@ -123,6 +123,7 @@ CREATE TABLE sae (
     heads INTEGER NOT NULL,     -- of its input
     fingerprint TEXT NOT NULL,  -- 32 hex digits over the tensors
     config TEXT,                -- headscope.json; NULL: trained elsewhere
+    options TEXT NOT NULL,      -- what it was encoded with, as JSON
     held_out_fvu REAL,          -- on tokens kept from training, as the trainer
     held_out_l0 REAL,           -- recorded them; NULL: not recorded
     held_out_dead REAL,         -- share of features

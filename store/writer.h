@@ -1,17 +1,29 @@
 /* SPDX-License-Identifier: MIT
  *
- * Writes a database (store/schema.sql says what the tables mean). It appears
- * under its name at commit, whole, or not at all; until then SQLite keeps no
- * journal and does not wait for the disk. One thread.
+ * Writes a database (store/schema.sql says what the tables mean): a new one, or
+ * into one that is there. One thread.
  *
- * Call order: open; dump, contexts, vocab, tokens; then for every SAE begin,
- * its rows, end; commit. abort at any point. Within a table rows come in the
- * order of its key, which is what makes them fast. Rows that break the schema
- * are programming errors of the caller, and fail.
+ * A new file is written under its partial name (base/output.h) and appears
+ * under its own at commit. The dump is a transaction there and so is every SAE,
+ * so that what a killed run has finished can be gone on with
+ * (store_writer_resume). Call order: resume or open; unless the dump is there,
+ * dump, contexts, vocab, tokens, end_dump; for every SAE begin, its rows, end;
+ * commit.
  *
- * Token ids are those of the database; text is bytes, bound as data. A NaN in
- * a real column stands for "not known" and is stored as NULL. Structs and
- * arrays are borrowed.
+ * In place every SAE is a transaction, with its dump, if that is new, and with
+ * what is removed for it: a program killed at any moment leaves the file as it
+ * was before or after one. Call order: open_in_place, find_dump, and what
+ * find_sae says; then for every SAE remove_sae or the dump as above without
+ * end_dump, if need be; begin, rows, end; leave.
+ *
+ * Within a table rows come in the order of its key, which is what makes them
+ * fast. Rows that break the schema are programming errors of the caller, and
+ * fail.
+ *
+ * Tokens, contexts and document groups are numbered from 0 within the dump at
+ * hand; the writer adds where the dump begins in the database. Text is bytes,
+ * bound as data. A NaN in a real column stands for "not known" and is stored as
+ * NULL. Structs and arrays are borrowed.
  */
 #ifndef STORE_WRITER_H
 #define STORE_WRITER_H
@@ -34,7 +46,6 @@ struct store_writer;
 /* The columns of the tables, in their order. Text fields may be NULL where the
  * column may. */
 struct store_dump {
-    int64_t id;
     const char *name, *model, *fingerprint;
     int first_layer, layers, heads, d_head;
     int d_model; /* 0: not recorded */
@@ -42,7 +53,6 @@ struct store_dump {
     int fold_value_biases; /* -1: not recorded */
     int64_t tokens, contexts;
     bool contexts_known, has_tokens, has_strings;
-    int64_t first_token;
     int64_t sample_limit;
     int64_t sample_seed;
     int64_t sample_contexts, sample_tokens;
@@ -73,7 +83,7 @@ struct store_sae {
     const char *hook, *architecture;
     int64_t d_in, d_sae;
     int heads;
-    const char *fingerprint, *config;
+    const char *fingerprint, *config, *options;
     double held_out_fvu, held_out_l0, held_out_dead, train_fvu, pca_fvu;
     int64_t tokens;
     double fvu, l0, l1, mse, cosine, relative_bias;
@@ -158,9 +168,76 @@ struct store_token_feature {
     double max, mean;
 };
 
-/* With `force` an older file of that name is replaced at commit. */
+/* Begins a new file; what a killed run has left of one is thrown away. With
+ * `force` an older file of that name is replaced at commit. */
 int store_writer_open(struct store_writer **out, const char *path, bool force,
                       struct err *e);
+
+/* What tells an SAE from others in a database. */
+struct store_identity {
+    const char *name, *fingerprint, *options;
+    int layer;
+};
+
+/* What a run is going to write, and how much of that is there. */
+struct store_plan {
+    const struct store_dump *dump;
+    const struct store_identity *saes; /* [n] in the order of writing */
+    size_t n;
+    size_t done; /* the first `done` of them are there */
+    bool other;  /* there is something else, or it is damaged */
+};
+
+/* Goes on with the new file that a killed run has left, if it holds the plan's
+ * dump and the first of its SAEs and nothing else. *out is NULL if there is no
+ * such file; nothing is changed then. */
+int store_writer_resume(struct store_writer **out, struct store_plan *plan,
+                        const char *path, bool force, struct err *e);
+
+/* ---- in place ---- */
+
+/* Opens a database of ours to change it. Others may read it meanwhile; they see
+ * the state before or after a transaction, and wait while a large one is
+ * written. If another program changes it before we do, our next transaction
+ * fails. */
+int store_writer_open_in_place(struct store_writer **out, const char *path,
+                               struct err *e);
+
+/* Makes the dump the one at hand if the database has it; else
+ * store_writer_dump_id is 0. The same dump with another sample is an error. */
+int store_writer_find_dump(struct store_writer *w, const struct store_dump *d,
+                           struct err *e);
+
+/* Calls `check` with every token string of the database, until it fails. */
+typedef int store_string_fn(void *ctx, int64_t id, const char *bytes,
+                            size_t length, struct err *e);
+int store_writer_each_string(struct store_writer *w, store_string_fn *check,
+                             void *ctx, struct err *e);
+
+/* The dump's SAE of that name: its key, 0 if there is none, and what is not the
+ * same about it, in words, or NULL. */
+struct store_found {
+    int64_t id;
+    const char *differs;
+};
+int store_writer_find_sae(struct store_found *out, struct store_writer *w,
+                          const struct store_identity *s, struct err *e);
+
+/* Removes an SAE of the dump at hand, in the transaction of what comes next. */
+int store_writer_remove_sae(struct store_writer *w, int64_t id, struct err *e);
+
+/* Removes the SAEs of these names, with the dumps that then have none, in one
+ * transaction. A name is an SAE's, or DUMP/NAME where several dumps have one of
+ * that name. *freed: bytes of the file that hold nothing now. */
+int store_writer_remove(struct store_writer *w, int64_t *freed,
+                        const char *const *names, size_t n, struct err *e);
+
+/* ---- rows ---- */
+
+/* The key of the dump at hand, which `dump` in the structs above means. */
+int64_t store_writer_dump_id(const struct store_writer *w);
+/* The key of the next SAE. */
+int store_writer_next_sae(struct store_writer *w, int64_t *id, struct err *e);
 
 int store_writer_dump(struct store_writer *w, const struct store_dump *d,
                       struct err *e);
@@ -172,15 +249,22 @@ int store_writer_context(struct store_writer *w, const struct store_context *c,
 int store_writer_position_bin(struct store_writer *w, int64_t dump,
                               const struct store_position_bin *b,
                               struct err *e);
-/* bytes [length] may be anything; NULL: a string that is not known. */
+/* bytes [length] may be anything; NULL: a string that is not known, for which
+ * store_writer_unknown stands. A string that is there has its count raised. */
 int store_writer_vocab(struct store_writer *w, int64_t id, const char *bytes,
                        size_t length, int64_t count, struct err *e);
+/* "token 123" into out[STORE_UNKNOWN_MAX]. */
+enum { STORE_UNKNOWN_MAX = 40 };
+void store_writer_unknown(char *out, int64_t id);
 /* After the string's own row. */
 int store_writer_vocab_use(struct store_writer *w, int64_t dump, int64_t vocab,
                            int64_t count, struct err *e);
 /* vocab -1: not known. */
 int store_writer_token(struct store_writer *w, int64_t id, int64_t context,
                        int64_t position, int64_t vocab, struct err *e);
+
+/* A new file's dump is complete. */
+int store_writer_end_dump(struct store_writer *w, struct err *e);
 
 /* Begins an SAE; the rows that follow are its own. */
 int store_writer_begin_sae(struct store_writer *w, const struct store_sae *s,
@@ -242,9 +326,13 @@ int store_writer_head_codes(struct store_writer *w,
                             struct err *e);
 int store_writer_end_sae(struct store_writer *w, struct err *e);
 
-/* Puts the file in place. Frees the writer either way. */
+/* Puts a new file in place and frees the writer. After a failure the caller
+ * aborts or leaves. */
 int store_writer_commit(struct store_writer **w, struct err *e);
-/* Removes what was written. Accepts NULL. */
+/* Removes a new file. Accepts NULL. */
 void store_writer_abort(struct store_writer **w);
+/* Keeps the transactions that are complete: of a new file for
+ * store_writer_resume, of one in place for good. Accepts NULL. */
+void store_writer_leave(struct store_writer **w);
 
 #endif

@@ -8,7 +8,7 @@ int store_writer_by_token(struct store_writer *w,
     for (size_t i = 0; i < n; i++) {
         struct row r = row_begin(&w->inserts, INSERT_BY_TOKEN);
         row_int(&r, w->sae);
-        row_int(&r, rows[i].token);
+        row_int(&r, w->first_token + rows[i].token);
         row_int(&r, rows[i].feature);
         row_int(&r, rows[i].level);
         TRY(row_end(&r, &w->inserts, e));
@@ -25,7 +25,7 @@ static int put_feature_first(struct store_writer *w, enum insert_table table,
         struct row r = row_begin(&w->inserts, table);
         row_int(&r, w->sae);
         row_int(&r, rows[i].feature);
-        row_int(&r, rows[i].token);
+        row_int(&r, w->first_token + rows[i].token);
         row_int(&r, rows[i].level);
         TRY(row_end(&r, &w->inserts, e));
     }
@@ -55,7 +55,7 @@ int store_writer_head_codes(struct store_writer *w,
         row_int(&r, w->sae);
         row_int(&r, rows[i].head);
         row_int(&r, rows[i].feature);
-        row_int(&r, rows[i].token);
+        row_int(&r, w->first_token + rows[i].token);
         TRY(row_end(&r, &w->inserts, e));
     }
     return 0;

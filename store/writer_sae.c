@@ -4,6 +4,7 @@
 int store_writer_begin_sae(struct store_writer *w, const struct store_sae *s,
                            struct err *e)
 {
+    TRY(writer_begin(w, e));
     w->sae = s->id;
     struct row r = row_begin(&w->inserts, INSERT_SAE);
     row_int(&r, s->id);
@@ -17,6 +18,7 @@ int store_writer_begin_sae(struct store_writer *w, const struct store_sae *s,
     row_int(&r, s->heads);
     row_text(&r, s->fingerprint);
     row_text(&r, s->config);
+    row_text(&r, s->options);
     row_real(&r, s->held_out_fvu);
     row_real(&r, s->held_out_l0);
     row_real(&r, s->held_out_dead);
@@ -120,7 +122,7 @@ int store_writer_feature_group(struct store_writer *w, int64_t feature,
     struct row r = row_begin(&w->inserts, INSERT_FEATURE_GROUP);
     row_int(&r, w->sae);
     row_int(&r, feature);
-    row_int(&r, document_group);
+    row_int(&r, w->first_group + document_group);
     row_int(&r, fires);
     return row_end(&r, &w->inserts, e);
 }
@@ -214,7 +216,7 @@ int store_writer_example(struct store_writer *w, const struct store_example *x,
     row_text(&r, kind_names[x->kind]);
     row_int(&r, x->interval);
     row_int(&r, x->rank);
-    row_int(&r, x->token);
+    row_int(&r, w->first_token + x->token);
     row_real(&r, x->value);
     return row_end(&r, &w->inserts, e);
 }
@@ -227,7 +229,7 @@ int store_writer_head_example(struct store_writer *w,
     row_int(&r, h->feature);
     row_int(&r, h->head);
     row_int(&r, h->rank);
-    row_int(&r, h->token);
+    row_int(&r, w->first_token + h->token);
     row_real(&r, h->contribution);
     row_real(&r, h->value);
     return row_end(&r, &w->inserts, e);

@@ -25,8 +25,7 @@ enum { WORDS = sizeof words / sizeof *words, CONTEXT = 12, TOKENS = 24 };
 
 static void put_dump(struct store_writer *w)
 {
-    struct store_dump d = {.id = 1,
-                           .name = "d.dump",
+    struct store_dump d = {.name = "d.dump",
                            .model = "m",
                            .fingerprint = "00",
                            .layers = 1,
@@ -124,6 +123,7 @@ static struct store_writer *begin(const char *path, bool force)
                           .d_sae = 2,
                           .heads = 2,
                           .fingerprint = "00",
+                          .options = "{}",
                           .held_out_fvu = (double)NAN,
                           .held_out_l0 = (double)NAN,
                           .held_out_dead = (double)NAN,
@@ -135,6 +135,7 @@ static struct store_writer *begin(const char *path, bool force)
     if (store_writer_open(&w, path, force, &e) != 0)
         fail_msg("%s", e.msg);
     put_dump(w);
+    assert_int_equal(store_writer_end_dump(w, &e), 0);
     assert_int_equal(store_writer_begin_sae(w, &s, &e), 0);
     put_features(w);
     put_rows(w);
