@@ -17,8 +17,11 @@ static const double LIMIT_SECONDS = 20;
 enum { STEPS_BETWEEN_LOOKS = 20000 };
 
 struct connection {
-    struct pool_reader reader; /* first, so that a loan leads back here */
-    struct connection *next;   /* in the list of free ones */
+    struct pool_reader reader;    /* first, so that a loan leads back here */
+    struct sqlite3_stmt *version; /* asks for a number that changes when
+                                     another program changes the file, */
+    int64_t opened;               /* and its value when the file was opened */
+    struct connection *next;      /* in the list of free ones */
     const struct pool *pool;
     double deadline;
 };
@@ -47,6 +50,32 @@ static int run(struct connection *c, const char *statement, struct err *e)
     return 0;
 }
 
+static int read_version(int64_t *out, struct connection *c, struct err *e)
+{
+    int code = 0;
+    if (sqlite3_step(c->version) == SQLITE_ROW)
+        *out = sqlite3_column_int64(c->version, 0);
+    else
+        code = store_error(c->reader.queries.db, "read", c->reader.queries.path,
+                           e);
+    (void)sqlite3_reset(c->version);
+    return code;
+}
+
+/* What was read when the file was opened (catalog.h) is not true of another
+ * state. */
+static int check_unchanged(struct connection *c, struct err *e)
+{
+    int64_t now = 0;
+    TRY(read_version(&now, c, e));
+    if (now == c->opened)
+        return 0;
+    return err_set(e, ERR_INPUT,
+                   "another program has changed %s; start again to see what "
+                   "is there now",
+                   c->reader.queries.path);
+}
+
 static int open_one(struct connection *c, const char *path, struct err *e)
 {
     sqlite3 *db;
@@ -55,6 +84,8 @@ static int open_one(struct connection *c, const char *path, struct err *e)
     /* 16 MB: the inner pages of the large trees stay in memory. */
     TRY(run(c, "PRAGMA query_only = 1; PRAGMA cache_size = -16000", e));
     TRY(queries_prepare(&c->reader.queries, db, path, e));
+    TRY(store_prepare(&c->version, db, path, "PRAGMA data_version", e));
+    TRY(read_version(&c->opened, c, e));
     sqlite3_progress_handler(db, STEPS_BETWEEN_LOOKS, is_late, c);
     return 0;
 }
@@ -64,6 +95,7 @@ static void close_one(struct connection *c)
 {
     sqlite3 *db = c->reader.queries.db;
     queries_finalize(&c->reader.queries);
+    (void)sqlite3_finalize(c->version);
     (void)sqlite3_close(db);
 }
 
@@ -135,6 +167,13 @@ static void put_back(struct pool *pool, struct connection *c)
     (void)pthread_mutex_unlock(&pool->mutex);
 }
 
+void pool_give(struct pool *pool, struct pool_reader *reader)
+{
+    struct connection *c = (struct connection *)reader;
+    (void)run(c, "ROLLBACK", NULL);
+    put_back(pool, c);
+}
+
 int pool_take(struct pool_reader **out, struct pool *pool, struct err *e)
 {
     *out = NULL;
@@ -146,18 +185,13 @@ int pool_take(struct pool_reader **out, struct pool *pool, struct err *e)
     (void)pthread_mutex_unlock(&pool->mutex);
     c->deadline = clock_seconds() + LIMIT_SECONDS;
     int code = run(c, "BEGIN", e);
+    if (code == 0)
+        code = check_unchanged(c, e);
     if (code != 0)
-        put_back(pool, c);
+        pool_give(pool, &c->reader);
     else
         *out = &c->reader;
     return code;
-}
-
-void pool_give(struct pool *pool, struct pool_reader *reader)
-{
-    struct connection *c = (struct connection *)reader;
-    (void)run(c, "ROLLBACK", NULL);
-    put_back(pool, c);
 }
 
 void pool_interrupt(struct pool *pool)

@@ -24,7 +24,9 @@ int pool_open(struct pool **out, const char *path, int readers, struct err *e);
 /* Accepts NULL. All readers must have been given back. */
 void pool_close(struct pool **pool);
 
-/* Waits until a reader is free. Queries that take longer than 20 seconds
+/* Waits until a reader is free. Fails while another program writes the file,
+ * and for good when one has changed it since it was opened: what is known of it
+ * in memory would not be true of it. Queries that take longer than 20 seconds
  * together fail, as they do on a file made to be slow. */
 int pool_take(struct pool_reader **out, struct pool *pool, struct err *e);
 void pool_give(struct pool *pool, struct pool_reader *reader);

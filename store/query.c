@@ -72,11 +72,16 @@ static const char *const sql[QUERY_N] = {
     [QUERY_LEVELS] = "SELECT token, level FROM example_activation"
                      " WHERE sae = ? AND feature = ? AND token BETWEEN ? AND ?",
     [QUERY_STRINGS] =
-        "SELECT vocab, count, max, mean FROM token_feature"
-        " INDEXED BY token_feature_by_feature WHERE sae = ? AND feature = ?",
+        "SELECT t.vocab, t.count, t.max, t.mean, u.count FROM sae AS s"
+        " CROSS JOIN token_feature AS t INDEXED BY token_feature_by_feature"
+        " LEFT JOIN vocab_use AS u ON u.dump = s.dump AND u.vocab = t.vocab"
+        " WHERE s.id = ? AND t.sae = s.id AND t.feature = ?",
     [QUERY_STRING_FEATURES] =
         "SELECT feature, count, max, mean FROM token_feature"
         " WHERE sae = ? AND vocab = ? ORDER BY feature",
+    [QUERY_STRING_USE] =
+        "SELECT u.count FROM sae AS s CROSS JOIN vocab_use AS u"
+        " ON u.dump = s.dump WHERE s.id = ? AND u.vocab = ?",
     [QUERY_SHARES_OF_HEAD] = "SELECT feature, data_share FROM feature_head"
                              " INDEXED BY feature_head_by_share"
                              " WHERE sae = ? AND head = ? AND data_share >= ?"

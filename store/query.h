@@ -43,6 +43,7 @@ enum query_name {
     QUERY_LEVELS,          /* (sae, feature, first, last): token, level */
     QUERY_STRINGS,         /* (sae, feature): enum strings_column */
     QUERY_STRING_FEATURES, /* (sae, vocab): enum string_features_column */
+    QUERY_STRING_USE,      /* (sae, vocab): how often, in the SAE's dump */
     QUERY_SHARES_OF_HEAD,  /* (sae, head, at least): feature, data_share */
     QUERY_VOCAB,           /* (id): enum vocab_column */
     QUERY_VOCAB_BY_TEXT,   /* (text): the same */
@@ -108,6 +109,7 @@ enum strings_column {
     STRINGS_COUNT,
     STRINGS_MAX,
     STRINGS_MEAN,
+    STRINGS_USE, /* how often the string occurs in the SAE's dump */
 };
 enum string_features_column {
     STRING_FEATURES_FEATURE,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/summary.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include <sqlite3.h>
@@ -10,7 +11,7 @@
 
 static const char dumps_sql[] =
     "SELECT name, model, layers, heads, d_head, tokens, contexts,"
-    " context_source, sample_tokens FROM dump ORDER BY id";
+    " context_source, sample_tokens, id, fingerprint FROM dump ORDER BY id";
 
 /* The median is over the features that are active at all. */
 static const char saes_sql[] =
@@ -20,13 +21,20 @@ static const char saes_sql[] =
     "   count(*) OVER () AS n FROM feature"
     "   WHERE sae = s.id AND density > 0) WHERE i = (n + 1) / 2)"
     " AS median_density,"
-    " d_sae AS features, activations, architecture, d_in, heads, tokens,"
+    " d_sae AS features, activations, id, dump, architecture, d_in, heads, "
+    "tokens,"
     " held_out_fvu, held_out_l0, held_out_dead, train_fvu, pca_fvu, l1, mse,"
     " cosine, relative_bias, fingerprint"
     " FROM sae AS s ORDER BY id";
 
 /* Columns of saes_sql that the table shows. */
-enum { LAYER, NAME, FVU, L0, DEAD, MEDIAN, FEATURES, ACTIVATIONS };
+enum { LAYER, NAME, FVU, L0, DEAD, MEDIAN, FEATURES, ACTIVATIONS, ID, DUMP };
+
+/* Where to print; with several dumps each line says which. */
+struct page {
+    FILE *out; /* or NULL */
+    bool several;
+};
 
 static const char *text_of(sqlite3_stmt *row, int column)
 {
@@ -44,13 +52,16 @@ static void print_text(FILE *out, const char *text, int width)
     (void)fprintf(out, "%*s", width > 0 ? width : 0, "");
 }
 
-static void print_dump(FILE *out, sqlite3_stmt *row)
+static void print_dump(const struct page *page, sqlite3_stmt *row)
 {
+    FILE *out = page->out;
     char tokens[32], contexts[32], sample[32];
     format_count(tokens, sizeof tokens, sqlite3_column_double(row, 5));
     format_count(contexts, sizeof contexts, sqlite3_column_double(row, 6));
     format_count(sample, sizeof sample, sqlite3_column_double(row, 8));
     (void)fputs("dump ", out);
+    if (page->several)
+        (void)fprintf(out, "%lld, ", (long long)sqlite3_column_int64(row, 9));
     print_text(out, text_of(row, 0), 0);
     (void)fputs(", model ", out);
     print_text(out, text_of(row, 1), 0);
@@ -83,13 +94,24 @@ static void print_head(FILE *out)
                   "activations");
 }
 
-static void print_sae(FILE *out, sqlite3_stmt *row)
+/* As encode --remove takes it. */
+static void print_name(const struct page *page, sqlite3_stmt *row)
 {
+    int used = 0;
+    if (page->several)
+        used = fprintf(page->out, "%lld/",
+                       (long long)sqlite3_column_int64(row, DUMP));
+    print_text(page->out, text_of(row, NAME), NAME_WIDTH - used);
+}
+
+static void print_sae(const struct page *page, sqlite3_stmt *row)
+{
+    FILE *out = page->out;
     char activations[32];
     format_count(activations, sizeof activations,
                  sqlite3_column_double(row, ACTIVATIONS));
     (void)fprintf(out, "%5d  ", sqlite3_column_int(row, LAYER));
-    print_text(out, text_of(row, NAME), NAME_WIDTH);
+    print_name(page, row);
     print_real(out, row, FVU, 4, 8);
     print_real(out, row, L0, 4, 8);
     (void)fprintf(out, " %8lld", (long long)sqlite3_column_int64(row, DEAD));
@@ -99,16 +121,17 @@ static void print_sae(FILE *out, sqlite3_stmt *row)
 }
 
 /* Runs a query; each row goes to `print` and, as an object, into `list`. */
-static int each_row(sqlite3 *db, const char *path, const char *sql, FILE *out,
-                    void (*print)(FILE *out, sqlite3_stmt *row), json_t *list,
-                    struct err *e)
+static int each_row(sqlite3 *db, const char *path, const char *sql,
+                    const struct page *page,
+                    void (*print)(const struct page *page, sqlite3_stmt *row),
+                    json_t *list, struct err *e)
 {
     sqlite3_stmt *row = NULL;
     TRY(store_prepare(&row, db, path, sql, e));
     int stepped;
     while ((stepped = sqlite3_step(row)) == SQLITE_ROW) {
-        if (out != NULL)
-            print(out, row);
+        if (page->out != NULL)
+            print(page, row);
         if (list != NULL)
             (void)json_array_append_new(list, store_row_object(row));
     }
@@ -126,6 +149,20 @@ static json_t *new_list(json_t *report, const char *key)
     return json_object_set_new(report, key, list) == 0 ? list : NULL;
 }
 
+static int print_all(FILE *out, sqlite3 *db, const char *path, json_t *report,
+                     struct err *e)
+{
+    int64_t dumps;
+    TRY(store_number(&dumps, db, path, "SELECT count(*) FROM dump", e));
+    struct page page = {.out = out, .several = dumps > 1};
+    TRY(each_row(db, path, dumps_sql, &page, print_dump,
+                 new_list(report, "dumps"), e));
+    if (out != NULL)
+        print_head(out);
+    return each_row(db, path, saes_sql, &page, print_sae,
+                    new_list(report, "saes"), e);
+}
+
 int store_summary_print(FILE *out, const char *path, json_t *report,
                         struct err *e)
 {
@@ -133,13 +170,7 @@ int store_summary_print(FILE *out, const char *path, json_t *report,
     TRY(store_open_read(&db, path, e));
     if (report != NULL)
         (void)json_object_set_new(report, "database", json_string(path));
-    int code = each_row(db, path, dumps_sql, out, print_dump,
-                        new_list(report, "dumps"), e);
-    if (code == 0 && out != NULL)
-        print_head(out);
-    if (code == 0)
-        code = each_row(db, path, saes_sql, out, print_sae,
-                        new_list(report, "saes"), e);
+    int code = print_all(out, db, path, report, e);
     (void)sqlite3_close(db);
     return code;
 }

@@ -52,7 +52,9 @@ static int fill(json_t *object, struct call *c)
 static int fill_from_pool(json_t *object, struct call *c)
 {
     struct pool_reader *reader;
+    c->status = 503; /* what may be otherwise in a while */
     TRY(pool_take(&reader, c->site->pool, c->e));
+    c->status = 500;
     c->queries = &reader->queries;
     int code = fill(object, c);
     pool_give(c->site->pool, reader);

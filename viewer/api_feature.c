@@ -155,6 +155,7 @@ static int put_histogram(struct call *c, json_t *out, const struct asked *a)
 struct string {
     int64_t vocab, count;
     double max, mean;
+    int64_t use; /* how often it occurs */
 };
 
 static int by_max(const void *left, const void *right)
@@ -193,7 +194,8 @@ static int read_strings(struct string **out, size_t *n, struct call *c,
         }
         (*out)[(*n)++] = (struct string){
             query_int(&q, STRINGS_VOCAB), query_int(&q, STRINGS_COUNT),
-            query_real(&q, STRINGS_MAX), query_real(&q, STRINGS_MEAN)};
+            query_real(&q, STRINGS_MAX), query_real(&q, STRINGS_MEAN),
+            query_int(&q, STRINGS_USE)};
     }
     int ended = query_end(&q, c->e);
     return code != 0 ? code : ended;
@@ -227,8 +229,8 @@ static int put_chosen(struct call *c, json_t *array, const struct string *all,
         TRY(shape_string_by_id(&count, c, one, all[i].vocab, false));
         call_put_int(c, one, "count", all[i].count);
         call_put_real(c, one, "share",
-                      count > 0 ? (double)all[i].count / (double)count
-                                : (double)NAN);
+                      all[i].use > 0 ? (double)all[i].count / (double)all[i].use
+                                     : (double)NAN);
         call_put_real(c, one, "max", all[i].max);
         call_put_real(c, one, "mean", all[i].mean);
     }

@@ -73,11 +73,29 @@ static int put_heads(struct call *c, json_t *out, const struct list *list)
 
 /* ---- features ---- */
 
+/* How often the strings occur in the dump of an SAE. */
+static int count_use(uint64_t *sum, struct call *c, int64_t sae,
+                     const struct strings *strings)
+{
+    *sum = 0; /* a damaged file may hold any numbers */
+    for (size_t i = 0; i < strings->n; i++) {
+        struct query q = query_begin(c->queries, QUERY_STRING_USE);
+        query_bind(&q, sae);
+        query_bind(&q, strings->ids[i]);
+        if (query_next(&q))
+            *sum += (uint64_t)query_int(&q, 0);
+        TRY(query_end(&q, c->e));
+    }
+    return 0;
+}
+
 static int put_row(struct call *c, json_t *row, const struct list_item *item,
-                   int64_t occurrences)
+                   const struct strings *strings)
 {
     const struct catalog_feature *f = item->feature;
     const struct catalog_sae *s = call_sae(c, (size_t)f->sae);
+    uint64_t occurrences;
+    TRY(count_use(&occurrences, c, s->id, strings));
     call_put_int(c, row, "sae", s->id);
     call_put_int(c, row, "layer", s->layer);
     call_put_int(c, row, "feature", f->feature);
@@ -94,25 +112,15 @@ static int put_row(struct call *c, json_t *row, const struct list_item *item,
     return shape_top_tokens(c, row, s->id, f->feature, -1);
 }
 
-static int64_t sum_of_counts(const json_t *strings)
-{
-    uint64_t sum = 0; /* a damaged file may hold any numbers */
-    for (size_t i = 0; i < json_array_size(strings); i++)
-        sum += (uint64_t)json_integer_value(
-            json_object_get(json_array_get(strings, i), "count"));
-    return (int64_t)sum;
-}
-
 static int put_rows(struct call *c, json_t *out, const struct list *list,
-                    size_t offset, size_t limit)
+                    const struct strings *strings, size_t offset, size_t limit)
 {
-    int64_t occurrences = sum_of_counts(json_object_get(out, "strings"));
     call_put_int(c, out, "total", (int64_t)list->total);
     call_put_int(c, out, "offset", (int64_t)offset);
     call_put_int(c, out, "limit", (int64_t)limit);
     json_t *rows = call_put_array(c, out, "rows");
     for (size_t i = offset; i < list->n && i - offset < limit; i++)
-        TRY(put_row(c, call_add_object(c, rows), &list->items[i], occurrences));
+        TRY(put_row(c, call_add_object(c, rows), &list->items[i], strings));
     return 0;
 }
 
@@ -140,7 +148,7 @@ int api_token(json_t *out, struct call *c)
     TRY(list_make(&list, &wanted, c->site->catalog, c->queries, c->e));
     int code = put_heads(c, out, &list);
     if (code == 0)
-        code = put_rows(c, out, &list, offset, limit);
+        code = put_rows(c, out, &list, &strings, offset, limit);
     list_free(&list);
     return code;
 }

@@ -329,5 +329,34 @@ class Web(unittest.TestCase):
             self.assertEqual((answer.status, answer.body), (200, b"new"))
 
 
+class OtherWriter(unittest.TestCase):
+    """The database is changed while the server has it open."""
+
+    def test_one_state_or_none(self):
+        planted("written.db")
+        with Server("written.db") as server:
+            def about():
+                answer = server.ask("/api/about")
+                return answer.status, answer.json().get("error", "")
+            self.assertEqual(about()[0], 200)
+            db = sqlite3.connect("written.db", isolation_level=None)
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("DELETE FROM token_feature")
+            self.assertEqual(about()[0], 200)  # not in the file yet
+            db.execute("ROLLBACK")
+            db.execute("BEGIN EXCLUSIVE")
+            status, error = about()
+            self.assertEqual(status, 503)
+            self.assertIn("another program", error)
+            db.execute("ROLLBACK")
+            self.assertEqual(about()[0], 200)
+            db.execute("DELETE FROM token_feature WHERE sae = 2")
+            db.close()
+            status, error = about()
+            self.assertEqual(status, 503)
+            self.assertIn("start again", error)
+        os.remove("written.db")
+
+
 if __name__ == "__main__":
     unittest.main()
