@@ -34,3 +34,29 @@ stop INT 130 x.sae train tiny.dump --layer 0 --tokens 1G
 [ ! -e .x.sae.partial ]
 # train may keep what it has, but then it is a whole SAE.
 [ ! -e x.sae ] || headscope info x.sae | grep -q '^kind *sae$'
+
+# encode keeps the SAEs that are complete, and the same command goes on.
+need sqlite3
+make_saes --features 128 -k 8 --tokens 8k
+saes=()
+for ((i = 0; i < 20; i++)); do
+  cp -r layer$((i % 2)).sae copy$i.sae
+  saes+=(copy$i.sae)
+done
+headscope encode tiny.dump "${saes[@]}" -o whole.db --quiet >out.log
+complete() {
+  [ -s .x.db.partial ] && sqlite3 .x.db.partial 'SELECT count(*) FROM sae' \
+    2>/dev/null || echo 0
+}
+"$HEADSCOPE" encode tiny.dump "${saes[@]}" -o x.db >out.log 2>err.log &
+pid=$!
+while kill -0 $pid 2>/dev/null && [ "$(complete)" = 0 ]; do sleep 0.02; done
+kill -INT $pid || fail "it was over at once: $(cat err.log)"
+status=0
+wait $pid || status=$?
+[ $status = 130 ] || fail "encode ended with $status: $(cat err.log)"
+[ ! -e x.db ]
+grep -q 'SAEs are kept' err.log || fail "lost its work: $(cat err.log)"
+headscope encode tiny.dump "${saes[@]}" -o x.db >out.log 2>err.log
+grep -q 'there already; going on' err.log || fail "$(cat err.log)"
+cmp whole.db x.db

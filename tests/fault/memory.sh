@@ -35,6 +35,13 @@ each() {
           kept=$((kept + 1))
           rm -rf .x.sae.partial
         fi
+        # Complete SAEs are kept, for the same command to go on behind.
+        if [ -e .x.db.partial ]; then
+          "$HEADSCOPE" "$@" -q --threads 1 >out.log || fail "$(cat err.log)"
+          [ ! -e .x.db.partial ] || fail "cannot go on after allocation $n"
+          kept=$((kept + 1))
+          rm x.db
+        fi
         [ -z "$(find . -name 'x.*' -o -name '.x.*')" ] ||
           fail "allocation $n of $1 left $(ls -A)"
         ;;
@@ -49,4 +56,21 @@ each info tiny.dump layer0.sae
 each train tiny.dump -m 64 -k 4 --tokens 1k --batch 256 -o x.sae
 each eval tiny.dump layer0.sae --with layer0.sae
 each encode tiny.dump layer0.sae -o x.db
+
+# A database that is added to is then what it was, or has the SAE.
+cp -r layer0.sae again.sae
+headscope encode tiny.dump layer0.sae -q -o base.db >out.log
+for ((n = 1; ; n += n < 40 ? 1 : n / 8)); do
+  cp base.db added.db
+  status=0
+  FAIL_AT=$n LD_PRELOAD=./fail_alloc.so "$HEADSCOPE" encode tiny.dump \
+    again.sae --append -o added.db -q --threads 1 >out.log 2>err.log ||
+    status=$?
+  [ $status != 0 ] || [ $n -le 40 ] || break
+  [ $status = 0 ] || [ $status = 2 ] || [ $status = 3 ] ||
+    fail "allocation $n of encode --append: status $status $(cat err.log)"
+  [ ! -e added.db-journal ] || fail "allocation $n left a journal"
+  cmp -s base.db added.db || headscope info added.db | grep -q ' again ' ||
+    fail "allocation $n of encode --append left half"
+done
 each capture "$MODEL" --text tiny.txt --layers 0 --context 64 -o x.dump
