@@ -69,20 +69,27 @@ static json_t *forget(json_t *value)
     return NULL;
 }
 
-/* Features by density: counts, and log10 of the lower edge of each bin. */
-static json_t *densities_json(const struct metrics *q)
+json_t *measure_densities(const struct metrics *q)
 {
     uint64_t count[METRICS_DENSITY_BINS];
-    json_t *edges = json_array(), *counts = json_array();
+    json_t *counts = json_array();
     int bad = 0;
     metrics_densities(q, count);
-    for (int b = 0; b < METRICS_DENSITY_BINS; b++) {
-        bad |= json_array_append_new(edges, json_real(b / 2.0 - 8));
+    for (int b = 0; b < METRICS_DENSITY_BINS; b++)
         bad |=
             json_array_append_new(counts, json_integer((json_int_t)count[b]));
-    }
-    json_t *histogram =
-        json_pack("{s:o, s:o}", "log10_from", edges, "features", counts);
+    return bad == 0 ? counts : forget(counts);
+}
+
+/* With log10 of the lower edge of each bin. */
+static json_t *histogram_json(const struct metrics *q)
+{
+    json_t *edges = json_array();
+    int bad = 0;
+    for (int b = 0; b < METRICS_DENSITY_BINS; b++)
+        bad |= json_array_append_new(edges, json_real(b / 2.0 - 8));
+    json_t *histogram = json_pack("{s:o, s:o}", "log10_from", edges, "features",
+                                  measure_densities(q));
     return bad == 0 ? histogram : forget(histogram);
 }
 
@@ -109,13 +116,17 @@ static json_t *metrics_json(const struct metrics *q)
         json_figure(metrics_length_ratio(q)), "relative_bias",
         json_figure(metrics_relative_bias(q)), "alive",
         (json_int_t)(q->m - metrics_dead(q)), "density_histogram",
-        densities_json(q), "per_head_fvu", measure_heads(q));
+        histogram_json(q), "per_head_fvu", measure_heads(q));
 }
 
-/* PCA of as many dimensions as features are active on average. */
-static json_t *pca_json(const struct spectrum *s, double l0)
+/* As many dimensions as features are active on average. */
+size_t measure_pca_rank(const struct metrics *q)
 {
-    size_t rank = (size_t)llround(l0);
+    return (size_t)llround(metrics_l0(q));
+}
+
+static json_t *pca_json(const struct spectrum *s, size_t rank)
+{
     return json_pack("{s:I, s:o, s:o, s:o}", "pca_rank", (json_int_t)rank,
                      "pca_fvu", json_figure(spectrum_fvu(s, rank)),
                      "effective_rank", json_figure(spectrum_effective_rank(s)),
@@ -123,11 +134,27 @@ static json_t *pca_json(const struct spectrum *s, double l0)
                      json_figure(spectrum_participation(s)));
 }
 
-/* Adds the figures of PCA; those of no spectrum are all null. */
-static int add_pca(json_t *figures, const struct measure *q,
-                   const struct spectrum *s, struct err *e)
+int measure_spectrum(struct spectrum *out, const float *x, size_t n, size_t d,
+                     const struct team *team, struct err *e)
 {
-    json_t *pca = pca_json(s, metrics_l0(&q->metrics));
+    struct covariance c;
+    *out = (struct spectrum){0};
+    if (d > MEASURE_PCA_WIDTH)
+        return 0;
+    int code = covariance_init(&c, d, e);
+    if (code == 0) {
+        covariance_add(&c, team, x, n);
+        code = covariance_spectrum(out, &c, e);
+    }
+    covariance_free(&c);
+    return code;
+}
+
+/* Those of no spectrum are all null. */
+int measure_add_pca(json_t *figures, const struct metrics *q,
+                    const struct spectrum *s, struct err *e)
+{
+    json_t *pca = pca_json(s, measure_pca_rank(q));
     int bad = pca == NULL || json_object_update(figures, pca) != 0;
     json_decref(pca);
     return bad ? err_memory(e, "figures", 0) : 0;
@@ -143,7 +170,7 @@ int measure_figures(json_t **out, struct measure *q, struct err *e)
     if (q->covariance.d > 0)
         code = covariance_spectrum(&s, &q->covariance, e);
     if (code == 0 && q->pca)
-        code = add_pca(*out, q, &s, e);
+        code = measure_add_pca(*out, &q->metrics, &s, e);
     spectrum_free(&s);
     if (code != 0) {
         json_decref(*out);

@@ -51,7 +51,19 @@ int measure_read(struct measure *q, const struct measure_source *from,
  * Ends the taking of rows where there is a covariance. */
 int measure_figures(json_t **out, struct measure *q, struct err *e);
 
-/* per_head_fvu alone; NULL without memory. */
+/* Parts of it, for a record of its own: per_head_fvu; density_histogram's
+ * features; pca_rank, the number of dimensions that PCA may use where so many
+ * features are active. The first two are NULL without memory. */
 json_t *measure_heads(const struct metrics *q);
+json_t *measure_densities(const struct metrics *q);
+size_t measure_pca_rank(const struct metrics *q);
+
+/* The spectrum of rows x (n, d), as measure_figures takes it; d 0 where they
+ * are too wide. For a caller that needs it more than once, who then measures
+ * without pca and adds the figures of pca by the second. */
+int measure_spectrum(struct spectrum *out, const float *x, size_t n, size_t d,
+                     const struct team *team, struct err *e);
+int measure_add_pca(json_t *figures, const struct metrics *q,
+                    const struct spectrum *s, struct err *e);
 
 #endif

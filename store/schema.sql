@@ -143,7 +143,8 @@ CREATE TABLE sae (
 ) STRICT;
 
 -- The training curve, as the trainer recorded it. A figure of head 3 has a
--- name like 'per_head_fvu[3]'.
+-- name like 'per_head_fvu[3]'; 'density_histogram[9]' counts the features of
+-- log10 density from 9/2 - 8 up to half a decade more.
 CREATE TABLE metric (
     sae INTEGER NOT NULL REFERENCES sae (id),
     name TEXT NOT NULL,

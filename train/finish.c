@@ -18,13 +18,13 @@ static int copy(struct sae *s, float **out, const float *in, size_t n,
 }
 
 /* All but the threshold. */
-static int fold(struct sae *s, const struct parameters *p,
-                const struct input *in, const struct train_config *c,
-                const struct train_spec *spec, struct err *e)
+static int fold(struct sae *s, const struct finish_input *f, struct err *e)
 {
-    const struct reading *r = in->reading;
+    const struct parameters *p = f->p;
+    const struct train_config *c = f->config;
+    const struct reading *r = f->in->reading;
     const struct dump_info *info = dump_info(r->dump);
-    float unit = (float)(1 / in->scale);
+    float unit = (float)(1 / f->in->scale);
     *s = (struct sae){
         .architecture = c->architecture == TRAIN_TOPK ? SAE_TOPK : SAE_JUMPRELU,
         .d = p->d,
@@ -32,10 +32,10 @@ static int fold(struct sae *s, const struct parameters *p,
         .k = c->architecture == TRAIN_TOPK ? c->k : 0,
         .apply_b_dec_to_input = true,
         .layer = r->view->layer[0],
-        .heads = spec->heads,
+        .heads = f->spec->heads,
     };
     TRY(arena_string(&s->arena, &s->model, info->model, e));
-    TRY(arena_string(&s->arena, &s->hook, spec->hook, e));
+    TRY(arena_string(&s->arena, &s->hook, f->spec->hook, e));
     TRY(copy(s, &s->w_enc, p->w_enc.w, p->m * p->d, 1, e));
     TRY(copy(s, &s->w_dec, p->w_dec.w, p->m * p->d, 1, e));
     TRY(copy(s, &s->b_enc, p->b_enc.w, p->m, unit, e));
@@ -107,16 +107,16 @@ static int add_gap(json_t *figures, double fvu, double train_fvu, struct err *e)
 }
 
 static int measure(struct finish_figures *figures, struct sae_encoder *enc,
-                   const struct input *in, const struct team *team,
-                   struct err *e)
+                   const struct finish_input *f, struct err *e)
 {
     const struct sae *s = enc->s;
+    const struct input *in = f->in;
     struct measure q;
     double train_fvu = (double)NAN;
-    TRY(measure_init(&q, enc, s->heads, true, team, e));
+    TRY(measure_init(&q, enc, s->heads, false, f->team, e));
     int code = measure_rows(&q, in->sample, in->sample_rows, e);
     if (code == 0)
-        code = measure_training(&train_fvu, enc, in, team, e);
+        code = measure_training(&train_fvu, enc, in, f->team, e);
     if (code == 0)
         *figures = (struct finish_figures){
             .fvu = metrics_fvu(&q.metrics),
@@ -128,25 +128,25 @@ static int measure(struct finish_figures *figures, struct sae_encoder *enc,
     if (code == 0)
         code = measure_figures(&figures->all, &q, e);
     if (code == 0)
+        code = measure_add_pca(figures->all, &q.metrics, f->held_out, e);
+    if (code == 0)
         code = add_gap(figures->all, figures->fvu, train_fvu, e);
     measure_free(&q);
     return code;
 }
 
 int finish_sae(struct sae *s, struct finish_figures *figures,
-               const struct parameters *p, const struct input *in,
-               const struct train_config *c, const struct train_spec *spec,
-               const struct team *team, struct err *e)
+               const struct finish_input *f, struct err *e)
 {
     struct sae_encoder enc = {0};
     *figures = (struct finish_figures){0};
-    int code = fold(s, p, in, c, spec, e);
+    int code = fold(s, f, e);
     if (code == 0)
-        code = sae_encoder_open(&enc, s, team, e);
+        code = sae_encoder_open(&enc, s, f->team, e);
     if (code == 0 && s->architecture == SAE_JUMPRELU)
-        code = calibrate(s, &enc, in, c->k, e);
+        code = calibrate(s, &enc, f->in, f->config->k, e);
     if (code == 0)
-        code = measure(figures, &enc, in, team, e);
+        code = measure(figures, &enc, f, e);
     sae_encoder_close(&enc);
     if (code != 0) {
         json_decref(figures->all);

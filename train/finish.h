@@ -28,13 +28,20 @@ struct finish_figures {
                     caller's json_decref */
 };
 
+struct finish_input {
+    const struct parameters *p;
+    const struct input *in;
+    const struct spectrum *held_out; /* of the held-out sample */
+    const struct train_config *config;
+    const struct train_spec *spec; /* what the rows are */
+    const struct team *team;
+};
+
 /* Fills *s (the caller's sae_free). For all but TopK the threshold is the value
  * at which the held-out sample has k active features a row on average, exactly
  * but for ties (trainers' running averages lag and depend on the batch size).
- * `spec` says what the rows are. */
+ */
 int finish_sae(struct sae *s, struct finish_figures *figures,
-               const struct parameters *p, const struct input *in,
-               const struct train_config *c, const struct train_spec *spec,
-               const struct team *team, struct err *e);
+               const struct finish_input *f, struct err *e);
 
 #endif

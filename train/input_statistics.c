@@ -22,31 +22,28 @@ static size_t count_active(const struct spectrum *s)
     return rank;
 }
 
-int input_statistics_measure(struct input_statistics *s, const struct input *in,
-                             bool axes, const struct team *team, struct err *e)
+int input_statistics_measure(struct input_statistics *s, const float *rows,
+                             size_t n, size_t d, bool axes,
+                             const struct team *team, struct err *e)
 {
-    struct arena scratch = {0};
-    struct covariance c = {0};
-    float *rows;
+    struct covariance c;
     *s = (struct input_statistics){0};
-    if (in->d > WIDTH_MAX && axes)
+    if (d > WIDTH_MAX && axes)
         return err_set(e, ERR_INPUT,
-                       "--init active: rows of %zu numbers; at most %d", in->d,
+                       "--init active: rows of %zu numbers; at most %d", d,
                        WIDTH_MAX);
-    if (in->d > WIDTH_MAX)
+    if (d > WIDTH_MAX)
         return 0;
-    int code = input_training_sample(&rows, &s->rows, in, &scratch, e);
-    if (code == 0)
-        code = covariance_init(&c, in->d, e);
+    s->rows = n;
+    int code = covariance_init(&c, d, e);
     if (code == 0) {
-        covariance_add(&c, team, rows, s->rows);
+        covariance_add(&c, team, rows, n);
         code = axes ? covariance_axes(&s->spectrum, &c, e)
                     : covariance_spectrum(&s->spectrum, &c, e);
     }
     if (code == 0)
         s->active = count_active(&s->spectrum);
     covariance_free(&c);
-    arena_free(&scratch);
     return code;
 }
 

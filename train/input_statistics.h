@@ -18,9 +18,11 @@ struct input_statistics {
     size_t active; /* dimensions that hold 99 % of the variance */
 };
 
-/* `axes`: also the directions, for input_statistics_confine. */
-int input_statistics_measure(struct input_statistics *s, const struct input *in,
-                             bool axes, const struct team *team, struct err *e);
+/* Of raw training rows (n, d). `axes`: also the directions, for
+ * input_statistics_confine. */
+int input_statistics_measure(struct input_statistics *s, const float *rows,
+                             size_t n, size_t d, bool axes,
+                             const struct team *team, struct err *e);
 void input_statistics_free(struct input_statistics *s);
 
 /* Active-subspace initialisation (Wang et al. 2025): decoder rows are projected

@@ -9,27 +9,55 @@
 #include "kernels/kernels.h"
 #include "train/checkpoint.h"
 
-int record_curve_point(FILE *f, const struct record_point *p, struct err *e)
+/* The figures of docs/metrics.md, of the curve's rows. */
+static json_t *figures_json(const struct record_point *p)
 {
-    const struct metrics *h = p->held_out;
-    json_t *line = json_pack(
-        "{s:I, s:I, s:I, s:f, s:f, s:o, s:f, s:o, s:o, s:o, s:o, s:f, s:f, "
-        "s:f, s:o}",
-        "step", (json_int_t)p->step, "tokens", (json_int_t)p->tokens, "k",
-        (json_int_t)p->k, "loss", p->loss, "train_fvu", p->train_fvu,
-        "held_out_fvu", json_figure(metrics_fvu(p->held_out)), "l0", p->l0,
-        "held_out_l0", json_figure(metrics_l0(h)), "l1",
-        json_figure(metrics_l1(h) / p->scale), "mse",
-        json_figure(metrics_mse(h) / (p->scale * p->scale)), "cosine",
-        json_figure(metrics_cosine(h)), "dead_fraction", p->dead_fraction,
-        "learning_rate", p->rate, "gradient_norm", p->gradient_norm,
-        "per_head_fvu", measure_heads(p->held_out));
-    if (line == NULL)
-        return err_memory(e, "metrics.jsonl", 0);
-    int bad = json_dumpf(line, f, JSON_COMPACT) != 0;
-    bad |= fputc('\n', f) == EOF;
+    const struct curve *c = p->curve;
+    const struct metrics *q = &c->figures;
+    const double scale = p->scale;
+    double fvu = metrics_fvu(q);
+    size_t rank = measure_pca_rank(q);
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, "
+        "s:I, s:o, s:o}",
+        "held_out_fvu", json_figure(fvu), "train_fvu",
+        json_figure(c->train_fvu), "fvu_gap", json_figure(fvu - c->train_fvu),
+        "fvu_legacy", json_figure(metrics_fvu_legacy(q)), "fvu_error_variance",
+        json_figure(metrics_fvu_error_variance(q)), "held_out_l0",
+        json_figure(metrics_l0(q)), "l1", json_figure(metrics_l1(q) / scale),
+        "mse", json_figure(metrics_mse(q) / (scale * scale)), "cosine",
+        json_figure(metrics_cosine(q)), "length_ratio",
+        json_figure(metrics_length_ratio(q)), "relative_bias",
+        json_figure(metrics_relative_bias(q)), "pca_rank", (json_int_t)rank,
+        "pca_fvu", json_figure(spectrum_fvu(p->spectrum, rank)), "alive",
+        (json_int_t)(q->m - metrics_dead(q)), "density_histogram",
+        measure_densities(q), "per_head_fvu", measure_heads(q));
+}
+
+static json_t *point_json(const struct record_point *p)
+{
+    return json_pack("{s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "step",
+                     (json_int_t)p->step, "tokens", (json_int_t)p->tokens, "k",
+                     (json_int_t)p->k, "loss", p->loss, "batch_fvu",
+                     p->batch_fvu, "l0", p->l0, "dead_fraction",
+                     p->dead_fraction, "learning_rate", p->rate,
+                     "gradient_norm", p->gradient_norm);
+}
+
+int record_curve_point(const struct record_point *p, struct err *e)
+{
+    FILE *f = p->curve->file;
+    json_t *line = point_json(p);
+    json_t *figures = figures_json(p);
+    int code = 0;
+    if (line == NULL || figures == NULL ||
+        json_object_update(line, figures) != 0)
+        code = err_memory(e, "metrics.jsonl", 0);
+    else if (json_dumpf(line, f, JSON_COMPACT) != 0 || fputc('\n', f) == EOF)
+        code = err_errno(e, "cannot write metrics.jsonl");
+    json_decref(figures);
     json_decref(line);
-    return bad ? err_errno(e, "cannot write metrics.jsonl") : 0;
+    return code;
 }
 
 /* Prefix sizes; NULL, which json_pack leaves out, where there are none. */

@@ -7,7 +7,6 @@
 #define TRAIN_RECORD_H
 
 #include <jansson.h>
-#include <stdio.h>
 
 #include "train/run.h"
 
@@ -16,12 +15,14 @@ struct record_point {
     uint64_t step, tokens;
     size_t k;
     double loss;      /* mean ‖e‖² of the batch, scaled units */
-    double train_fvu; /* loss / d: scaled inputs have E‖x − μ‖² = d */
-    const struct metrics *held_out; /* up to 4096 rows, rule of training */
+    double batch_fvu; /* loss / d: scaled inputs have E‖x − μ‖² = d */
+    const struct curve *curve;       /* with the figures of this point */
+    const struct spectrum *spectrum; /* of the held-out sample */
     double scale; /* of inputs: L1 and MSE are given in raw units */
     double l0, dead_fraction, rate, gradient_norm;
 };
-int record_curve_point(FILE *f, const struct record_point *p, struct err *e);
+/* Writes it to the curve's file. */
+int record_curve_point(const struct record_point *p, struct err *e);
 
 /* headscope.json; NULL without memory. */
 json_t *record_json(const struct run *r, const struct train_result *result);

@@ -14,10 +14,7 @@
 #include "train/record.h"
 #include "train/warm_start.h"
 
-enum {
-    CURVE_POINTS = 50, /* lines of metrics.jsonl in a run, about */
-    CURVE_ROWS = 4096, /* held-out rows behind each */
-};
+enum { CURVE_POINTS = 50 }; /* lines of metrics.jsonl in a run, about */
 
 static struct step_plan plan_at(const struct run *r, uint64_t t)
 {
@@ -35,17 +32,29 @@ static struct step_plan plan_at(const struct run *r, uint64_t t)
 
 /* ---- opening ---- */
 
-/* Scaled held-out rows for the curve. */
-static int take_check_rows(struct run *r, struct err *e)
+/* Steps from one point of the curve to the next. */
+static uint64_t curve_every(const struct run *r)
 {
-    size_t d = r->in.d, batch = r->config.batch;
-    size_t n = r->in.sample_rows < CURVE_ROWS ? r->in.sample_rows : CURVE_ROWS;
-    r->check_rows = n < batch ? n : batch;
-    n = r->check_rows * d;
-    TRY(arena_get(&r->arena, &r->check, n, sizeof(float), "held-out rows", e));
-    for (size_t i = 0; i < n; i++)
-        r->check[i] = (float)r->in.scale * r->in.sample[i];
-    return 0;
+    uint64_t every = (uint64_t)r->spec->options->metrics_every;
+    uint64_t own = r->config.steps / CURVE_POINTS;
+    return every > 0 ? every : own > 0 ? own : 1;
+}
+
+/* What is measured on rows that train: their statistics, and the curve takes
+ * some of them. */
+static int measure_sample(struct run *r, bool axes, struct err *e)
+{
+    struct arena scratch = {0};
+    float *rows;
+    size_t n, few = curve_rows(curve_every(r), r->config.batch);
+    int code = input_training_sample(&rows, &n, &r->in, &scratch, e);
+    if (code == 0)
+        code = input_statistics_measure(&r->statistics, rows, n, r->in.d, axes,
+                                        r->job->team, e);
+    if (code == 0)
+        code = curve_init(&r->curve, &r->in, rows, n, few, e);
+    arena_free(&scratch);
+    return code;
 }
 
 int run_prepare(struct run *r, const struct train_job *job,
@@ -70,13 +79,11 @@ int run_prepare(struct run *r, const struct train_job *job,
         o.features = (int64_t)r->start.m;
     }
     TRY(train_configure(&r->config, &o, spec->d, rows, e));
-    TRY(input_statistics_measure(&r->statistics, &r->in,
-                                 o.init == TRAIN_INIT_ACTIVE, job->team, e));
+    TRY(measure_sample(r, o.init == TRAIN_INIT_ACTIVE, e));
     TRY(parameters_init(&r->p, spec->d, r->config.m, e));
     TRY(step_init(&r->step, &r->p, job->team, r->config.batch, e));
-    TRY(arena_get(&r->arena, &r->batch, r->config.batch * spec->d,
-                  sizeof(float), "batch", e));
-    return take_check_rows(r, e);
+    return arena_get(&r->arena, &r->batch, r->config.batch * spec->d,
+                     sizeof(float), "batch", e);
 }
 
 int run_initialise(struct run *r, struct err *e)
@@ -90,53 +97,11 @@ int run_initialise(struct run *r, struct err *e)
                       r->spec->options->encoder_scale, r->job->reading.seed, e);
 }
 
-static int begin_curve(struct run *r, const char *path, const char *mode,
-                       struct err *e)
-{
-    r->curve = fopen(path, mode);
-    return r->curve == NULL ? err_errno(e, "cannot write %s", path) : 0;
-}
-
 static int begin_anew(struct run *r, struct err *e)
 {
-    char path[OUTPUT_PATH_MAX];
     TRY(run_initialise(r, e));
-    TRY(output_join(path, r->output.partial, "metrics.jsonl", e));
-    TRY(begin_curve(r, path, "wb", e));
+    TRY(curve_begin(&r->curve, r->output.partial, e));
     return checkpoint_begin(r->output.partial, r->identity, e);
-}
-
-/* Brings the curve of `from` to where the checkpoint was written. */
-static int take_curve(struct run *r, const char *from, uint64_t bytes,
-                      struct err *e)
-{
-    char path[OUTPUT_PATH_MAX], old[OUTPUT_PATH_MAX];
-    TRY(output_join(path, r->output.partial, "metrics.jsonl", e));
-    TRY(output_join(old, from, "metrics.jsonl", e));
-    bool same = strcmp(from, r->output.partial) == 0;
-    struct stat st;
-    if (stat(old, &st) != 0)
-        return err_errno(e, "cannot examine %s", old);
-    if (st.st_size < (off_t)bytes)
-        return err_set(e, ERR_INPUT, "%s is shorter than its checkpoint", old);
-    if (same && truncate(path, (off_t)bytes) != 0)
-        return err_errno(e, "cannot cut %s back", path);
-    if (same)
-        return begin_curve(r, path, "ab", e);
-    FILE *f = fopen(old, "rb");
-    if (f == NULL)
-        return err_errno(e, "cannot read %s", old);
-    int code = begin_curve(r, path, "wb", e);
-    for (uint64_t i = 0; code == 0 && i < bytes; i++) {
-        int c = fgetc(f);
-        if (c == EOF)
-            code =
-                err_set(e, ERR_INPUT, "%s is shorter than its checkpoint", old);
-        else if (fputc(c, r->curve) == EOF)
-            code = err_errno(e, "cannot write %s", path);
-    }
-    (void)fclose(f);
-    return code;
 }
 
 /* The end of a run that goes on from `from`: its own, or with `extend` so many
@@ -178,7 +143,7 @@ static int go_on(struct run *r, const char *from, struct err *e)
     TRY(checkpoint_compare(from, r->identity, true, e));
     TRY(checkpoint_load(&c, &r->step, from, e));
     TRY(set_end(r, from, c.step, e));
-    TRY(take_curve(r, from, c.curve_bytes, e));
+    TRY(curve_go_on(&r->curve, r->output.partial, from, c.curve_bytes, e));
     r->done = r->begun = r->saved = c.step;
     if (strcmp(from, r->output.partial) == 0)
         return 0;
@@ -225,6 +190,8 @@ int run_open(struct run *r, const struct train_job *job,
              struct err *e)
 {
     TRY(run_prepare(r, job, spec, reading, e));
+    TRY(measure_spectrum(&r->held_out, r->in.sample, r->in.sample_rows, r->in.d,
+                         job->team, e));
     r->identity = record_identity(r);
     if (r->identity == NULL)
         return err_memory(e, "checkpoint", 0);
@@ -241,39 +208,25 @@ static double dead_fraction(const struct run *r)
     return (double)dead / (double)r->config.m;
 }
 
-/* The held-out check rows under the rule of training. */
-static int check_held_out(struct run *r, const struct step_plan *plan,
-                          struct err *e)
-{
-    struct step_result result;
-    const struct parameters *p = &r->p;
-    const struct sae view = {
-        .d = p->d, .m = p->m, .w_dec = p->w_dec.w, .b_dec = p->b_dec.w};
-    TRY(step_forward(&r->step, r->check, r->check_rows, plan, &result, e));
-    metrics_free(&r->held_out);
-    TRY(metrics_init(&r->held_out, p->d, p->m, (size_t)r->spec->heads, e));
-    return metrics_add(&r->held_out, &view, r->job->team, r->check,
-                       &r->step.codes, e);
-}
-
 static int add_curve_point(struct run *r, const struct step_plan *plan,
                            struct err *e)
 {
-    TRY(check_held_out(r, plan, e));
+    TRY(curve_measure(&r->curve, &r->step, plan, (size_t)r->spec->heads, e));
     struct record_point point = {
         .step = r->done,
         .tokens = r->done * r->config.batch,
         .k = plan->k,
         .loss = r->last.loss,
-        .train_fvu = r->last.error / (double)r->in.d,
-        .held_out = &r->held_out,
+        .batch_fvu = r->last.error / (double)r->in.d,
+        .curve = &r->curve,
+        .spectrum = &r->held_out,
         .scale = r->in.scale,
         .l0 = r->last.l0,
         .dead_fraction = dead_fraction(r),
         .rate = plan->rate,
         .gradient_norm = r->step.norm,
     };
-    return r->curve == NULL ? 0 : record_curve_point(r->curve, &point, e);
+    return r->curve.file == NULL ? 0 : record_curve_point(&point, e);
 }
 
 static int not_finite(struct run *r, struct err *e)
@@ -294,31 +247,24 @@ static int not_finite(struct run *r, struct err *e)
 int run_step(struct run *r, const float *rows, struct err *e)
 {
     const struct train_config *c = &r->config;
-    uint64_t every = (uint64_t)r->spec->options->metrics_every;
-    if (every == 0)
-        every = c->steps / CURVE_POINTS > 0 ? c->steps / CURVE_POINTS : 1;
     struct step_plan plan = plan_at(r, r->done + 1);
     input_take(&r->in, r->batch, rows, c->batch);
     TRY(step_run(&r->step, r->batch, c->batch, &plan, &r->last, e));
     r->done++;
     if (!isfinite(r->last.loss) || !isfinite(r->step.norm))
         return not_finite(r, e);
-    if (r->done % every == 0 || r->done == c->steps)
+    if (r->done % curve_every(r) == 0 || r->done == c->steps)
         TRY(add_curve_point(r, &plan, e));
     return 0;
 }
 
 int run_save(struct run *r, struct err *e)
 {
+    struct checkpoint c = {.step = r->done};
     /* On disk before the checkpoint that counts on it. */
-    if (fflush(r->curve) != 0 || fsync(fileno(r->curve)) != 0)
-        return err_errno(e, "cannot write metrics.jsonl");
+    TRY(curve_sync(&r->curve, &c.curve_bytes, e));
     if (!r->keeps)
         TRY(output_sync(r->output.partial, e));
-    long at = ftell(r->curve);
-    if (at < 0)
-        return err_errno(e, "cannot write metrics.jsonl");
-    struct checkpoint c = {.step = r->done, .curve_bytes = (uint64_t)at};
     TRY(checkpoint_save(r->output.partial, &c, &r->step, e));
     r->saved = r->done;
     r->keeps = true;
@@ -331,8 +277,13 @@ static int write_sae(struct run *r, struct train_result *out, struct err *e)
 {
     const char *folder = r->output.partial;
     struct sae sae;
-    TRY(finish_sae(&sae, &out->held_out, &r->p, &r->in, &r->config, r->spec,
-                   r->job->team, e));
+    const struct finish_input f = {.p = &r->p,
+                                   .in = &r->in,
+                                   .held_out = &r->held_out,
+                                   .config = &r->config,
+                                   .spec = r->spec,
+                                   .team = r->job->team};
+    TRY(finish_sae(&sae, &out->held_out, &f, e));
     json_t *record = record_json(r, out);
     int code = record == NULL ? err_memory(e, "headscope.json", 0)
                               : sae_write(&sae, folder, record, e);
@@ -361,10 +312,7 @@ int run_finish(struct run *r, struct train_result *out, double seconds,
     };
     if (r->saved != r->done)
         TRY(run_save(r, e));
-    FILE *curve = r->curve;
-    r->curve = NULL;
-    if (fclose(curve) != 0)
-        return err_errno(e, "cannot write metrics.jsonl");
+    TRY(curve_end(&r->curve, e));
     return write_sae(r, out, e);
 }
 
@@ -382,17 +330,16 @@ int run_commit(struct run *r, struct err *e)
 
 void run_close(struct run *r)
 {
-    if (r->curve != NULL)
-        (void)fclose(r->curve);
+    curve_free(&r->curve);
     if (r->keeps)
         output_leave(&r->output);
     else
         output_abort(&r->output);
-    metrics_free(&r->held_out);
     step_free(&r->step);
     parameters_free(&r->p);
     input_close(&r->in);
     input_statistics_free(&r->statistics);
+    spectrum_free(&r->held_out);
     sae_free(&r->start);
     arena_free(&r->arena);
     json_decref(r->identity);

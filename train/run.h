@@ -9,9 +9,8 @@
 #ifndef TRAIN_RUN_H
 #define TRAIN_RUN_H
 
-#include <stdio.h>
-
 #include "base/output.h"
+#include "train/curve.h"
 #include "train/finish.h"
 #include "train/input_statistics.h"
 #include "train/step.h"
@@ -23,22 +22,20 @@ struct run {
     struct train_config config;
     struct input in;
     struct input_statistics statistics;
-    struct sae start; /* with --start; d 0 without */
+    struct spectrum held_out; /* of the held-out sample; d 0: too wide */
+    struct sae start;         /* with --start; d 0 without */
     struct parameters p;
     struct step step;
     struct arena arena;
     float *batch; /* (batch, d) */
-    float *check; /* (check_rows, d) held-out rows, scaled */
-    size_t check_rows;
-    struct metrics held_out; /* of the check rows, at the last curve point */
-    uint64_t done;           /* steps */
-    uint64_t begun;          /* steps that were done before */
-    uint64_t saved;          /* steps at the last checkpoint */
-    bool diverged;           /* the loss was not finite */
-    bool keeps;              /* the partial folder holds a checkpoint */
+    struct curve curve;
+    uint64_t done;  /* steps */
+    uint64_t begun; /* steps that were done before */
+    uint64_t saved; /* steps at the last checkpoint */
+    bool diverged;  /* the loss was not finite */
+    bool keeps;     /* the partial folder holds a checkpoint */
     json_t *identity;
     struct output output;
-    FILE *curve;
     struct step_result last; /* of the last step */
 };
 

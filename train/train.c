@@ -120,8 +120,8 @@ static void show_progress(const struct work *w, struct progress *bar,
     for (size_t i = 0; i < r->config.m; i++)
         dead += r->step.silent[i] >= r->config.dead_tokens;
     char note[140], fvu[16] = "-";
-    if (r->held_out.rows > 0)
-        (void)snprintf(fvu, sizeof fvu, "%.3f", metrics_fvu(&r->held_out));
+    if (r->curve.figures.rows > 0)
+        (void)snprintf(fvu, sizeof fvu, "%.3f", metrics_fvu(&r->curve.figures));
     (void)snprintf(note, sizeof note,
                    "step %" PRIu64 "  loss %.3g  FVU %s  L0 %.0f  dead %zu",
                    done, r->last.loss, fvu, r->last.l0, dead);
@@ -238,7 +238,7 @@ int train_estimate_run(struct train_estimate *out, const struct train_job *job,
         size_t weights = 2 * r->in.d * r->config.m + r->in.d + 2 * r->config.m;
         out->memory += r->p.arena.bytes + r->step.arena.bytes +
                        r->step.gradient_arena.bytes + r->arena.bytes +
-                       r->step.encoder.arena.bytes;
+                       r->curve.arena.bytes + r->step.encoder.arena.bytes;
         /* The SAE, and a checkpoint with Adam's moments. */
         out->written += weights * sizeof(float) * 4;
     }

@@ -2,6 +2,7 @@
 # the same as the trainer's own; foreign SAEs; another SAE beside it.
 . "$SOURCE/tests/common.sh"
 need jq
+need sqlite3
 find . -mindepth 1 -delete
 make_dump
 make_saes
@@ -91,15 +92,51 @@ headscope eval f32.dump/layer*.safetensors foreign.sae --first-layer 1 \
 headscope eval f32.dump foreign.sae --rows 0 --json -q 2>err.log >folder.json
 cmp bare.json folder.json
 
-# -- metrics.jsonl: every 7 steps and at the end
-[ "$(jq -s -c 'map(.step)' seed1.sae/metrics.jsonl)" = \
-  "[7,14,21,28,35,40]" ]
+# -- metrics.jsonl: every 7 steps and at the end, every line with every figure
+curve=seed1.sae/metrics.jsonl
+[ "$(jq -s -c 'map(.step)' $curve)" = "[7,14,21,28,35,40]" ]
 jq -s -e 'all(.[]; (.per_head_fvu | length) == 8 and .held_out_fvu > 0 and
-  .train_fvu > 0 and .l0 > 0 and .dead_fraction >= 0 and .loss > 0 and
-  .tokens == .step * 1024)' seed1.sae/metrics.jsonl >/dev/null
+  .batch_fvu > 0 and .l0 > 0 and .dead_fraction >= 0 and .loss > 0 and
+  .tokens == .step * 1024)' $curve >/dev/null
 # The heads' figures lie around that of the whole.
 jq -s -e 'all(.[]; (.per_head_fvu | min) < .held_out_fvu and
-  (.per_head_fvu | max) > .held_out_fvu)' seed1.sae/metrics.jsonl >/dev/null
+  (.per_head_fvu | max) > .held_out_fvu)' $curve >/dev/null
+jq -s -e 'all(.[]; .train_fvu > 0 and .fvu_legacy > 0 and .pca_fvu > 0 and
+  .fvu_error_variance > 0 and .fvu_error_variance <= .held_out_fvu and
+  .pca_rank == (.held_out_l0 | round) and .length_ratio > 0 and
+  .relative_bias > 0 and (.density_histogram | length) == 16 and
+  (.density_histogram | add) == .alive and
+  (.fvu_gap - (.held_out_fvu - .train_fvu) | fabs) < 1e-12)' $curve >/dev/null ||
+  fail "$(cat $curve)"
+# Where the rule of training is that of the SAE, and a line may rest on all the
+# rows of headscope.json, it has the same figures. Catches figures in scaled
+# units, of other rows, or under each other's names.
+headscope train tiny.dump --layer 0 -o last.sae --features 300 -k 16 --batch 1k \
+  --tokens 40k --architecture topk --metrics-every 40 -q >out.log
+jq -e '.dump.held_out_rows <= 1000' last.sae/headscope.json >/dev/null
+# agree KEY PATH: a figure or array of the line, and that of headscope.json
+agree() {
+  jq -s -e "[.[0].$1, .[1].metrics.$2] | map([.] | flatten) | transpose |
+    length > 0 and all(.[]; (.[0] - .[1] | fabs) < 1e-5 * (.[1] | fabs) + 1e-6)
+    " last.sae/metrics.jsonl last.sae/headscope.json >/dev/null ||
+    fail "$1: $(jq -c ".$1" last.sae/metrics.jsonl), but headscope.json has $(
+      jq -c ".metrics.$2" last.sae/headscope.json)"
+}
+agree held_out_fvu fvu
+agree held_out_l0 l0
+agree density_histogram density_histogram.features
+for key in train_fvu fvu_gap fvu_legacy fvu_error_variance l1 mse cosine \
+  length_ratio relative_bias alive pca_rank pca_fvu per_head_fvu; do
+  agree $key $key
+done
+# The database has them all, arrays as one row for each number.
+headscope encode tiny.dump last.sae -o curve.db -q >out.log
+sqlite3 curve.db "SELECT count(*) FROM metric WHERE step = 40" >count.log
+[ "$(cat count.log)" = "$(jq '[del(.step) | .[]] | flatten | length' \
+  last.sae/metrics.jsonl)" ]
+[ "$(sqlite3 curve.db "SELECT CAST(sum(value) AS INTEGER) FROM metric
+    WHERE name LIKE 'density_histogram[%]'")" = \
+  "$(jq .alive last.sae/metrics.jsonl)" ]
 
 # -- bad input
 refuse 1 "missing arguments" eval tiny.dump
