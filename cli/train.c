@@ -9,6 +9,7 @@
 
 #include "base/format.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/output.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
@@ -50,7 +51,8 @@ static const struct option own_table[] = {
     {"sweep", 0, OPTION_TEXT, FIELD(plan.sweep), NULL, 0, 0, NULL,
      "\"NAME=V,V ...\"",
      "train an SAE for each combination of these options from one reading, "
-     "like \"k=16,32 rate=1e-3,2e-3\""},
+     "like \"k=16,32 rate=1e-3,2e-3\"; one whose loss is not finite does not "
+     "stop the others"},
     {"resume", 0, OPTION_FLAG, FIELD(resume), NULL, 0, 0, NULL, NULL,
      "go on from the last checkpoint where a run was interrupted; begins where "
      "there is none, and leaves finished SAEs as they are"},
@@ -138,34 +140,56 @@ static int report_estimate(const struct common_options *common,
 
 /* ---- training ---- */
 
-/* Whether all SAEs of a job are there and finished, which --resume passes
- * over. */
-static bool is_finished(const struct plan_job *job)
+/* What the jobs came to. */
+struct outcome {
+    bool several; /* jobs */
+    json_t *results;
+    struct err failure; /* of the first whose loss was not finite */
+};
+
+/* Takes out the SAEs that are there and finished, which --resume passes over.
+ */
+static void pass_over_finished(struct plan_job *job, bool says)
 {
-    for (size_t i = 0; i < job->n_specs; i++)
-        if (!record_is_finished(job->specs[i].output) ||
-            output_is_unfinished(job->specs[i].output, CHECKPOINT_STATE))
-            return false;
-    return true;
+    size_t left = 0;
+    for (size_t i = 0; i < job->n_specs; i++) {
+        const char *output = job->specs[i].output;
+        if (!record_is_finished(output) ||
+            output_is_unfinished(output, CHECKPOINT_STATE))
+            job->specs[left++] = job->specs[i];
+        else if (says)
+            (void)printf("%s: finished\n", output);
+    }
+    job->n_specs = left;
 }
 
 static int run_job(const struct common_options *common, struct train_job *job,
-                   const struct plan_job *planned, json_t *results,
+                   const struct plan_job *planned, struct outcome *all,
                    struct err *e)
 {
+    bool diverged = false;
     struct train_result *r = calloc(planned->n_specs, sizeof *r);
     if (r == NULL)
         return err_memory(e, "results", planned->n_specs * sizeof *r);
     int code = train_run(r, job, e);
     for (size_t i = 0; i < planned->n_specs; i++) {
-        if ((code != 0 && code != ERR_INTERRUPTED) || r[i].steps == 0)
+        diverged |= r[i].diverged;
+        if (r[i].steps == 0)
             continue;
         if (!common->json)
             print_result(&planned->specs[i], planned->view.layer[0], &r[i]);
-        (void)json_array_append_new(results, result_json(planned, i, &r[i]));
+        (void)json_array_append_new(all->results,
+                                    result_json(planned, i, &r[i]));
     }
     free(r);
-    return code;
+    if (!diverged || code == ERR_INTERRUPTED)
+        return code;
+    /* Other rows may go well; where there are some, it is said at once. */
+    if (all->failure.code == 0)
+        all->failure = *e;
+    if (all->several)
+        log_line(LOG_RESULT, "%s", e->msg);
+    return 0;
 }
 
 /* The result of one SAE is the report; of a folder of them, they are its
@@ -183,10 +207,14 @@ static int run_plan(const struct common_options *common, struct plan *plan,
                     json_t *report, struct err *e)
 {
     struct team team = team_make((int)common->threads);
-    json_t *results = json_array();
-    int code = results == NULL ? err_memory(e, "report", 0) : 0;
+    struct outcome all = {.several = plan->n_jobs > 1, .results = json_array()};
+    int code = all.results == NULL ? err_memory(e, "report", 0) : 0;
     for (size_t j = 0; code == 0 && j < plan->n_jobs; j++) {
-        const struct plan_job *planned = &plan->jobs[j];
+        struct plan_job *planned = &plan->jobs[j];
+        if (own.resume && own.extend == 0 && !common->dry_run)
+            pass_over_finished(planned, !common->json);
+        if (planned->n_specs == 0)
+            continue;
         struct train_job job = {
             .view = &planned->view,
             .reading = {.held_out = training.held_out,
@@ -204,14 +232,14 @@ static int run_plan(const struct common_options *common, struct plan *plan,
         };
         if (common->dry_run)
             code = report_estimate(common, &job, report, e);
-        else if (!own.resume || own.extend > 0 || !is_finished(planned))
-            code = run_job(common, &job, planned, results, e);
-        else if (!common->json)
-            (void)printf("%s: finished\n", planned->specs[0].output);
+        else
+            code = run_job(common, &job, planned, &all, e);
     }
+    if (code == 0 && all.failure.code != 0)
+        code = err_set(e, all.failure.code, "%s", all.failure.msg);
     if (code == 0 && !common->dry_run)
-        code = fill_report(report, results, plan->is_folder, e);
-    json_decref(results);
+        code = fill_report(report, all.results, plan->is_folder, e);
+    json_decref(all.results);
     return code;
 }
 

@@ -33,6 +33,7 @@ struct run {
     uint64_t begun; /* steps that were done before */
     uint64_t saved; /* steps at the last checkpoint */
     bool diverged;  /* the loss was not finite */
+    bool failed;    /* it is not gone on with, others of the job are */
     bool keeps;     /* the partial folder holds a checkpoint */
     json_t *identity;
     struct output output;

@@ -42,6 +42,7 @@ struct train_job {
 
 /* What a run came to. */
 struct train_result {
+    bool diverged; /* its loss was not finite, so it is not written */
     struct train_config config;
     struct finish_figures held_out;
     uint64_t steps, tokens; /* done */
@@ -51,8 +52,11 @@ struct train_result {
     double waited;          /* of them waiting for rows */
 };
 
-/* Trains and writes; out[n_specs]. An interrupted job gives ERR_INTERRUPTED
- * with out filled, after writing; before its first step it writes nothing. */
+/* Trains and writes; out[n_specs], with steps 0 for those that are not written.
+ * An interrupted job gives ERR_INTERRUPTED after writing; before its first step
+ * it writes nothing. An SAE whose loss is not finite, or that cannot be
+ * written, stays as its last checkpoint; those beside it are trained to the end
+ * and written, then the error names it. */
 int train_run(struct train_result *out, const struct train_job *job,
               struct err *e);
 
