@@ -2,6 +2,7 @@
 #include "dump/shuffle.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -30,7 +31,8 @@ struct filler {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool running, quit;
+    bool running;
+    atomic_bool quit;         /* looked at between reads */
     struct reservoir *wanted; /* to be filled, or being filled; NULL: idle */
     uint64_t epoch, number;
     struct block_order blocks;
@@ -108,12 +110,17 @@ static void *fill_ahead(void *shuffle);
 static int start_filler(struct shuffle *s, struct err *e)
 {
     struct filler *f = &s->filler;
-    if (pthread_mutex_init(&f->lock, NULL) != 0 ||
-        pthread_cond_init(&f->changed, NULL) != 0 ||
-        pthread_create(&f->thread, NULL, fill_ahead, s) != 0)
-        return err_set(e, ERR_SYSTEM, "cannot start a thread for reading");
-    f->running = true;
-    return 0;
+    bool lock = pthread_mutex_init(&f->lock, NULL) == 0;
+    bool changed = lock && pthread_cond_init(&f->changed, NULL) == 0;
+    f->running =
+        changed && pthread_create(&f->thread, NULL, fill_ahead, s) == 0;
+    if (f->running)
+        return 0;
+    if (changed)
+        pthread_cond_destroy(&f->changed);
+    if (lock)
+        pthread_mutex_destroy(&f->lock);
+    return err_set(e, ERR_SYSTEM, "cannot start a thread for reading");
 }
 
 int shuffle_open(struct shuffle **out, const struct view *view,
@@ -152,7 +159,7 @@ void shuffle_close(struct shuffle **shuffle)
         return;
     if (s->filler.running) {
         pthread_mutex_lock(&s->filler.lock);
-        s->filler.quit = true;
+        atomic_store(&s->filler.quit, true);
         pthread_cond_broadcast(&s->filler.changed);
         pthread_mutex_unlock(&s->filler.lock);
         pthread_join(s->filler.thread, NULL);
@@ -227,14 +234,19 @@ static void hold_block(const struct shuffle *s, struct reservoir *r,
     }
 }
 
+/* Where the shuffle is closed meanwhile, nobody takes rows: it stays unfilled.
+ */
 static void fill(const struct shuffle *s, struct reservoir *r,
                  struct block_order *b, uint64_t epoch, uint64_t number)
 {
     order_blocks(s, b, epoch);
     uint64_t end = blocks_before(s, number + 1);
     r->held = 0;
-    for (uint64_t i = blocks_before(s, number); i < end; i++)
+    for (uint64_t i = blocks_before(s, number); i < end; i++) {
+        if (atomic_load(&s->filler.quit))
+            return;
         hold_block(s, r, b->block[i]);
+    }
     uint64_t lane = epoch * s->n_reservoirs + number;
     struct rng rng = rng_at(s->seed, RNG_RESERVOIR, (uint32_t)lane);
     rng_permutation(&rng, r->order, r->held * s->view->parts);
@@ -262,7 +274,7 @@ static void *fill_ahead(void *shuffle)
     struct shuffle *s = shuffle;
     struct filler *f = &s->filler;
     pthread_mutex_lock(&f->lock);
-    while (!f->quit) {
+    while (!atomic_load(&f->quit)) {
         if (f->wanted == NULL) {
             pthread_cond_wait(&f->changed, &f->lock);
             continue;

@@ -25,6 +25,7 @@ struct shuffle;
 int shuffle_open(struct shuffle **out, const struct view *view,
                  const struct row_set *rows, uint64_t seed, uint64_t memory,
                  struct err *e);
+/* Reading ahead ends at its next block. */
 void shuffle_close(struct shuffle **s);
 
 /* The next n rows (n, view width); goes on into the next epoch. */
@@ -36,7 +37,9 @@ void shuffle_seek(struct shuffle *s, uint64_t position);
 
 /* Bytes that the reservoirs take. */
 uint64_t shuffle_bytes(const struct shuffle *s);
-/* Seconds in which shuffle_next waited for a reservoir, for reports. */
+/* Seconds in which shuffle_next waited for a reservoir, for reports: without
+ * the time for taking rows out of it, and where one reservoir holds all, that
+ * of reading it and of each epoch's order. */
 double shuffle_waited(const struct shuffle *s);
 
 #endif

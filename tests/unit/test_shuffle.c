@@ -7,7 +7,9 @@
 #include "scratch.h"
 
 #include <math.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "dump/npy.h"
 #include "dump/shuffle.h"
 #include "dump/writer.h"
@@ -491,6 +493,49 @@ static void marked_rows_are_left_out(void **state)
     close_rows(&d);
 }
 
+/* Closing does not wait until a reservoir is full that nobody needs any more:
+ * it takes much less time than filling one. Every second row is left out, so
+ * that each is read for itself, which takes its time. The least of some tries,
+ * as other programs may be in the way. */
+static void closing_does_not_wait(void **state)
+{
+    (void)state;
+    enum { ROWS = 1 << 20, BLOCKS = ROWS / SHUFFLE_BLOCK_ROWS / 8 };
+    const char *path = "many.npy";
+    const struct dump_options o = {.layout = LAYOUT_TOKENS_D};
+    const int64_t shape[] = {ROWS, 2};
+    const struct timespec moment = {.tv_nsec = 2000000};
+    struct err e = {0};
+    float row[2], *values = calloc((size_t)ROWS * 2, sizeof *values);
+    bool *leave = calloc(ROWS, sizeof *leave);
+    double filling = INFINITY, closing = INFINITY;
+    struct dump *d;
+    assert_true(values != NULL && leave != NULL);
+    assert_int_equal(npy_write(path, DTYPE_F32, shape, 2, values, &e), 0);
+    assert_int_equal(dump_open(&d, &path, 1, &o, &e), 0);
+    assert_int_equal(view_of_layer(&view, d, 0, NULL, 0, &e), 0);
+    struct row_set rows = all_rows(d);
+    for (size_t i = 1; i < ROWS; i += 2)
+        leave[i] = true;
+    assert_int_equal(row_set_leave_out(&rows, leave, &e), 0);
+    for (int try = 0; try < 5; try++) {
+        struct shuffle *s = open_shuffle(&rows, 1, memory_for(BLOCKS));
+        assert_int_equal(shuffle_next(s, row, 1, &e), 0);
+        filling = fmin(filling, shuffle_waited(s));
+        (void)nanosleep(&moment, NULL); /* so that the other is begun */
+        double begun = clock_seconds();
+        shuffle_close(&s);
+        closing = fmin(closing, clock_seconds() - begun);
+    }
+    if (!(closing < filling / 3))
+        fail_msg("filling %g s, closing %g s", filling, closing);
+    free(values);
+    free(leave);
+    row_set_free(&rows);
+    close_rows(&d);
+    assert_int_equal(remove(path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -506,6 +551,7 @@ int main(void)
         cmocka_unit_test(a_large_reservoir_mixes_all),
         cmocka_unit_test(only_rows_of_the_set_come),
         cmocka_unit_test(bad_rows_are_named),
+        cmocka_unit_test(closing_does_not_wait),
     };
     return cmocka_run_group_tests(tests, scratch_begin, scratch_end);
 }
