@@ -4,7 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ATTRIBUTE_ROWS = 32 }; /* rows of one item of work */
+/* Rows of one item of work. */
+enum {
+    ATTRIBUTE_ROWS = 32,
+    READ_ROWS = 256,
+    READ_ITEMS = CHUNK_ROWS / READ_ROWS
+};
 
 int chunk_init(struct chunk *c, const struct dump *dump, int layer,
                const struct sae *sae, const struct sample *sample, int heads,
@@ -30,10 +35,16 @@ int chunk_init(struct chunk *c, const struct dump *dump, int layer,
     if (code == 0)
         code = arena_get(a, &c->start, sae->m + 1, sizeof *c->start, what, e);
     if (code == 0)
+        code = arena_get(a, &c->offsets, sae->m * (size_t)heads,
+                         sizeof *c->offsets, what, e);
+    if (code == 0)
         code = sae_encoder_open(&c->encoder, sae, team, e);
-    if (code != 0)
+    if (code != 0) {
         chunk_free(c);
-    return code;
+        return code;
+    }
+    sae_attribute_offsets(sae, heads, c->offsets);
+    return 0;
 }
 
 void chunk_free(struct chunk *c)
@@ -135,8 +146,9 @@ static void attribute_rows(void *ctx, size_t item, int thread)
     for (size_t r = item * ATTRIBUTE_ROWS; r < end && r < c->n; r++) {
         for (size_t i = codes->start[r]; i < codes->start[r + 1]; i++) {
             c->row[i] = (uint32_t)r;
-            sae_attribute(c->sae, c->x + r * c->sae->d, codes->feature[i],
-                          c->heads, c->dfa + i * (size_t)c->heads);
+            sae_attribute(c->sae, c->offsets, c->x + r * c->sae->d,
+                          codes->feature[i], c->heads,
+                          c->dfa + i * (size_t)c->heads);
         }
         find_head_codes(c, r);
     }
@@ -158,11 +170,41 @@ static void order_by_feature(struct chunk *c)
     c->start[0] = 0;
 }
 
+/* ---- reading ---- */
+
+struct reading {
+    struct chunk *c;
+    int code[READ_ITEMS]; /* of each item */
+    struct err e[READ_ITEMS];
+};
+
+static void read_rows(void *ctx, size_t item, int thread)
+{
+    (void)thread;
+    struct reading *r = ctx;
+    struct chunk *c = r->c;
+    size_t first = item * READ_ROWS;
+    size_t n = c->n - first < READ_ROWS ? c->n - first : READ_ROWS;
+    r->code[item] = dump_read(c->dump, c->layer, c->first + first, n,
+                              c->x + first * c->sae->d, &r->e[item]);
+}
+
+static int read_all(struct chunk *c, struct err *e)
+{
+    struct reading r = {.c = c};
+    size_t items = (c->n + READ_ROWS - 1) / READ_ROWS;
+    team_run(c->team, read_rows, &r, items);
+    for (size_t i = 0; i < items; i++)
+        if (r.code[i] != 0)
+            return err_set(e, r.code[i], "%s", r.e[i].msg);
+    return 0;
+}
+
 int chunk_encode(struct chunk *c, uint64_t first, size_t n, struct err *e)
 {
     c->first = first;
     c->n = n;
-    TRY(dump_read(c->dump, c->layer, first, n, c->x, e));
+    TRY(read_all(c, e));
     TRY(sae_encode(&c->encoder, c->x, n, &c->codes, e));
     TRY(have_room(c, c->codes.start[n], e));
     set_contexts(c);

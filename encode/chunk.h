@@ -37,6 +37,7 @@ struct chunk {
                             in its context; without tokens the row number */
     uint32_t *head_code; /* (CHUNK_ROWS, heads) feature or CHUNK_NO_CODE */
     struct codes codes;
+    float *offsets;  /* (m, heads) of sae_attribute */
     size_t capacity; /* entries that the arrays below have room for */
     float *dfa;      /* (entries, heads), in the order of codes */
     uint32_t *row;   /* (entries), in the order of codes */

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "encode/head_codes.h"
 
-#include <assert.h>
-#include <string.h>
+#include "encode/by_key.h"
 
-int head_codes_init(struct head_codes *h, int heads, size_t tokens_max,
+enum { BUFFER_BYTES = 1 << 18, BATCH = 4096 };
+
+int head_codes_init(struct head_codes *h, int heads, size_t m, const char *path,
                     struct err *e)
 {
-    *h = (struct head_codes){.heads = heads, .tokens_max = tokens_max};
-    int code = arena_get(&h->arena, &h->token, tokens_max, sizeof *h->token,
+    *h = (struct head_codes){.heads = (size_t)heads, .m = m};
+    int code = arena_get(&h->arena, &h->count, h->heads * m, sizeof *h->count,
                          "head codes", e);
     if (code == 0)
-        code = arena_get(&h->arena, &h->feature, tokens_max * (size_t)heads,
-                         sizeof *h->feature, "head codes", e);
+        code = temporary_open(&h->file, path, BUFFER_BYTES, e);
     if (code != 0)
         head_codes_free(h);
     return code;
@@ -20,58 +20,85 @@ int head_codes_init(struct head_codes *h, int heads, size_t tokens_max,
 
 void head_codes_free(struct head_codes *h)
 {
+    temporary_close(&h->file);
     arena_free(&h->arena);
     *h = (struct head_codes){0};
 }
 
-void head_codes_add(struct head_codes *h, const struct chunk *c)
+int head_codes_add(struct head_codes *h, const struct chunk *c, struct err *e)
 {
     for (size_t r = 0; r < c->n; r++) {
         if (!c->sample->in[c->context[r]])
             continue;
-        assert(h->n < h->tokens_max);
-        h->token[h->n] = (uint32_t)(c->first + r);
-        for (size_t i = 0; i < (size_t)h->heads; i++)
-            h->feature[i * h->tokens_max + h->n] =
-                c->head_code[r * (size_t)h->heads + i];
-        h->n++;
+        const uint32_t *code = c->head_code + r * h->heads;
+        for (size_t i = 0; i < h->heads; i++)
+            if (code[i] != CHUNK_NO_CODE)
+                h->count[i * h->m + code[i]]++;
+        TRY(temporary_write(&h->file, code, h->heads * sizeof *code, e));
     }
+    return 0;
 }
 
-/* Counting sort of one head's codes by feature. `start` has m + 1 places;
- * returns the number of rows. */
-static size_t order_head(const struct head_codes *h, int head, size_t m,
-                         size_t *start, struct store_head_code *rows)
+/* ---- writing ---- */
+
+/* Reads the codes of one token into `codes` (heads) and sorts them in. */
+static int sort_token(struct head_codes *h, struct by_key *sorted,
+                      uint32_t *codes, uint32_t token, struct err *e)
 {
-    const uint32_t *feature = h->feature + (size_t)head * h->tokens_max;
-    memset(start, 0, (m + 1) * sizeof *start);
-    for (size_t i = 0; i < h->n; i++)
-        if (feature[i] != CHUNK_NO_CODE)
-            start[feature[i] + 1]++;
-    for (size_t f = 0; f < m; f++)
-        start[f + 1] += start[f];
-    size_t total = start[m];
-    for (size_t i = 0; i < h->n; i++)
-        if (feature[i] != CHUNK_NO_CODE)
-            rows[start[feature[i]]++] =
-                (struct store_head_code){head, feature[i], h->token[i]};
-    return total;
+    TRY(temporary_read(&h->file, codes, h->heads * sizeof *codes, e));
+    for (size_t i = 0; i < h->heads; i++) {
+        uint32_t key = (uint32_t)(i * h->m) + codes[i];
+        struct by_key_entry entry = {.key = key, .token = token};
+        if (codes[i] != CHUNK_NO_CODE)
+            TRY(by_key_add(sorted, entry, e));
+    }
+    return 0;
 }
 
-int head_codes_write(const struct head_codes *h, size_t m,
-                     struct store_writer *w, struct err *e)
+static int sort_all(struct head_codes *h, struct by_key *sorted,
+                    const struct sample *s, struct err *e)
 {
-    struct arena scratch = {0};
-    size_t *start;
-    struct store_head_code *rows;
-    int code =
-        arena_get(&scratch, &start, m + 1, sizeof *start, "head codes", e);
-    if (code == 0)
-        code = arena_get(&scratch, &rows, h->n, sizeof *rows, "head codes", e);
-    for (int head = 0; code == 0 && head < h->heads; head++) {
-        size_t n = order_head(h, head, m, start, rows);
-        code = store_writer_head_codes(w, rows, n, e);
+    uint32_t *codes;
+    TRY(arena_get(&h->arena, &codes, h->heads, sizeof *codes, "head codes", e));
+    TRY(temporary_rewind(&h->file, e));
+    for (size_t c = 0; c < s->contexts; c++)
+        for (int64_t t = s->start[c]; s->in[c] && t < s->start[c + 1]; t++)
+            TRY(sort_token(h, sorted, codes, (uint32_t)t, e));
+    return 0;
+}
+
+struct batch {
+    const struct head_codes *codes;
+    struct by_key *sorted;
+    struct by_key_entry entry[BATCH];
+    struct store_head_code rows[BATCH];
+};
+
+static int next_batch(void *ctx, const void **rows, size_t *n, struct err *e)
+{
+    struct batch *b = ctx;
+    size_t m = b->codes->m;
+    TRY(by_key_take(b->sorted, b->entry, BATCH, n, e));
+    for (size_t i = 0; i < *n; i++)
+        b->rows[i] = (struct store_head_code){(int)(b->entry[i].key / m),
+                                              (uint32_t)(b->entry[i].key % m),
+                                              b->entry[i].token};
+    *rows = b->rows;
+    return 0;
+}
+
+int head_codes_write(struct head_codes *h, const struct sample *sample,
+                     uint64_t memory, struct store_writer *w, struct err *e)
+{
+    struct by_key sorted;
+    TRY(by_key_init(&sorted, h->count, h->heads * h->m, memory, h->file.path,
+                    e));
+    int code = sort_all(h, &sorted, sample, e);
+    if (code == 0) {
+        struct batch b = {.codes = h, .sorted = &sorted};
+        struct store_source source = {next_batch, &b};
+        code = store_writer_head_codes(w, &source, e);
     }
-    arena_free(&scratch);
+    by_key_free(&sorted);
     return code;
 }

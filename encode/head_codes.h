@@ -1,31 +1,34 @@
 /* SPDX-License-Identifier: MIT
  *
- * The codes of all heads at the tokens of the sample, collected in token order
- * and given out in the order of their table: head, feature, token.
+ * The codes of all heads at the tokens of the sample: collected in token order
+ * in a temporary file, 4 bytes each, and given out in the order of their table:
+ * head, feature, token.
  */
 #ifndef ENCODE_HEAD_CODES_H
 #define ENCODE_HEAD_CODES_H
 
 #include "encode/chunk.h"
+#include "encode/temporary.h"
 #include "store/writer.h"
 
 struct head_codes {
-    int heads;
-    size_t n, tokens_max;
-    uint32_t *token;   /* [n] */
-    uint32_t *feature; /* (heads, tokens_max) or CHUNK_NO_CODE */
+    size_t heads, m;
+    uint64_t *count; /* (heads, m) tokens of the sample with this code */
+    struct temporary file;
     struct arena arena;
 };
 
-int head_codes_init(struct head_codes *h, int heads, size_t tokens_max,
+/* For an SAE of m features; the file lies beside `path`, which is kept. On
+ * failure nothing is held. */
+int head_codes_init(struct head_codes *h, int heads, size_t m, const char *path,
                     struct err *e);
 void head_codes_free(struct head_codes *h);
 
 /* Adds the rows of a chunk that are in the sample. */
-void head_codes_add(struct head_codes *h, const struct chunk *c);
+int head_codes_add(struct head_codes *h, const struct chunk *c, struct err *e);
 
-/* Writes the rows of an SAE with m features. */
-int head_codes_write(const struct head_codes *h, size_t m,
-                     struct store_writer *w, struct err *e);
+/* Writes the rows, once, with so much memory for sorting (by_key.h). */
+int head_codes_write(struct head_codes *h, const struct sample *sample,
+                     uint64_t memory, struct store_writer *w, struct err *e);
 
 #endif

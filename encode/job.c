@@ -98,8 +98,8 @@ static int check_dump(const struct encode_job *job, struct err *e)
 }
 
 /* Options that say where to and which, not what is written of an SAE. */
-static const char *const other_options[] = {"output", "rows",    "layer",
-                                            "append", "replace", "remove"};
+static const char *const other_options[] = {
+    "output", "rows", "memory", "layer", "append", "replace", "remove"};
 
 static int set_options(struct job_identity *out, const struct encode_job *job,
                        struct err *e)
@@ -191,6 +191,7 @@ int job_begin_scan(struct job_scan *s, const struct encode_job *job, size_t i,
         .examples = (size_t)job->options->examples,
         .head_examples = (size_t)job->options->head_examples,
         .output = job->options->output,
+        .memory = (uint64_t)job->options->memory,
         .options = identity->options,
     };
     int code = scan_init(&s->scan, &in, e);

@@ -37,6 +37,16 @@ const struct option encode_option_table[ENCODE_OPTION_COUNT] = {
      .max = 1000,
      .value = "N",
      .help = "top tokens to keep per feature and head"},
+    {.name = "memory",
+     .type = OPTION_COUNT,
+     .offset = FIELD(memory),
+     .fallback = "512M",
+     .min = 1e6,
+     .max = 1e13,
+     .value = "BYTES",
+     .help = "memory for what grows with the dump; the rest of it waits in "
+             "temporary files beside the database. The SAE, its statistics and "
+             "examples come on top. Has no influence on what is written"},
     {.name = "layer",
      .type = OPTION_TEXT,
      .offset = FIELD(layer),

@@ -6,27 +6,25 @@
 
 #include "base/interrupt.h"
 #include "base/progress.h"
+#include "encode/ahead.h"
+#include "encode/by_key.h"
 #include "encode/levels.h"
 #include "encode/windows.h"
-
-enum { BATCH_ROWS = 4096 };
 
 struct rows {
     struct scan *scan;
     struct store_writer *writer;
     const double *scale; /* (m) */
     struct windows windows;
-    uint32_t *histogram; /* (m, STORE_HISTOGRAM_BINS) over all tokens */
-    /* The sample in feature order: feature f's are [next[f - 1], next[f]) of
-     * token and level once all are placed. */
-    size_t *next; /* (m) */
-    uint32_t *token;
-    uint8_t *level;
-    uint64_t total; /* activations of the sample */
-    struct store_activation *batch;
-    size_t n_batch;
+    uint32_t *histogram;      /* (m, STORE_HISTOGRAM_BINS) over all tokens */
+    struct by_key by_feature; /* the sample */
     struct store_activation *around; /* near examples, in token order */
     size_t n_around, around_capacity;
+    /* How far the codes have been read: of the chunk that begins at `first`
+     * and has n rows, up to row `row`, of which `left` from `entry` on. */
+    uint64_t first;
+    size_t n, row, left, entry, context;
+    struct ahead ahead;
     struct progress bar;
     uint64_t written;
     struct arena arena;
@@ -37,51 +35,48 @@ static int rows_init(struct rows *r, struct scan *s, const double *scale,
 {
     *r = (struct rows){.scan = s, .writer = w, .scale = scale};
     size_t m = s->in.sae->m;
-    static const char what[] = "rows of the database";
-    TRY(arena_get(&r->arena, &r->next, m, sizeof *r->next, what, e));
-    for (size_t f = 0; f < m; f++) {
-        r->next[f] = (size_t)r->total;
-        r->total += s->statistics.sampled[f];
-    }
-    TRY(arena_get(&r->arena, &r->token, (size_t)r->total, sizeof *r->token,
-                  what, e));
-    TRY(arena_get(&r->arena, &r->level, (size_t)r->total, sizeof *r->level,
-                  what, e));
     TRY(arena_get(&r->arena, &r->histogram, m * STORE_HISTOGRAM_BINS,
-                  sizeof *r->histogram, what, e));
-    TRY(arena_get(&r->arena, &r->batch, BATCH_ROWS, sizeof *r->batch, what, e));
+                  sizeof *r->histogram, "histograms", e));
+    TRY(by_key_init(&r->by_feature, s->statistics.sampled, m,
+                    s->in.memory / SCAN_MEMORY_SHARES, s->in.output, e));
     return windows_init(&r->windows, &s->top.best, m, s->in.sample,
                         STORE_EXAMPLE_WINDOW, e);
 }
 
 static void rows_free(struct rows *r)
 {
+    ahead_end(&r->ahead);
     windows_free(&r->windows);
+    by_key_free(&r->by_feature);
     free(r->around);
     arena_free(&r->arena);
 }
 
-/* ---- batches ---- */
+/* ---- from the thread that makes rows to the one that writes them ---- */
 
-typedef int write_fn(struct store_writer *w, const struct store_activation *a,
-                     size_t n, struct err *e);
-
-static int flush(struct rows *r, write_fn *write, struct err *e)
+static int next_rows(void *ctx, const void **rows, size_t *n, struct err *e)
 {
+    struct rows *r = ctx;
     if (interrupt_requested())
         return err_set(e, ERR_INTERRUPTED, "interrupted");
-    TRY(write(r->writer, r->batch, r->n_batch, e));
-    r->written += r->n_batch;
-    r->n_batch = 0;
+    TRY(ahead_next(&r->ahead, rows, n, e));
+    r->written += *n;
     progress_set(&r->bar, r->written, NULL);
     return 0;
 }
 
-static int put(struct rows *r, write_fn *write, struct store_activation a,
-               struct err *e)
+typedef int write_fn(struct store_writer *w, const struct store_source *rows,
+                     struct err *e);
+
+static int write_tree(struct rows *r, ahead_fill *fill, write_fn *write,
+                      struct err *e)
 {
-    r->batch[r->n_batch++] = a;
-    return r->n_batch < BATCH_ROWS ? 0 : flush(r, write, e);
+    struct store_source source = {next_rows, r};
+    TRY(ahead_begin(&r->ahead, fill, r, sizeof(struct store_activation),
+                    r->scan->in.team->threads > 1, e));
+    int code = write(r->writer, &source, e);
+    ahead_end(&r->ahead);
+    return code;
 }
 
 /* ---- token order ---- */
@@ -90,7 +85,7 @@ static int keep_around(struct rows *r, struct store_activation a, struct err *e)
 {
     if (r->n_around == r->around_capacity) {
         size_t capacity =
-            r->around_capacity == 0 ? BATCH_ROWS : 2 * r->around_capacity;
+            r->around_capacity == 0 ? AHEAD_ROWS : 2 * r->around_capacity;
         struct store_activation *around =
             realloc(r->around, capacity * sizeof *around);
         if (around == NULL)
@@ -103,8 +98,8 @@ static int keep_around(struct rows *r, struct store_activation a, struct err *e)
     return 0;
 }
 
-static int add(struct rows *r, struct store_activation a, bool sampled,
-               struct err *e)
+static int note(struct rows *r, struct store_activation a, bool sampled,
+                struct err *e)
 {
     r->histogram[(size_t)a.feature * STORE_HISTOGRAM_BINS +
                  (size_t)levels_bin(a.level)]++;
@@ -112,53 +107,76 @@ static int add(struct rows *r, struct store_activation a, bool sampled,
         TRY(keep_around(r, a, e));
     if (!sampled)
         return 0;
-    size_t at = r->next[a.feature]++;
-    r->token[at] = a.token;
-    r->level[at] = a.level;
-    return put(r, store_writer_by_token, a, e);
+    struct by_key_entry entry = {a.feature, a.token, a.level};
+    return by_key_add(&r->by_feature, entry, e);
 }
 
-static int add_chunk(struct rows *r, uint64_t first, size_t n, struct err *e)
+/* Goes to the next row with an activation; r->left stays 0 behind the last. */
+static int next_row(struct rows *r, struct err *e)
 {
+    const struct scan *s = r->scan;
     struct spill *spill = &r->scan->spill;
-    const struct sample *sample = r->scan->in.sample;
-    TRY(spill_read(spill, n, e));
-    size_t context = sample_context(sample, first), i = 0;
-    for (size_t row = 0; row < n; row++) {
-        uint64_t token = first + row;
-        while (token >= (uint64_t)sample->start[context + 1])
-            context++;
-        for (uint32_t left = spill->counts[row]; left > 0; left--, i++) {
-            uint32_t f = spill->feature[i];
-            uint8_t level = levels_of(spill->value[i], r->scale[f]);
-            struct store_activation a = {f, (uint32_t)token, level};
-            TRY(add(r, a, sample->in[context], e));
+    while (r->left == 0) {
+        if (r->row == r->n) {
+            r->first += r->n;
+            if (r->first >= s->tokens)
+                return 0;
+            uint64_t rest = s->tokens - r->first;
+            r->n = rest < CHUNK_ROWS ? (size_t)rest : CHUNK_ROWS;
+            r->row = r->entry = 0;
+            TRY(spill_read(spill, r->n, e));
+        }
+        r->left = spill->counts[r->row++];
+    }
+    uint64_t token = r->first + r->row - 1;
+    while (token >= (uint64_t)s->in.sample->start[r->context + 1])
+        r->context++;
+    return 0;
+}
+
+/* As ahead_fill: rows of the sample as struct store_activation. */
+static int fill_by_token(void *ctx, void *rows, size_t max, size_t *n,
+                         struct err *e)
+{
+    struct rows *r = ctx;
+    const struct spill *spill = &r->scan->spill;
+    struct store_activation *out = rows;
+    for (*n = 0; *n < max;) {
+        TRY(next_row(r, e));
+        if (r->left == 0)
+            break;
+        bool sampled = r->scan->in.sample->in[r->context];
+        uint32_t token = (uint32_t)(r->first + r->row - 1);
+        for (; r->left > 0 && *n < max; r->left--, r->entry++) {
+            uint32_t f = spill->feature[r->entry];
+            uint8_t level = levels_of(spill->value[r->entry], r->scale[f]);
+            struct store_activation a = {f, token, level};
+            TRY(note(r, a, sampled, e));
+            out[*n] = a;
+            *n += sampled;
         }
     }
     return 0;
 }
 
-static int write_by_token(struct rows *r, struct err *e)
-{
-    for (uint64_t first = 0; first < r->scan->tokens; first += CHUNK_ROWS) {
-        uint64_t left = r->scan->tokens - first;
-        TRY(add_chunk(r, first, left < CHUNK_ROWS ? (size_t)left : CHUNK_ROWS,
-                      e));
-    }
-    return flush(r, store_writer_by_token, e);
-}
-
 /* ---- feature order ---- */
 
-static int write_by_feature(struct rows *r, struct err *e)
+static int fill_by_feature(void *ctx, void *rows, size_t max, size_t *n,
+                           struct err *e)
 {
-    size_t i = 0, m = r->scan->in.sae->m;
-    for (size_t f = 0; f < m; f++)
-        for (; i < r->next[f]; i++) {
-            struct store_activation a = {(uint32_t)f, r->token[i], r->level[i]};
-            TRY(put(r, store_writer_by_feature, a, e));
-        }
-    return flush(r, store_writer_by_feature, e);
+    struct rows *r = ctx;
+    struct by_key_entry entry[1024];
+    struct store_activation *out = rows;
+    for (*n = 0; *n < max;) {
+        size_t got, most = max - *n < 1024 ? max - *n : 1024;
+        TRY(by_key_take(&r->by_feature, entry, most, &got, e));
+        if (got == 0)
+            break;
+        for (size_t i = 0; i < got; i++)
+            out[(*n)++] = (struct store_activation){
+                entry[i].key, entry[i].token, entry[i].level};
+    }
+    return 0;
 }
 
 static int write_histograms(const struct rows *r, struct err *e)
@@ -182,10 +200,11 @@ static int by_feature(const void *left, const void *right)
 
 static int write_around(struct rows *r, struct err *e)
 {
-    if (r->n_around == 0)
-        return 0;
-    qsort(r->around, r->n_around, sizeof *r->around, by_feature);
-    return store_writer_around_examples(r->writer, r->around, r->n_around, e);
+    if (r->n_around > 0)
+        qsort(r->around, r->n_around, sizeof *r->around, by_feature);
+    struct store_array array = {r->around, r->n_around};
+    struct store_source source = {store_array_next, &array};
+    return store_writer_around_examples(r->writer, &source, e);
 }
 
 int rows_write(struct scan *s, const double *scale, struct store_writer *w,
@@ -194,12 +213,15 @@ int rows_write(struct scan *s, const double *scale, struct store_writer *w,
     struct rows r;
     char what[128];
     (void)snprintf(what, sizeof what, "write %.100s", s->in.sae->name);
+    uint64_t total = 0;
+    for (size_t f = 0; f < s->in.sae->m; f++)
+        total += s->statistics.sampled[f];
     int code = rows_init(&r, s, scale, w, e);
-    progress_begin(&r.bar, what, "rows", 0, 2 * r.total);
+    progress_begin(&r.bar, what, "rows", 0, 2 * total);
     if (code == 0)
-        code = write_by_token(&r, e);
+        code = write_tree(&r, fill_by_token, store_writer_by_token, e);
     if (code == 0)
-        code = write_by_feature(&r, e);
+        code = write_tree(&r, fill_by_feature, store_writer_by_feature, e);
     if (code == 0)
         code = write_histograms(&r, e);
     if (code == 0)

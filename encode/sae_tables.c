@@ -296,45 +296,83 @@ static int write_examples(const struct table *t, struct err *e)
     return 0;
 }
 
-static int write_head_examples(const struct table *t, struct err *e)
+/* The rows of one slot after the other. */
+struct head_examples {
+    const struct table *table;
+    size_t slot, slots;
+    struct store_head_example *rows; /* of a slot */
+};
+
+static int next_head_examples(void *ctx, const void **rows, size_t *n,
+                              struct err *e)
 {
-    size_t heads = (size_t)t->scan->heads;
-    size_t slots = t->scan->statistics.m * heads;
-    for (size_t slot = 0; slot < slots; slot++) {
-        size_t n;
-        const struct best_entry *list =
-            best_list(&t->scan->by_head.best, slot, &n);
-        for (size_t i = 0; i < n; i++) {
-            struct store_head_example row = {.feature = (int64_t)(slot / heads),
-                                             .head = (int)(slot % heads),
-                                             .rank = (int)i + 1,
-                                             .token = list[i].id,
-                                             .contribution =
-                                                 (double)list[i].score,
-                                             .value = (double)list[i].tie};
-            TRY(store_writer_head_example(t->writer, &row, e));
-        }
-    }
+    (void)e;
+    struct head_examples *x = ctx;
+    const struct scan *s = x->table->scan;
+    size_t heads = (size_t)s->heads;
+    const struct best_entry *list = NULL;
+    for (*n = 0; *n == 0 && x->slot < x->slots; x->slot++)
+        list = best_list(&s->by_head.best, x->slot, n);
+    size_t slot = x->slot - 1;
+    for (size_t i = 0; i < *n; i++)
+        x->rows[i] =
+            (struct store_head_example){.feature = (int64_t)(slot / heads),
+                                        .head = (int)(slot % heads),
+                                        .rank = (int)i + 1,
+                                        .token = list[i].id,
+                                        .contribution = (double)list[i].score,
+                                        .value = (double)list[i].tie};
+    *rows = x->rows;
+    return 0;
+}
+
+static int write_head_examples(struct table *t, struct err *e)
+{
+    struct head_examples x = {
+        .table = t, .slots = t->scan->statistics.m * (size_t)t->scan->heads};
+    struct store_source source = {next_head_examples, &x};
+    TRY(arena_get(&t->arena, &x.rows, t->scan->by_head.best.limit,
+                  sizeof *x.rows, "examples", e));
+    return store_writer_head_examples(t->writer, &source, e);
+}
+
+enum { TOKEN_FEATURES_BATCH = 1024 };
+
+struct token_features {
+    const struct token_count *pairs;
+    size_t n; /* left */
+    struct store_token_feature rows[TOKEN_FEATURES_BATCH];
+};
+
+static int next_token_features(void *ctx, const void **rows, size_t *n,
+                               struct err *e)
+{
+    (void)e;
+    struct token_features *x = ctx;
+    *n = x->n < TOKEN_FEATURES_BATCH ? x->n : TOKEN_FEATURES_BATCH;
+    for (size_t i = 0; i < *n; i++)
+        x->rows[i] = (struct store_token_feature){
+            .vocab = x->pairs[i].vocab,
+            .feature = x->pairs[i].feature,
+            .count = x->pairs[i].count,
+            .max = (double)x->pairs[i].max,
+            .mean = x->pairs[i].sum / (double)x->pairs[i].count};
+    x->pairs += *n;
+    x->n -= *n;
+    *rows = x->rows;
     return 0;
 }
 
 static int write_token_features(const struct table *t, struct err *e)
 {
     struct token_count *pairs = NULL;
-    size_t n;
+    struct token_features x;
     TRY(token_counts_select(
-        &t->scan->strings, &pairs, &n, t->scan->statistics.m,
+        &t->scan->strings, &pairs, &x.n, t->scan->statistics.m,
         tables_string_ids(t->scan->in.dump), STORE_TOKEN_FEATURES, e));
-    int code = 0;
-    for (size_t i = 0; code == 0 && i < n; i++) {
-        struct store_token_feature row = {.vocab = pairs[i].vocab,
-                                          .feature = pairs[i].feature,
-                                          .count = pairs[i].count,
-                                          .max = (double)pairs[i].max,
-                                          .mean = pairs[i].sum /
-                                                  (double)pairs[i].count};
-        code = store_writer_token_feature(t->writer, &row, e);
-    }
+    x.pairs = pairs;
+    struct store_source source = {next_token_features, &x};
+    int code = store_writer_token_features(t->writer, &source, e);
     free(pairs);
     return code;
 }
@@ -355,7 +393,8 @@ static int write_all(struct table *t, int64_t id, const char *folder,
     TRY(write_examples(t, e));
     TRY(write_head_examples(t, e));
     TRY(write_token_features(t, e));
-    TRY(head_codes_write(&t->scan->head_codes, t->scan->statistics.m, t->writer,
+    TRY(head_codes_write(&t->scan->head_codes, t->scan->in.sample,
+                         t->scan->in.memory / SCAN_MEMORY_SHARES, t->writer,
                          e));
     return store_writer_end_sae(t->writer, e);
 }

@@ -18,8 +18,7 @@ static int init_parts(struct scan *s, struct err *e)
     TRY(examples_init(&s->top, m, in->examples, e));
     TRY(examples_init(&s->by_head, m * (size_t)s->heads, in->head_examples, e));
     TRY(token_counts_init(&s->strings, SCAN_PARTS, e));
-    TRY(head_codes_init(&s->head_codes, s->heads, (size_t)in->sample->tokens,
-                        e));
+    TRY(head_codes_init(&s->head_codes, s->heads, m, in->output, e));
     return spill_open(&s->spill, in->output, CHUNK_ROWS, e);
 }
 
@@ -108,7 +107,7 @@ int scan_add(struct scan *s, uint64_t first, size_t n, struct err *e)
     team_run(s->in.team, count_part, &job, SCAN_PARTS);
     if (atomic_load(&job.no_memory))
         return err_set(e, ERR_MEMORY, "no memory for token counts");
-    head_codes_add(&s->head_codes, c);
+    TRY(head_codes_add(&s->head_codes, c, e));
     return spill_write(&s->spill, &c->codes, e);
 }
 

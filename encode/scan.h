@@ -20,6 +20,10 @@
 
 enum { SCAN_PARTS = 64 };
 
+/* What grows with the dump is the pairs of feature and token string, and rows
+ * to be sorted; each gets half of the memory. */
+enum { SCAN_MEMORY_SHARES = 2 };
+
 /* What one SAE is encoded with. */
 struct scan_input {
     const struct dump *dump;
@@ -29,6 +33,7 @@ struct scan_input {
     int layer;
     size_t examples, head_examples; /* lengths of lists */
     const char *output;             /* path beside which to spill */
+    uint64_t memory;                /* bytes for what grows with the dump */
     const char *options;            /* what it is encoded with, as JSON */
 };
 

@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * The codes of all tokens in a temporary file, written once while they are
- * counted and read once when they become rows: encoding twice would cost far
- * more. 8 bytes an activation and 4 a token. The file has no name, so nothing
- * is left behind, however the program ends.
+ * The codes of all tokens in a temporary file, written while they are counted
+ * and read when they become rows: encoding twice would cost far more. 8 bytes
+ * an activation and 4 a token. It may be read several times.
  */
 #ifndef ENCODE_SPILL_H
 #define ENCODE_SPILL_H
 
-#include <stdbool.h>
-#include <stdio.h>
-
+#include "encode/temporary.h"
 #include "sae/sae.h"
 
 struct spill {
-    FILE *file;
-    const char *path; /* of the output beside which it lies, for messages */
+    struct temporary file;
     /* The chunk last written or read. */
     uint32_t *counts; /* [rows_max] active features of a row */
     uint32_t *feature;
@@ -32,7 +28,7 @@ void spill_close(struct spill *s);
 
 int spill_write(struct spill *s, const struct codes *codes, struct err *e);
 
-/* After the last write: back to the first chunk. */
+/* After the last write or a read: back to the first chunk. */
 int spill_rewind(struct spill *s, struct err *e);
 
 /* The next chunk, of n rows as it was written, into counts, feature and value.

@@ -122,15 +122,20 @@ void sae_decode_row(const struct sae *s, const struct codes *c, size_t row,
                            s->d);
 }
 
-void sae_attribute(const struct sae *s, const float *x, uint32_t feature,
-                   int heads, float *dfa)
+void sae_attribute_offsets(const struct sae *s, int heads, float *offsets)
 {
-    size_t d_head = s->d / (size_t)heads;
-    const float *w = s->w_enc + feature * s->d;
-    kernels.dot_heads(dfa, x, w, (size_t)heads, d_head);
-    if (!s->apply_b_dec_to_input)
-        return;
-    for (int h = 0; h < heads; h++)
-        dfa[h] -= kernels.dot(s->b_dec + (size_t)h * d_head,
-                              w + (size_t)h * d_head, d_head);
+    size_t n = (size_t)heads, d_head = s->d / n;
+    memset(offsets, 0, s->m * n * sizeof *offsets);
+    for (size_t f = 0; s->apply_b_dec_to_input && f < s->m; f++)
+        kernels.dot_heads(offsets + f * n, s->b_dec, s->w_enc + f * s->d, n,
+                          d_head);
+}
+
+void sae_attribute(const struct sae *s, const float *offsets, const float *x,
+                   uint32_t feature, int heads, float *dfa)
+{
+    size_t n = (size_t)heads;
+    kernels.dot_heads(dfa, x, s->w_enc + feature * s->d, n, s->d / n);
+    for (size_t h = 0; h < n; h++)
+        dfa[h] -= offsets[feature * n + h];
 }

@@ -97,8 +97,10 @@ void sae_decode_row(const struct sae *s, const struct codes *c, size_t row,
 
 /* dfa[h] = (z_h − b_dec,h)·W_enc[h, feature] for every head; Σ_h dfa + b_enc
  * is the pre-activation. x is one row (d); `heads` must divide d. Without
- * apply_b_dec_to_input b_dec is not subtracted. */
-void sae_attribute(const struct sae *s, const float *x, uint32_t feature,
-                   int heads, float *dfa);
+ * apply_b_dec_to_input b_dec is not subtracted. offsets (m, heads) is what
+ * sae_attribute_offsets gives, b_dec's part, which is the same for all rows. */
+void sae_attribute(const struct sae *s, const float *offsets, const float *x,
+                   uint32_t feature, int heads, float *dfa);
+void sae_attribute_offsets(const struct sae *s, int heads, float *offsets);
 
 #endif

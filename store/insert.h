@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One prepared INSERT per table, and a row that is put together column by
- * column, in the order of schema.sql:
+ * One prepared INSERT per table (those of many rows have stream.h), and a row
+ * that is put together column by column, in the order of schema.sql:
  *
  *     struct row r = row_begin(inserts, INSERT_METRIC);
  *     row_int(&r, sae);
@@ -39,16 +39,10 @@
     X(FEATURE_NEIGHBOUR, "feature_neighbour", 5)                               \
     X(FEATURE_PAIR, "feature_pair", 6)                                         \
     X(FEATURE_LOGIT, "feature_logit", 5)                                       \
-    X(ACTIVATION, "activation", 4)                                             \
-    X(BY_TOKEN, "activation_by_token", 4)                                      \
-    X(HEAD_CODE, "head_code", 4)                                               \
     X(HEAD_CODE_COUNT, "head_code_count", 4)                                   \
     X(HEAD_GROUP, "head_group", 4)                                             \
     X(EXAMPLE_SET, "example_set", 8)                                           \
-    X(EXAMPLE, "example", 7)                                                   \
-    X(EXAMPLE_ACTIVATION, "example_activation", 4)                             \
-    X(HEAD_EXAMPLE, "head_example", 7)                                         \
-    X(TOKEN_FEATURE, "token_feature", 6)
+    X(EXAMPLE, "example", 7)
 
 enum insert_table {
 #define X(name, table, columns) INSERT_##name,

@@ -168,6 +168,22 @@ struct store_token_feature {
     double max, mean;
 };
 
+/* Where rows of a bulk table come from, in the order of its key. next sets
+ * *rows to the next *n of them (structs of the table's kind), which are
+ * borrowed until it is called again; 0 for no more. Its failure is that of the
+ * writer's function. */
+struct store_source {
+    int (*next)(void *ctx, const void **rows, size_t *n, struct err *e);
+    void *ctx;
+};
+
+/* A source of n rows that lie in an array; ctx is this struct. */
+struct store_array {
+    const void *rows;
+    size_t n;
+};
+int store_array_next(void *ctx, const void **rows, size_t *n, struct err *e);
+
 /* Begins a new file; what a killed run has left of one is thrown away. With
  * `force` an older file of that name is replaced at commit. */
 int store_writer_open(struct store_writer **out, const char *path, bool force,
@@ -303,27 +319,24 @@ int store_writer_example_set(struct store_writer *w,
                              const struct store_example_set *x, struct err *e);
 int store_writer_example(struct store_writer *w, const struct store_example *x,
                          struct err *e);
-int store_writer_head_example(struct store_writer *w,
-                              const struct store_head_example *h,
-                              struct err *e);
-int store_writer_token_feature(struct store_writer *w,
-                               const struct store_token_feature *t,
-                               struct err *e);
 
-/* n rows of the tree that begins with the token, with the feature, of the
- * levels around examples, and of head codes. */
+/* Rows in bulk, which their source gives when they are wanted: the tree that
+ * begins with the token, that with the feature and the levels around examples
+ * (struct store_activation), head codes (struct store_head_code), and so on. No
+ * other function of the writer may be called from within a source. */
 int store_writer_by_token(struct store_writer *w,
-                          const struct store_activation *rows, size_t n,
-                          struct err *e);
+                          const struct store_source *rows, struct err *e);
 int store_writer_by_feature(struct store_writer *w,
-                            const struct store_activation *rows, size_t n,
-                            struct err *e);
+                            const struct store_source *rows, struct err *e);
 int store_writer_around_examples(struct store_writer *w,
-                                 const struct store_activation *rows, size_t n,
+                                 const struct store_source *rows,
                                  struct err *e);
 int store_writer_head_codes(struct store_writer *w,
-                            const struct store_head_code *rows, size_t n,
-                            struct err *e);
+                            const struct store_source *rows, struct err *e);
+int store_writer_head_examples(struct store_writer *w,
+                               const struct store_source *rows, struct err *e);
+int store_writer_token_features(struct store_writer *w,
+                                const struct store_source *rows, struct err *e);
 int store_writer_end_sae(struct store_writer *w, struct err *e);
 
 /* Puts a new file in place and frees the writer. After a failure the caller

@@ -1,62 +1,117 @@
 /* SPDX-License-Identifier: MIT */
+#include "store/stream.h"
 #include "store/writer_state.h"
 
-int store_writer_by_token(struct store_writer *w,
-                          const struct store_activation *rows, size_t n,
-                          struct err *e)
+#define AT(row, field) offsetof(struct row, field)
+
+static const struct stream_shape by_token_shape = {
+    .table = "activation_by_token",
+    .row_bytes = sizeof(struct store_activation),
+    .columns = 3,
+    .column = {{STREAM_TOKEN, AT(store_activation, token)},
+               {STREAM_U32, AT(store_activation, feature)},
+               {STREAM_U8, AT(store_activation, level)}},
+};
+
+static const struct stream_shape by_feature_shape = {
+    .table = "activation",
+    .row_bytes = sizeof(struct store_activation),
+    .columns = 3,
+    .column = {{STREAM_U32, AT(store_activation, feature)},
+               {STREAM_TOKEN, AT(store_activation, token)},
+               {STREAM_U8, AT(store_activation, level)}},
+};
+
+static const struct stream_shape around_shape = {
+    .table = "example_activation",
+    .row_bytes = sizeof(struct store_activation),
+    .columns = 3,
+    .column = {{STREAM_U32, AT(store_activation, feature)},
+               {STREAM_TOKEN, AT(store_activation, token)},
+               {STREAM_U8, AT(store_activation, level)}},
+};
+
+static const struct stream_shape head_code_shape = {
+    .table = "head_code",
+    .row_bytes = sizeof(struct store_head_code),
+    .columns = 3,
+    .column = {{STREAM_INT, AT(store_head_code, head)},
+               {STREAM_U32, AT(store_head_code, feature)},
+               {STREAM_TOKEN, AT(store_head_code, token)}},
+};
+
+static const struct stream_shape head_example_shape = {
+    .table = "head_example",
+    .row_bytes = sizeof(struct store_head_example),
+    .columns = 6,
+    .column = {{STREAM_INT64, AT(store_head_example, feature)},
+               {STREAM_INT, AT(store_head_example, head)},
+               {STREAM_INT, AT(store_head_example, rank)},
+               {STREAM_TOKEN64, AT(store_head_example, token)},
+               {STREAM_REAL, AT(store_head_example, contribution)},
+               {STREAM_REAL, AT(store_head_example, value)}},
+};
+
+static const struct stream_shape token_feature_shape = {
+    .table = "token_feature",
+    .row_bytes = sizeof(struct store_token_feature),
+    .columns = 5,
+    .column = {{STREAM_INT64, AT(store_token_feature, vocab)},
+               {STREAM_INT64, AT(store_token_feature, feature)},
+               {STREAM_INT64, AT(store_token_feature, count)},
+               {STREAM_REAL, AT(store_token_feature, max)},
+               {STREAM_REAL, AT(store_token_feature, mean)}},
+};
+
+int store_array_next(void *ctx, const void **rows, size_t *n, struct err *e)
 {
-    for (size_t i = 0; i < n; i++) {
-        struct row r = row_begin(&w->inserts, INSERT_BY_TOKEN);
-        row_int(&r, w->sae);
-        row_int(&r, w->first_token + rows[i].token);
-        row_int(&r, rows[i].feature);
-        row_int(&r, rows[i].level);
-        TRY(row_end(&r, &w->inserts, e));
-    }
+    (void)e;
+    struct store_array *array = ctx;
+    *rows = array->rows;
+    *n = array->n;
+    array->n = 0;
     return 0;
 }
 
-/* Rows (sae, feature, token, level) of `table`. */
-static int put_feature_first(struct store_writer *w, enum insert_table table,
-                             const struct store_activation *rows, size_t n,
-                             struct err *e)
+static int insert(struct store_writer *w, const struct stream_shape *shape,
+                  const struct store_source *rows, struct err *e)
 {
-    for (size_t i = 0; i < n; i++) {
-        struct row r = row_begin(&w->inserts, table);
-        row_int(&r, w->sae);
-        row_int(&r, rows[i].feature);
-        row_int(&r, w->first_token + rows[i].token);
-        row_int(&r, rows[i].level);
-        TRY(row_end(&r, &w->inserts, e));
-    }
-    return 0;
+    struct stream_keys keys = {w->sae, w->first_token};
+    return stream_insert(w->db, w->output.path, shape, &keys, rows, e);
+}
+
+int store_writer_by_token(struct store_writer *w,
+                          const struct store_source *rows, struct err *e)
+{
+    return insert(w, &by_token_shape, rows, e);
 }
 
 int store_writer_by_feature(struct store_writer *w,
-                            const struct store_activation *rows, size_t n,
-                            struct err *e)
+                            const struct store_source *rows, struct err *e)
 {
-    return put_feature_first(w, INSERT_ACTIVATION, rows, n, e);
+    return insert(w, &by_feature_shape, rows, e);
 }
 
 int store_writer_around_examples(struct store_writer *w,
-                                 const struct store_activation *rows, size_t n,
-                                 struct err *e)
+                                 const struct store_source *rows, struct err *e)
 {
-    return put_feature_first(w, INSERT_EXAMPLE_ACTIVATION, rows, n, e);
+    return insert(w, &around_shape, rows, e);
 }
 
 int store_writer_head_codes(struct store_writer *w,
-                            const struct store_head_code *rows, size_t n,
-                            struct err *e)
+                            const struct store_source *rows, struct err *e)
 {
-    for (size_t i = 0; i < n; i++) {
-        struct row r = row_begin(&w->inserts, INSERT_HEAD_CODE);
-        row_int(&r, w->sae);
-        row_int(&r, rows[i].head);
-        row_int(&r, rows[i].feature);
-        row_int(&r, w->first_token + rows[i].token);
-        TRY(row_end(&r, &w->inserts, e));
-    }
-    return 0;
+    return insert(w, &head_code_shape, rows, e);
+}
+
+int store_writer_head_examples(struct store_writer *w,
+                               const struct store_source *rows, struct err *e)
+{
+    return insert(w, &head_example_shape, rows, e);
+}
+
+int store_writer_token_features(struct store_writer *w,
+                                const struct store_source *rows, struct err *e)
+{
+    return insert(w, &token_feature_shape, rows, e);
 }

@@ -220,31 +220,3 @@ int store_writer_example(struct store_writer *w, const struct store_example *x,
     row_real(&r, x->value);
     return row_end(&r, &w->inserts, e);
 }
-
-int store_writer_head_example(struct store_writer *w,
-                              const struct store_head_example *h, struct err *e)
-{
-    struct row r = row_begin(&w->inserts, INSERT_HEAD_EXAMPLE);
-    row_int(&r, w->sae);
-    row_int(&r, h->feature);
-    row_int(&r, h->head);
-    row_int(&r, h->rank);
-    row_int(&r, w->first_token + h->token);
-    row_real(&r, h->contribution);
-    row_real(&r, h->value);
-    return row_end(&r, &w->inserts, e);
-}
-
-int store_writer_token_feature(struct store_writer *w,
-                               const struct store_token_feature *t,
-                               struct err *e)
-{
-    struct row r = row_begin(&w->inserts, INSERT_TOKEN_FEATURE);
-    row_int(&r, w->sae);
-    row_int(&r, t->vocab);
-    row_int(&r, t->feature);
-    row_int(&r, t->count);
-    row_real(&r, t->max);
-    row_real(&r, t->mean);
-    return row_end(&r, &w->inserts, e);
-}

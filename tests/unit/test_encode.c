@@ -104,13 +104,15 @@ static void naive_make(struct naive *n, const char *folder, int layer)
     assert_int_equal(sae_encoder_open(&enc, &n->sae, &team, &e), 0);
     assert_int_equal(sae_encode(&enc, z, TOKENS, &codes, &e), 0);
     sae_encoder_close(&enc);
+    static float offsets[M * HEADS];
+    sae_attribute_offsets(&n->sae, HEADS, offsets);
     n->value = calloc((size_t)TOKENS * M, sizeof *n->value);
     n->dfa = calloc((size_t)TOKENS * M * HEADS, sizeof *n->dfa);
     for (size_t t = 0; t < TOKENS; t++)
         for (size_t i = codes.start[t]; i < codes.start[t + 1]; i++) {
             size_t at = t * M + codes.feature[i];
             n->value[at] = codes.value[i];
-            sae_attribute(&n->sae, z + t * D, codes.feature[i], HEADS,
+            sae_attribute(&n->sae, offsets, z + t * D, codes.feature[i], HEADS,
                           n->dfa + at * HEADS);
         }
     codes_free(&codes);

@@ -329,14 +329,15 @@ static void test_attribution_adds_up(void **state)
 {
     (void)state;
     struct sae s = sae_make(SAE_STANDARD);
-    float x[D];
+    float x[D], offsets[M * HEADS];
     fill(x, D, 1, 22);
     for (int centred = 0; centred < 2; centred++) {
         s.apply_b_dec_to_input = centred;
+        sae_attribute_offsets(&s, HEADS, offsets);
         for (uint32_t f = 0; f < M; f++) {
             float dfa[HEADS];
             double sum = (double)s.b_enc[f];
-            sae_attribute(&s, x, f, HEADS, dfa);
+            sae_attribute(&s, offsets, x, f, HEADS, dfa);
             for (int h = 0; h < HEADS; h++)
                 sum += (double)dfa[h];
             assert_true(fabs(sum - pre_activation(&s, x, f)) < 1e-5);
@@ -344,10 +345,11 @@ static void test_attribution_adds_up(void **state)
     }
     /* Only head 1's part of the input: the other heads give nothing. */
     s.apply_b_dec_to_input = false;
+    sae_attribute_offsets(&s, HEADS, offsets);
     float dfa[HEADS];
     memset(x, 0, sizeof x);
     x[D / HEADS] = 2;
-    sae_attribute(&s, x, 4, HEADS, dfa);
+    sae_attribute(&s, offsets, x, 4, HEADS, dfa);
     assert_true(dfa[0] == 0 && dfa[2] == 0);
     assert_true(dfa[1] == 2 * s.w_enc[4 * D + D / HEADS]);
     sae_free(&s);

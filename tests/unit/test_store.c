@@ -87,17 +87,31 @@ static void put_features(struct store_writer *w)
         assert_int_equal(store_writer_feature_head(w, &shares[i], &e), 0);
 }
 
+typedef int put_fn(struct store_writer *w, const struct store_source *rows,
+                   struct err *e);
+
+/* Rows of a bulk table, given in one piece. */
+static int put(struct store_writer *w, put_fn *table, const void *rows,
+               size_t n)
+{
+    struct store_array array = {rows, n};
+    struct store_source source = {store_array_next, &array};
+    return table(w, &source, &e);
+}
+
 /* Feature 0 is active at " Lily", tokens 1, 7, 13, 19. */
 static void put_rows(struct store_writer *w)
 {
+    struct store_activation a[4];
+    struct store_head_code code[4];
     for (uint32_t i = 0; i < 4; i++) {
-        struct store_activation a = {0, 1 + 6 * i, (uint8_t)(255 - i)};
-        struct store_head_code code = {1, 0, 1 + 6 * i};
-        assert_int_equal(store_writer_by_token(w, &a, 1, &e), 0);
-        assert_int_equal(store_writer_by_feature(w, &a, 1, &e), 0);
-        assert_int_equal(store_writer_around_examples(w, &a, 1, &e), 0);
-        assert_int_equal(store_writer_head_codes(w, &code, 1, &e), 0);
+        a[i] = (struct store_activation){0, 1 + 6 * i, (uint8_t)(255 - i)};
+        code[i] = (struct store_head_code){1, 0, 1 + 6 * i};
     }
+    assert_int_equal(put(w, store_writer_by_token, a, 4), 0);
+    assert_int_equal(put(w, store_writer_by_feature, a, 4), 0);
+    assert_int_equal(put(w, store_writer_around_examples, a, 4), 0);
+    assert_int_equal(put(w, store_writer_head_codes, code, 4), 0);
     assert_int_equal(store_writer_histogram(w, 0, 50, 4, &e), 0);
     struct store_example_set set = {0, STORE_EXAMPLE_TOP, 1, 0, 5.1, 4, 2};
     struct store_example first = {0, STORE_EXAMPLE_TOP, 1, 1, 7, 5.1};
@@ -106,9 +120,9 @@ static void put_rows(struct store_writer *w)
     assert_int_equal(store_writer_example(w, &first, &e), 0);
     assert_int_equal(store_writer_example(w, &second, &e), 0);
     struct store_head_example h = {0, 1, 1, 19, 2.5, 4.0};
-    assert_int_equal(store_writer_head_example(w, &h, &e), 0);
+    assert_int_equal(put(w, store_writer_head_examples, &h, 1), 0);
     struct store_token_feature t = {1, 0, 4, 5.1, 3};
-    assert_int_equal(store_writer_token_feature(w, &t, &e), 0);
+    assert_int_equal(put(w, store_writer_token_features, &t, 1), 0);
     assert_int_equal(store_writer_metric(w, "fvu", 10, 0.5, &e), 0);
 }
 
@@ -343,7 +357,7 @@ static void test_rows_that_break_the_schema_fail(void **state)
     (void)state;
     struct store_writer *w = begin("twice.db", false);
     struct store_activation a = {0, 1, 9};
-    assert_int_equal(store_writer_by_token(w, &a, 1, &e), ERR_SYSTEM);
+    assert_int_equal(put(w, store_writer_by_token, &a, 1), ERR_SYSTEM);
     store_writer_abort(&w);
     assert_int_not_equal(access("twice.db", F_OK), 0);
 }
