@@ -437,7 +437,10 @@ bool encoder_scan(const struct encoder *enc, const struct encoder_rows *rows,
     if (!have_scratch(s, cut->most_rows, p->features))
         return false;
     for (size_t r = 0; r < c.n; r++) {
-        s->floor[r] = rule->floor - c.margin[r];
+        float floor = rule->floor;
+        if (rule->floors != NULL && rule->floors[c.first_row + r] > floor)
+            floor = rule->floors[c.first_row + r];
+        s->floor[r] = floor - c.margin[r];
         s->slack[r] = rule->below + c.margin[r];
     }
     out->n = 0;

@@ -104,8 +104,9 @@ size_t encoder_slab_begin(const struct encoder_cut *cut,
 
 /* What is a hit. */
 struct encoder_rule {
-    float floor;        /* h above it */
-    const float *bound; /* (m), or NULL: and h + below above bound[feature] */
+    float floor;         /* h above it, */
+    const float *floors; /* (n), or NULL: and above its row's own */
+    const float *bound;  /* (m), or NULL: and h + below above bound[feature] */
     float below;
     size_t k; /* if not 0: only the k largest of a row within a piece, with
                  all that could be among them in a coarse product */

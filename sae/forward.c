@@ -78,6 +78,7 @@ void forward_free(struct forward *f)
     free_lists(f->blocks, f->n_blocks);
     free(f->starts);
     free(f->kept);
+    free(f->floors);
     *f = (struct forward){0};
 }
 
@@ -118,8 +119,9 @@ struct pass {
     const struct selection *rule;
     const float *x;
     struct encoder_rule scan;
-    float cut;  /* candidates whose upper bound is below are let go */
-    float last; /* batch topk: least activation kept */
+    size_t scanned; /* pieces that are done */
+    float cut;      /* candidates whose upper bound is below are let go */
+    float last;     /* batch topk: least activation kept */
     struct codes *out;
 };
 
@@ -141,6 +143,7 @@ static void scan_piece(void *ctx, size_t i, int thread)
 {
     const struct pass *p = ctx;
     struct forward *f = p->f;
+    i += p->scanned;
     size_t slab = i / f->cut.blocks, block = i % f->cut.blocks;
     size_t piece = block * f->cut.slabs + slab;
     if (!encoder_scan(p->enc, &f->rows, &f->cut, block, slab, &p->scan,
@@ -172,12 +175,62 @@ static size_t count_hits(const struct hits *lists, size_t n)
     return total;
 }
 
+/* A row's k-th largest within the first slab, or what is certain of it: nothing
+ * below is among its k largest. Equals are not let go. */
+static float row_floor(const struct hit *hit, size_t n, size_t k,
+                       struct hits *order)
+{
+    if (n < k)
+        return 0;
+    order->n = 0;
+    if (!hits_reserve(order, n))
+        return 0; /* it only saves work */
+    memcpy(order->item, hit, n * sizeof *hit);
+    hits_select(order->item, n, k);
+    return nextafterf(order->item[k - 1].value, -INFINITY);
+}
+
+static void find_floors(void *ctx, size_t block, int thread)
+{
+    const struct pass *p = ctx;
+    struct forward *f = p->f;
+    size_t piece = block * f->cut.slabs, rows = p->enc->product.rows;
+    size_t first = encoder_block_begin(&f->cut, &f->rows, block) * rows;
+    size_t end = encoder_block_begin(&f->cut, &f->rows, block + 1) * rows;
+    end = end < f->rows.n ? end : f->rows.n;
+    const uint32_t *start = piece_start(f, piece);
+    for (size_t r = 0; r < end - first; r++)
+        f->floors[first + r] =
+            row_floor(f->pieces[piece].item + start[r], start[r + 1] - start[r],
+                      p->scan.k, &f->merging[thread].order);
+}
+
+/* Topk: what a row's first slab gives is a bar for all others, which then have
+ * few hits to select from. */
+static int scan_first_slab(struct pass *p, struct err *e)
+{
+    struct forward *f = p->f;
+    size_t blocks = f->cut.blocks;
+    if (!grow(&f->floors, &f->n_floors, f->rows.n, sizeof *f->floors))
+        return err_memory(e, "encoder floors", f->rows.n * sizeof(float));
+    team_run(f->team, scan_piece, p, blocks);
+    for (size_t block = 0; block < blocks; block++)
+        TRY(no_memory(&f->pieces[block * f->cut.slabs], 1, e));
+    team_run(f->team, find_floors, p, blocks);
+    p->scan.floors = f->floors;
+    p->scanned = blocks;
+    return 0;
+}
+
 static int scan_all(struct pass *p, size_t *total, struct err *e)
 {
     struct forward *f = p->f;
     size_t pieces = f->cut.blocks * f->cut.slabs;
     double begun = clock_seconds();
-    team_run(f->team, scan_piece, p, pieces);
+    p->scanned = 0;
+    if (p->scan.k > 0 && f->cut.slabs > 1)
+        TRY(scan_first_slab(p, e));
+    team_run(f->team, scan_piece, p, pieces - p->scanned);
     f->seconds += clock_seconds() - begun;
     f->passes++;
     TRY(no_memory(f->pieces, pieces, e));

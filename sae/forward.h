@@ -70,8 +70,10 @@ struct forward {
     struct hits *pieces; /* [blocks][slabs] what the product let through */
     uint32_t *starts;    /* [pieces][most rows + 1] where each row's begin */
     struct hits *blocks; /* [blocks] merged, with exact values */
-    struct forward_kept *kept;                   /* [blocks] */
-    size_t n_pieces, n_starts, n_blocks, n_kept; /* there is room for */
+    struct forward_kept *kept; /* [blocks] */
+    float *floors;             /* (n) topk, of each row */
+    /* There is room for: */
+    size_t n_pieces, n_starts, n_blocks, n_kept, n_floors;
     /* Batch topk only looks at h above this. It is a guess from the last
      * batch that saves work; a guess too high is found out and lowered, so
      * results do not depend on it. */
