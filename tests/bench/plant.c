@@ -143,7 +143,7 @@ static int make_sae(struct sae *s, struct err *e)
     for (size_t f = 0; f < s->m; f++) {
         fill_direction(s->w_dec + f * s->d, f, &r);
         if (jumprelu)
-            s->threshold[f] = 1;
+            s->threshold[f] = 1.07F;
     }
     r = rng_at((uint64_t)options.seed, RNG_TEST, CENTRE);
     for (size_t i = 0; i < s->d; i++)
