@@ -2,7 +2,6 @@
 #include "encode/best.h"
 
 #include <assert.h>
-#include <stdbool.h>
 
 int best_init(struct best *b, size_t slots, size_t limit, struct err *e)
 {
@@ -26,7 +25,7 @@ void best_free(struct best *b)
     *b = (struct best){0};
 }
 
-static bool is_better(const struct best_entry *a, const struct best_entry *b)
+bool best_before(const struct best_entry *a, const struct best_entry *b)
 {
     if (a->score != b->score)
         return a->score > b->score;
@@ -39,20 +38,25 @@ void best_offer(struct best *b, size_t slot, struct best_entry entry)
 {
     struct best_entry *list = b->entries + slot * b->limit;
     size_t n = b->n[slot], at = 0;
-    if (n == b->limit && (n == 0 || !is_better(&entry, &list[n - 1])))
+    if (n == b->limit && (n == 0 || !best_before(&entry, &list[n - 1])))
         return;
     while (at < n && list[at].key != entry.key)
         at++;
     /* Either it takes the place of its like, or of the last, or a new one. */
-    if (at < n && !is_better(&entry, &list[at]))
+    if (at < n && !best_before(&entry, &list[at]))
         return;
     if (at == n && n < b->limit)
         b->n[slot]++;
     else if (at == n)
         at--;
-    for (; at > 0 && is_better(&entry, &list[at - 1]); at--)
+    for (; at > 0 && best_before(&entry, &list[at - 1]); at--)
         list[at] = list[at - 1];
     list[at] = entry;
+}
+
+void best_empty(struct best *b, size_t slot)
+{
+    b->n[slot] = 0;
 }
 
 const struct best_entry *best_list(const struct best *b, size_t slot, size_t *n)

@@ -9,6 +9,7 @@
 #ifndef ENCODE_BEST_H
 #define ENCODE_BEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,12 @@ int best_init(struct best *b, size_t slots, size_t limit, struct err *e);
 void best_free(struct best *b);
 
 void best_offer(struct best *b, size_t slot, struct best_entry entry);
+
+/* Whether a ranks before b, their keys aside. */
+bool best_before(const struct best_entry *a, const struct best_entry *b);
+
+/* Empties the list of a slot. */
+void best_empty(struct best *b, size_t slot);
 
 /* The list of a slot, best first. */
 const struct best_entry *best_list(const struct best *b, size_t slot,

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "encode/levels.h"
 #include "encode/rows.h"
+#include "encode/token_features.h"
 
 /* What is worked out once from the scan. */
 struct table {
@@ -18,6 +19,7 @@ struct table {
     double *data_share; /* (m, heads) */
     int *top_head;      /* (m) or -1 */
     uint64_t *strings;  /* (m) */
+    struct token_features token_features;
     struct arena arena;
 };
 
@@ -37,8 +39,7 @@ static int work_out(struct table *t, struct err *e)
         t->top_head[f] =
             statistics_data_shares(st, f, t->data_share + f * heads);
     }
-    token_counts_strings(&t->scan->strings, t->strings, st->m);
-    return 0;
+    return token_counts_strings(&t->scan->strings, t->strings, st->m, e);
 }
 
 /* ---- the SAE itself ---- */
@@ -336,52 +337,12 @@ static int write_head_examples(struct table *t, struct err *e)
     return store_writer_head_examples(t->writer, &source, e);
 }
 
-enum { TOKEN_FEATURES_BATCH = 1024 };
-
-struct token_features {
-    const struct token_count *pairs;
-    size_t n; /* left */
-    struct store_token_feature rows[TOKEN_FEATURES_BATCH];
-};
-
-static int next_token_features(void *ctx, const void **rows, size_t *n,
-                               struct err *e)
-{
-    (void)e;
-    struct token_features *x = ctx;
-    *n = x->n < TOKEN_FEATURES_BATCH ? x->n : TOKEN_FEATURES_BATCH;
-    for (size_t i = 0; i < *n; i++)
-        x->rows[i] = (struct store_token_feature){
-            .vocab = x->pairs[i].vocab,
-            .feature = x->pairs[i].feature,
-            .count = x->pairs[i].count,
-            .max = (double)x->pairs[i].max,
-            .mean = x->pairs[i].sum / (double)x->pairs[i].count};
-    x->pairs += *n;
-    x->n -= *n;
-    *rows = x->rows;
-    return 0;
-}
-
-static int write_token_features(const struct table *t, struct err *e)
-{
-    struct token_count *pairs = NULL;
-    struct token_features x;
-    TRY(token_counts_select(
-        &t->scan->strings, &pairs, &x.n, t->scan->statistics.m,
-        tables_string_ids(t->scan->in.dump), STORE_TOKEN_FEATURES, e));
-    x.pairs = pairs;
-    struct store_source source = {next_token_features, &x};
-    int code = store_writer_token_features(t->writer, &source, e);
-    free(pairs);
-    return code;
-}
-
 static int write_all(struct table *t, int64_t id, const char *folder,
                      struct err *e)
 {
     struct curve curve = {t->writer, -1};
     struct recorded recorded;
+    token_features_begin(&t->token_features, t->scan);
     TRY(work_out(t, e));
     TRY(read_recorded(&recorded, t, e));
     TRY(write_sae(t, id, &recorded, e));
@@ -392,7 +353,7 @@ static int write_all(struct table *t, int64_t id, const char *folder,
     TRY(rows_write(t->scan, t->scale, t->writer, e));
     TRY(write_examples(t, e));
     TRY(write_head_examples(t, e));
-    TRY(write_token_features(t, e));
+    TRY(token_features_write(&t->token_features, t->writer, e));
     TRY(head_codes_write(&t->scan->head_codes, t->scan->in.sample,
                          t->scan->in.memory / SCAN_MEMORY_SHARES, t->writer,
                          e));
@@ -404,6 +365,7 @@ int tables_write_sae(struct store_writer *w, struct scan *s, int64_t id,
 {
     struct table t = {.writer = w, .scan = s};
     int code = write_all(&t, id, folder, e);
+    token_features_end(&t.token_features);
     arena_free(&t.arena);
     return code;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "encode/scan.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/interrupt.h"
@@ -17,7 +16,8 @@ static int init_parts(struct scan *s, struct err *e)
     TRY(statistics_init(&s->statistics, m, s->heads, e));
     TRY(examples_init(&s->top, m, in->examples, e));
     TRY(examples_init(&s->by_head, m * (size_t)s->heads, in->head_examples, e));
-    TRY(token_counts_init(&s->strings, SCAN_PARTS, e));
+    TRY(token_counts_init(&s->strings, SCAN_PARTS,
+                          in->memory / SCAN_MEMORY_SHARES, in->output, e));
     TRY(head_codes_init(&s->head_codes, s->heads, m, in->output, e));
     return spill_open(&s->spill, in->output, CHUNK_ROWS, e);
 }
@@ -47,10 +47,11 @@ void scan_free(struct scan *s)
 
 /* ---- one chunk ---- */
 
+enum { EXPECT = 8 }; /* entries ahead: some hundred nanoseconds */
+
 struct counting {
     struct scan *scan;
     const int32_t *tokens; /* ids of the dump, or NULL */
-    atomic_bool no_memory;
 };
 
 /* `example` is the activation; a head's differs in its score. */
@@ -65,9 +66,9 @@ static void offer_to_heads(struct scan *s, uint32_t feature, uint32_t context,
     }
 }
 
-/* One activation: entry i of the chunk's codes. Returns ERR_MEMORY or 0. */
-static int count(const struct counting *job, size_t part, uint32_t feature,
-                 size_t i)
+/* One activation: entry i of the chunk's codes. */
+static void count(const struct counting *job, size_t part, uint32_t feature,
+                  size_t i)
 {
     struct scan *s = job->scan;
     const struct chunk *c = &s->chunk;
@@ -80,10 +81,20 @@ static int count(const struct counting *job, size_t part, uint32_t feature,
     statistics_add(&s->statistics, feature, value, c->sample->in[context], dfa);
     examples_offer(&s->top, feature, context, example);
     offer_to_heads(s, feature, context, example, dfa);
-    if (job->tokens == NULL)
-        return 0;
-    return token_counts_add(&s->strings, part, feature,
-                            (uint32_t)job->tokens[token], value);
+    if (job->tokens != NULL)
+        token_counts_add(&s->strings, part, feature,
+                         (uint32_t)job->tokens[token], value);
+}
+
+/* Entry i comes soon: its DFA and its pair are likely far away. */
+static void expect(const struct counting *job, size_t part, size_t i)
+{
+    const struct scan *s = job->scan;
+    const struct chunk *c = &s->chunk;
+    __builtin_prefetch(c->dfa + i * (size_t)s->heads);
+    if (job->tokens != NULL)
+        token_counts_prefetch(&s->strings, part, c->codes.feature[i],
+                              (uint32_t)job->tokens[c->first + c->row[i]]);
 }
 
 static void count_part(void *ctx, size_t part, int thread)
@@ -91,11 +102,12 @@ static void count_part(void *ctx, size_t part, int thread)
     (void)thread;
     struct counting *job = ctx;
     const struct chunk *c = &job->scan->chunk;
-    size_t m = c->sae->m, end = m * (part + 1) / SCAN_PARTS;
-    for (size_t f = m * part / SCAN_PARTS; f < end; f++)
-        for (size_t i = c->start[f]; i < c->start[f + 1]; i++)
-            if (count(job, part, (uint32_t)f, c->order[i]) != 0)
-                atomic_store(&job->no_memory, true);
+    size_t m = c->sae->m, end = c->start[m * (part + 1) / SCAN_PARTS];
+    for (size_t i = c->start[m * part / SCAN_PARTS]; i < end; i++) {
+        if (i + EXPECT < end)
+            expect(job, part, c->order[i + EXPECT]);
+        count(job, part, c->codes.feature[c->order[i]], c->order[i]);
+    }
 }
 
 int scan_add(struct scan *s, uint64_t first, size_t n, struct err *e)
@@ -105,8 +117,7 @@ int scan_add(struct scan *s, uint64_t first, size_t n, struct err *e)
     TRY(metrics_add(&s->metrics, s->in.sae, s->in.team, c->x, &c->codes, e));
     struct counting job = {.scan = s, .tokens = dump_tokens(s->in.dump)};
     team_run(s->in.team, count_part, &job, SCAN_PARTS);
-    if (atomic_load(&job.no_memory))
-        return err_set(e, ERR_MEMORY, "no memory for token counts");
+    TRY(token_counts_check(&s->strings, e));
     TRY(head_codes_add(&s->head_codes, c, e));
     return spill_write(&s->spill, &c->codes, e);
 }

@@ -66,12 +66,52 @@ int temporary_rewind(struct temporary *t, struct err *e)
     return 0;
 }
 
-int temporary_read(struct temporary *t, void *data, size_t bytes, struct err *e)
+static int read_failed(const struct temporary *t, struct err *e)
 {
-    errno = 0;
-    if (fread(data, 1, bytes, t->file) == bytes)
-        return 0;
     if (errno == 0)
         errno = EIO; /* shorter than what was written */
     return err_errno(e, "cannot read a temporary file beside %s", t->path);
+}
+
+int temporary_read(struct temporary *t, void *data, size_t bytes, struct err *e)
+{
+    errno = 0;
+    if (fread(data, 1, bytes, t->file) != bytes)
+        return read_failed(t, e);
+    return 0;
+}
+
+int temporary_write_at(const struct temporary *t, const void *data,
+                       size_t bytes, uint64_t offset, struct err *e)
+{
+    const char *from = data;
+    while (bytes > 0) {
+        ssize_t done = pwrite(fileno(t->file), from, bytes, (off_t)offset);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return write_failed(t, e);
+        from += done;
+        bytes -= (size_t)done;
+        offset += (uint64_t)done;
+    }
+    return 0;
+}
+
+int temporary_read_at(const struct temporary *t, void *data, size_t bytes,
+                      uint64_t offset, struct err *e)
+{
+    char *to = data;
+    while (bytes > 0) {
+        errno = 0;
+        ssize_t done = pread(fileno(t->file), to, bytes, (off_t)offset);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return read_failed(t, e);
+        to += done;
+        bytes -= (size_t)done;
+        offset += (uint64_t)done;
+    }
+    return 0;
 }

@@ -6,6 +6,7 @@
 #ifndef ENCODE_TEMPORARY_H
 #define ENCODE_TEMPORARY_H
 
+#include <stdint.h>
 #include <stdio.h>
 
 #include "base/err.h"
@@ -29,5 +30,12 @@ int temporary_rewind(struct temporary *t, struct err *e);
 /* An error if there are fewer. */
 int temporary_read(struct temporary *t, void *data, size_t bytes,
                    struct err *e);
+
+/* The same at a place of the file, from any thread; not to be mixed with the
+ * functions above. */
+int temporary_write_at(const struct temporary *t, const void *data,
+                       size_t bytes, uint64_t offset, struct err *e);
+int temporary_read_at(const struct temporary *t, void *data, size_t bytes,
+                      uint64_t offset, struct err *e);
 
 #endif

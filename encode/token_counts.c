@@ -1,27 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 #include "encode/token_counts.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "encode/best.h"
+enum {
+    FIRST_CAPACITY = 256, /* a power of two */
+    BUFFER_PAIRS = 512,   /* of a run that is read */
+};
 
-enum { FIRST_CAPACITY = 1024 }; /* a power of two */
-
-int token_counts_init(struct token_counts *t, size_t n_parts, struct err *e)
+int token_counts_init(struct token_counts *t, size_t n_parts, uint64_t memory,
+                      const char *path, struct err *e)
 {
     *t = (struct token_counts){.n_parts = n_parts};
+    uint64_t share = memory / n_parts / sizeof(struct token_counts_pair);
+    for (t->most = FIRST_CAPACITY; 2 * t->most <= share;)
+        t->most *= 2;
+    TRY(temporary_open(&t->file, path, 0, e));
     t->parts = calloc(n_parts, sizeof *t->parts);
-    if (t->parts == NULL)
-        return err_memory(e, "token counts", n_parts * sizeof *t->parts);
-    return 0;
+    if (t->parts != NULL)
+        return 0;
+    temporary_close(&t->file);
+    return err_memory(e, "token counts", n_parts * sizeof *t->parts);
 }
 
 void token_counts_free(struct token_counts *t)
 {
-    for (size_t p = 0; p < t->n_parts && t->parts != NULL; p++)
+    for (size_t p = 0; p < t->n_parts && t->parts != NULL; p++) {
         free(t->parts[p].pairs);
+        free(t->parts[p].runs);
+    }
     free(t->parts);
+    temporary_close(&t->file);
     *t = (struct token_counts){0};
 }
 
@@ -37,8 +47,9 @@ static size_t place_of(uint32_t feature, uint32_t vocab, size_t capacity)
 }
 
 /* The pair's place: its own, or the empty one where it belongs. */
-static struct token_count *find(struct token_count *pairs, size_t capacity,
-                                uint32_t feature, uint32_t vocab)
+static struct token_counts_pair *find(struct token_counts_pair *pairs,
+                                      size_t capacity, uint32_t feature,
+                                      uint32_t vocab)
 {
     size_t at = place_of(feature, vocab, capacity);
     while (pairs[at].count != 0 &&
@@ -50,11 +61,11 @@ static struct token_count *find(struct token_count *pairs, size_t capacity,
 static int grow(struct token_counts_part *p)
 {
     size_t capacity = p->capacity == 0 ? FIRST_CAPACITY : 2 * p->capacity;
-    struct token_count *pairs = calloc(capacity, sizeof *pairs);
+    struct token_counts_pair *pairs = calloc(capacity, sizeof *pairs);
     if (pairs == NULL)
-        return ERR_MEMORY;
+        return err_memory(&p->e, "token counts", capacity * sizeof *pairs);
     for (size_t i = 0; i < p->capacity; i++) {
-        const struct token_count *old = &p->pairs[i];
+        const struct token_counts_pair *old = &p->pairs[i];
         if (old->count != 0)
             *find(pairs, capacity, old->feature, old->vocab) = *old;
     }
@@ -64,49 +75,22 @@ static int grow(struct token_counts_part *p)
     return 0;
 }
 
-int token_counts_add(struct token_counts *t, size_t part, uint32_t feature,
-                     uint32_t vocab, float value)
+static bool before(const struct token_counts_pair *a,
+                   const struct token_counts_pair *b)
 {
-    struct token_counts_part *p = &t->parts[part];
-    /* At most three quarters full: linear probing stays short. */
-    if (p->n >= p->capacity / 4 * 3)
-        TRY(grow(p));
-    struct token_count *pair = find(p->pairs, p->capacity, feature, vocab);
-    if (pair->count == 0) {
-        *pair = (struct token_count){.feature = feature, .vocab = vocab};
-        p->n++;
-    }
-    pair->count++;
-    pair->sum += (double)value;
-    if (value > pair->max)
-        pair->max = value;
-    return 0;
+    if (a->feature != b->feature)
+        return a->feature < b->feature;
+    return a->vocab < b->vocab;
 }
-
-/* ---- the result ---- */
 
 static int by_feature(const void *left, const void *right)
 {
-    const struct token_count *a = left, *b = right;
-    if (a->feature != b->feature)
-        return a->feature < b->feature ? -1 : 1;
-    return (a->vocab > b->vocab) - (a->vocab < b->vocab);
-}
-
-static int by_vocab(const void *left, const void *right)
-{
-    const struct token_count *a = left, *b = right;
-    if (a->vocab != b->vocab)
-        return a->vocab < b->vocab ? -1 : 1;
-    return (a->feature > b->feature) - (a->feature < b->feature);
+    return before(right, left) - before(left, right);
 }
 
 /* Moves the pairs of a part to its front and sorts them. */
-static void finish_part(void *ctx, size_t item, int thread)
+static void sort_part(struct token_counts_part *p)
 {
-    (void)thread;
-    struct token_counts *t = ctx;
-    struct token_counts_part *p = &t->parts[item];
     size_t n = 0;
     for (size_t i = 0; i < p->capacity; i++)
         if (p->pairs[i].count != 0)
@@ -115,99 +99,204 @@ static void finish_part(void *ctx, size_t item, int thread)
         qsort(p->pairs, n, sizeof *p->pairs, by_feature);
 }
 
+/* Writes the table as a run and empties it. */
+static int write_run(struct token_counts *t, struct token_counts_part *p)
+{
+    if (p->n_runs == p->runs_capacity) {
+        size_t capacity = 2 * p->runs_capacity + 4;
+        struct token_counts_run *runs =
+            realloc(p->runs, capacity * sizeof *runs);
+        if (runs == NULL)
+            return err_memory(&p->e, "token counts", capacity * sizeof *runs);
+        p->runs = runs;
+        p->runs_capacity = capacity;
+    }
+    sort_part(p);
+    size_t bytes = p->n * sizeof *p->pairs;
+    uint64_t offset = atomic_fetch_add(&t->end, bytes);
+    TRY(temporary_write_at(&t->file, p->pairs, bytes, offset, &p->e));
+    p->runs[p->n_runs++] = (struct token_counts_run){offset, p->n};
+    memset(p->pairs, 0, p->capacity * sizeof *p->pairs);
+    p->n = 0;
+    return 0;
+}
+
+static unsigned __int128 fixed_point(float value)
+{
+    double most = 0x1p34, v = (double)value < most ? (double)value : most;
+    return (unsigned __int128)(v * 0x1p60);
+}
+
+void token_counts_add(struct token_counts *t, size_t part, uint32_t feature,
+                      uint32_t vocab, float value)
+{
+    struct token_counts_part *p = &t->parts[part];
+    if (p->code != 0)
+        return;
+    /* At most three quarters full: linear probing stays short. */
+    if (p->n >= p->capacity / 4 * 3)
+        p->code = p->capacity < t->most ? grow(p) : write_run(t, p);
+    if (p->code != 0)
+        return;
+    struct token_counts_pair *pair =
+        find(p->pairs, p->capacity, feature, vocab);
+    if (pair->count == 0) {
+        *pair = (struct token_counts_pair){.feature = feature, .vocab = vocab};
+        p->n++;
+    }
+    pair->count++;
+    pair->sum += fixed_point(value);
+    if (value > pair->max)
+        pair->max = value;
+}
+
+void token_counts_prefetch(const struct token_counts *t, size_t part,
+                           uint32_t feature, uint32_t vocab)
+{
+    const struct token_counts_part *p = &t->parts[part];
+    if (p->capacity > 0)
+        __builtin_prefetch(&p->pairs[place_of(feature, vocab, p->capacity)]);
+}
+
+int token_counts_check(const struct token_counts *t, struct err *e)
+{
+    for (size_t p = 0; p < t->n_parts; p++)
+        if (t->parts[p].code != 0)
+            return err_set(e, t->parts[p].code, "%s", t->parts[p].e.msg);
+    return 0;
+}
+
+static void finish_part(void *ctx, size_t item, int thread)
+{
+    (void)thread;
+    struct token_counts *t = ctx;
+    sort_part(&t->parts[item]);
+}
+
 void token_counts_finish(struct token_counts *t, const struct team *team)
 {
     team_run(team, finish_part, t, t->n_parts);
 }
 
-void token_counts_strings(const struct token_counts *t, uint64_t *strings,
-                          size_t m)
+/* ---- reading ---- */
+
+void token_counts_walk_begin(struct token_counts_walk *w,
+                             const struct token_counts *t, struct err *e)
 {
-    for (size_t f = 0; f < m; f++)
-        strings[f] = 0;
-    for (size_t p = 0; p < t->n_parts; p++)
-        for (size_t i = 0; i < t->parts[p].n; i++)
-            strings[t->parts[p].pairs[i].feature]++;
+    *w = (struct token_counts_walk){.t = t, .e = e};
 }
 
-static size_t total(const struct token_counts *t)
+static void end_part(struct token_counts_walk *w)
 {
-    size_t n = 0;
-    for (size_t p = 0; p < t->n_parts; p++)
-        n += t->parts[p].n;
-    return n;
+    for (size_t c = 0; c < w->n_cursors; c++)
+        free(w->cursors[c].buffer);
+    free(w->cursors);
+    w->cursors = NULL;
+    w->n_cursors = 0;
 }
 
-/* Marks the best pairs of every feature or every string, by frequency or by
- * strength. Pairs are numbered part by part. */
-static int mark(const struct token_counts *t, bool *keep, size_t slots,
-                bool of_feature, bool by_count, size_t limit, struct err *e)
+/* The next pairs of a run into its buffer. */
+static int refill(struct token_counts_walk *w, struct token_counts_cursor *c)
 {
-    struct best best;
-    TRY(best_init(&best, slots, limit, e));
-    uint32_t id = 0;
-    for (size_t p = 0; p < t->n_parts; p++)
-        for (size_t i = 0; i < t->parts[p].n; i++, id++) {
-            const struct token_count *c = &t->parts[p].pairs[i];
-            float count = (float)c->count;
-            best_offer(&best, of_feature ? c->feature : c->vocab,
-                       (struct best_entry){.id = id,
-                                           .key = id, /* all differ */
-                                           .score = by_count ? count : c->max,
-                                           .tie = by_count ? c->max : count});
-        }
-    for (size_t slot = 0; slot < slots; slot++) {
-        size_t n;
-        const struct best_entry *list = best_list(&best, slot, &n);
-        for (size_t i = 0; i < n; i++)
-            keep[list[i].id] = true;
+    uint64_t left = c->rest.n;
+    size_t n = left < BUFFER_PAIRS ? (size_t)left : BUFFER_PAIRS;
+    size_t bytes = n * sizeof *c->buffer;
+    c->at = c->buffer;
+    c->end = c->buffer + n;
+    if (n == 0)
+        return 0;
+    TRY(temporary_read_at(&w->t->file, c->buffer, bytes, c->rest.offset, w->e));
+    c->rest.offset += bytes;
+    c->rest.n -= n;
+    return 0;
+}
+
+static int begin_part(struct token_counts_walk *w)
+{
+    const struct token_counts_part *p = &w->t->parts[w->part++];
+    size_t n = p->n_runs + 1;
+    w->cursors = calloc(n, sizeof *w->cursors);
+    if (w->cursors == NULL)
+        return err_memory(w->e, "token counts", n * sizeof *w->cursors);
+    w->n_cursors = n;
+    w->cursors[0].at = p->pairs;
+    w->cursors[0].end = p->pairs + p->n;
+    for (size_t r = 0; r < p->n_runs; r++) {
+        struct token_counts_cursor *c = &w->cursors[r + 1];
+        c->rest = p->runs[r];
+        c->buffer = malloc(BUFFER_PAIRS * sizeof *c->buffer);
+        if (c->buffer == NULL)
+            return err_memory(w->e, "token counts",
+                              BUFFER_PAIRS * sizeof *c->buffer);
+        TRY(refill(w, c));
     }
-    best_free(&best);
     return 0;
 }
 
-/* The marked pairs into one array by (vocab, feature). */
-static int gather(const struct token_counts *t, const bool *keep,
-                  struct token_count **out, size_t *n, struct err *e)
+/* The least pair that is left of the part, of equals any; NULL: none. */
+static const struct token_counts_pair *least(const struct token_counts_walk *w)
 {
-    size_t kept = 0, all = total(t);
-    for (size_t id = 0; id < all; id++)
-        kept += keep[id];
-    struct token_count *pairs = malloc((kept + 1) * sizeof *pairs);
-    if (pairs == NULL)
-        return err_memory(e, "token counts", (kept + 1) * sizeof *pairs);
-    size_t id = 0, used = 0;
-    for (size_t p = 0; p < t->n_parts; p++)
-        for (size_t i = 0; i < t->parts[p].n; i++, id++)
-            if (keep[id])
-                pairs[used++] = t->parts[p].pairs[i];
-    qsort(pairs, used, sizeof *pairs, by_vocab);
-    *out = pairs;
-    *n = used;
+    const struct token_counts_pair *found = NULL;
+    for (size_t i = 0; i < w->n_cursors; i++) {
+        const struct token_counts_cursor *c = &w->cursors[i];
+        if (c->at < c->end && (found == NULL || before(c->at, found)))
+            found = c->at;
+    }
+    return found;
+}
+
+/* Adds what all cursors have of the pair. */
+static int take(struct token_counts_walk *w, struct token_counts_pair *sum)
+{
+    for (size_t i = 0; i < w->n_cursors; i++) {
+        struct token_counts_cursor *c = &w->cursors[i];
+        if (c->at == c->end || before(sum, c->at))
+            continue;
+        sum->count += c->at->count;
+        sum->sum += c->at->sum;
+        if (c->at->max > sum->max)
+            sum->max = c->at->max;
+        c->at++;
+        if (c->at == c->end && c->buffer != NULL)
+            TRY(refill(w, c));
+    }
     return 0;
 }
 
-int token_counts_select(const struct token_counts *t, struct token_count **out,
-                        size_t *n, size_t m, size_t n_vocab, size_t limit,
-                        struct err *e)
+bool token_counts_walk_next(struct token_counts_walk *w,
+                            struct token_count *out)
 {
-    size_t all = total(t);
-    if (all > UINT32_MAX)
-        return err_set(e, ERR_SYSTEM,
-                       "more than 4 billion pairs of feature "
-                       "and token string");
-    bool *keep = calloc(all + 1, sizeof *keep);
-    if (keep == NULL)
-        return err_memory(e, "token counts", all + 1);
-    int code = mark(t, keep, m, true, true, limit, e);
-    if (code == 0)
-        code = mark(t, keep, m, true, false, limit, e);
-    if (code == 0)
-        code = mark(t, keep, n_vocab, false, true, limit, e);
-    if (code == 0)
-        code = mark(t, keep, n_vocab, false, false, limit, e);
-    if (code == 0)
-        code = gather(t, keep, out, n, e);
-    free(keep);
-    return code;
+    const struct token_counts_pair *next = NULL;
+    while (w->code == 0 && (next = least(w)) == NULL) {
+        end_part(w);
+        if (w->part == w->t->n_parts)
+            return false;
+        w->code = begin_part(w);
+    }
+    if (w->code != 0)
+        return false;
+    struct token_counts_pair sum = {.feature = next->feature,
+                                    .vocab = next->vocab};
+    w->code = take(w, &sum);
+    *out = (struct token_count){sum.feature, sum.vocab, sum.count, sum.max,
+                                (double)sum.sum * 0x1p-60};
+    return w->code == 0;
+}
+
+int token_counts_walk_end(struct token_counts_walk *w)
+{
+    end_part(w);
+    return w->code;
+}
+
+int token_counts_strings(const struct token_counts *t, uint64_t *strings,
+                         size_t m, struct err *e)
+{
+    struct token_counts_walk walk;
+    struct token_count pair;
+    memset(strings, 0, m * sizeof *strings);
+    token_counts_walk_begin(&walk, t, e);
+    while (token_counts_walk_next(&walk, &pair))
+        strings[pair.feature]++;
+    return token_counts_walk_end(&walk);
 }

@@ -16,7 +16,7 @@
 #include "base/rng.h"
 #include "encode/examples.h"
 #include "encode/levels.h"
-#include "encode/token_counts.h"
+#include "encode/token_choice.h"
 #include "encode/windows.h"
 
 static struct err e;
@@ -132,47 +132,104 @@ static void test_one_example_of_a_context(void **state)
     examples_free(&x);
 }
 
-/* Far more pairs than a table begins with. */
-static void test_token_counts_grow(void **state)
+/* Far more pairs than a table begins with; with little memory, runs in the file
+ * that have to be joined. Values of which a double would lose a part. */
+static void count_tokens(uint64_t memory, bool runs, struct token_count **pairs,
+                         size_t *n)
 {
-    (void)state;
     enum { FEATURES = 50, STRINGS = 400, ADDS = 60000 };
     static uint32_t count[FEATURES][STRINGS];
     struct token_counts t;
     struct team team = {2};
     struct rng r = rng_at(5, RNG_TEST, 0);
-    assert_int_equal(token_counts_init(&t, 2, &e), 0);
+    memset(count, 0, sizeof count);
+    assert_int_equal(token_counts_init(&t, 2, memory, "x", &e), 0);
     for (int i = 0; i < ADDS; i++) {
         uint32_t f = (uint32_t)rng_below(&r, FEATURES);
         uint32_t id = (uint32_t)rng_below(&r, STRINGS);
+        float value = f == 7 ? 1e9F * rng_float(&r) + 1e-3F : (float)(f + id);
         count[f][id]++;
-        assert_int_equal(token_counts_add(&t, f % 2, f, id, (float)(f + id)),
-                         0);
+        token_counts_prefetch(&t, f >= 25, f, id);
+        token_counts_add(&t, f >= 25, f, id, value);
     }
+    assert_int_equal(token_counts_check(&t, &e), 0);
+    assert_int_equal(t.parts[0].n_runs > 3, runs);
     token_counts_finish(&t, &team);
     uint64_t strings[FEATURES];
-    token_counts_strings(&t, strings, FEATURES);
-    struct token_count *pairs;
-    size_t n, at = 0;
-    assert_int_equal(
-        token_counts_select(&t, &pairs, &n, FEATURES, STRINGS, STRINGS, &e), 0);
+    assert_int_equal(token_counts_strings(&t, strings, FEATURES, &e), 0);
+    struct token_choice all = {FEATURES, STRINGS, STRINGS};
+    assert_int_equal(token_choice_make(pairs, n, &t, &all, &e), 0);
+    size_t at = 0;
     for (uint32_t id = 0; id < STRINGS; id++)
         for (uint32_t f = 0; f < FEATURES; f++) {
             if (count[f][id] == 0)
                 continue;
             strings[f]--;
-            assert_true(at < n);
-            assert_int_equal(pairs[at].vocab, id);
-            assert_int_equal(pairs[at].feature, f);
-            assert_int_equal(pairs[at].count, count[f][id]);
-            assert_true(pairs[at].max == (float)(f + id));
-            assert_true(pairs[at].sum == (double)count[f][id] * (f + id));
-            at++;
+            assert_true(at < *n);
+            const struct token_count *pair = &(*pairs)[at++];
+            assert_int_equal(pair->vocab, id);
+            assert_int_equal(pair->feature, f);
+            assert_int_equal(pair->count, count[f][id]);
+            if (f == 7)
+                continue;
+            assert_true(pair->max == (float)(f + id));
+            assert_true(pair->sum == (double)count[f][id] * (f + id));
         }
-    assert_int_equal(at, n);
+    assert_int_equal(at, *n);
     for (int f = 0; f < FEATURES; f++)
         assert_int_equal(strings[f], 0);
-    free(pairs);
+    token_counts_free(&t);
+}
+
+static void test_token_counts(void **state)
+{
+    (void)state;
+    struct token_count *large, *small;
+    size_t n_large, n_small;
+    count_tokens(1 << 30, false, &large, &n_large);
+    count_tokens(0, true, &small, &n_small);
+    assert_int_equal(n_large, n_small);
+    assert_memory_equal(large, small, n_large * sizeof *large);
+    free(large);
+    free(small);
+}
+
+/* Keeps a pair that is among the two first of its feature or of its string, by
+ * count or by max, and no other. */
+static void test_token_choice(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t feature, vocab, count;
+        float value;
+        bool kept;
+    } pairs[] = {
+        {0, 0, 9, 1, true},  /* first by count */
+        {0, 1, 8, 1, true},  /* second */
+        {0, 2, 1, 9, true},  /* first by max */
+        {0, 3, 2, 8, true},  /* second */
+        {0, 4, 3, 2, false}, /* neither, and string 4 has better ones */
+        {0, 5, 3, 3, true},  /* the only one of string 5 */
+        {1, 4, 4, 5, true},  /* string 4 */
+        {2, 4, 5, 4, true},
+    };
+    enum { PAIRS = sizeof pairs / sizeof *pairs };
+    struct token_counts t;
+    struct team team = {1};
+    assert_int_equal(token_counts_init(&t, 1, 0, "x", &e), 0);
+    for (size_t i = 0; i < PAIRS; i++)
+        for (uint32_t c = 0; c < pairs[i].count; c++)
+            token_counts_add(&t, 0, pairs[i].feature, pairs[i].vocab,
+                             pairs[i].value);
+    token_counts_finish(&t, &team);
+    struct token_choice choice = {3, 6, 2};
+    struct token_count *kept;
+    size_t n;
+    assert_int_equal(token_choice_make(&kept, &n, &t, &choice, &e), 0);
+    assert_int_equal(n, PAIRS - 1);
+    for (size_t i = 0; i < n; i++)
+        assert_false(kept[i].feature == 0 && kept[i].vocab == 4);
+    free(kept);
     token_counts_free(&t);
 }
 
@@ -216,7 +273,8 @@ int main(void)
         cmocka_unit_test(test_best_is_a_total_order),
         cmocka_unit_test(test_best_of_a_key),
         cmocka_unit_test(test_one_example_of_a_context),
-        cmocka_unit_test(test_token_counts_grow),
+        cmocka_unit_test(test_token_counts),
+        cmocka_unit_test(test_token_choice),
         cmocka_unit_test(test_windows),
         cmocka_unit_test(test_context_of_a_row),
     };

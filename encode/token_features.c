@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "encode/token_features.h"
+
+#include <stdlib.h>
+
+#include "encode/tables.h"
+#include "encode/token_choice.h"
+
+enum { BATCH = 1024 };
+
+static void *choose(void *ctx)
+{
+    struct token_features *f = ctx;
+    const struct scan *s = f->scan;
+    struct token_choice choice = {
+        s->statistics.m, tables_string_ids(s->in.dump), STORE_TOKEN_FEATURES};
+    f->code = token_choice_make(&f->pairs, &f->n, &s->strings, &choice, &f->e);
+    f->done = true;
+    return NULL;
+}
+
+void token_features_begin(struct token_features *f, const struct scan *s)
+{
+    *f = (struct token_features){.scan = s};
+    f->threaded = s->in.team->threads > 1 &&
+                  pthread_create(&f->thread, NULL, choose, f) == 0;
+}
+
+static void wait_for(struct token_features *f)
+{
+    if (f->threaded)
+        (void)pthread_join(f->thread, NULL);
+    f->threaded = false;
+}
+
+struct batch {
+    const struct token_count *pairs;
+    size_t n; /* left */
+    struct store_token_feature rows[BATCH];
+};
+
+static int next_batch(void *ctx, const void **rows, size_t *n, struct err *e)
+{
+    (void)e;
+    struct batch *b = ctx;
+    *n = b->n < BATCH ? b->n : BATCH;
+    for (size_t i = 0; i < *n; i++, b->pairs++)
+        b->rows[i] = (struct store_token_feature){
+            .vocab = b->pairs->vocab,
+            .feature = b->pairs->feature,
+            .count = b->pairs->count,
+            .max = (double)b->pairs->max,
+            .mean = b->pairs->sum / (double)b->pairs->count};
+    b->n -= *n;
+    *rows = b->rows;
+    return 0;
+}
+
+int token_features_write(struct token_features *f, struct store_writer *w,
+                         struct err *e)
+{
+    wait_for(f);
+    if (!f->done)
+        (void)choose(f);
+    if (f->code != 0)
+        return err_set(e, f->code, "%s", f->e.msg);
+    struct batch b = {.pairs = f->pairs, .n = f->n};
+    struct store_source source = {next_batch, &b};
+    return store_writer_token_features(w, &source, e);
+}
+
+void token_features_end(struct token_features *f)
+{
+    wait_for(f);
+    free(f->pairs);
+    *f = (struct token_features){0};
+}
