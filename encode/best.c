@@ -2,6 +2,7 @@
 #include "encode/best.h"
 
 #include <assert.h>
+#include <math.h>
 
 int best_init(struct best *b, size_t slots, size_t limit, struct err *e)
 {
@@ -14,6 +15,11 @@ int best_init(struct best *b, size_t slots, size_t limit, struct err *e)
                          "examples", e);
     if (code == 0)
         code = arena_get(&b->arena, &b->n, slots, sizeof *b->n, "examples", e);
+    if (code == 0)
+        code = arena_get(&b->arena, &b->least, slots, sizeof *b->least,
+                         "examples", e);
+    for (size_t slot = 0; code == 0 && slot < slots; slot++)
+        b->least[slot] = -INFINITY;
     if (code != 0)
         best_free(b);
     return code;
@@ -52,11 +58,14 @@ void best_offer(struct best *b, size_t slot, struct best_entry entry)
     for (; at > 0 && best_before(&entry, &list[at - 1]); at--)
         list[at] = list[at - 1];
     list[at] = entry;
+    if (b->n[slot] == b->limit)
+        b->least[slot] = list[b->limit - 1].score;
 }
 
 void best_empty(struct best *b, size_t slot)
 {
     b->n[slot] = 0;
+    b->least[slot] = -INFINITY;
 }
 
 const struct best_entry *best_list(const struct best *b, size_t slot, size_t *n)

@@ -24,6 +24,7 @@ struct best {
     size_t limit;               /* entries of a list */
     struct best_entry *entries; /* (slots, limit), best first */
     uint16_t *n;                /* (slots) */
+    float *least; /* (slots) a score below it comes too late */
     struct arena arena;
 };
 
@@ -33,6 +34,13 @@ int best_init(struct best *b, size_t slots, size_t limit, struct err *e);
 void best_free(struct best *b);
 
 void best_offer(struct best *b, size_t slot, struct best_entry entry);
+
+/* Whether an entry with this score would change nothing, now and later: most
+ * offers end here, without a look at their list. */
+static inline bool best_is_late(const struct best *b, size_t slot, float score)
+{
+    return score < b->least[slot];
+}
 
 /* Whether a ranks before b, their keys aside. */
 bool best_before(const struct best_entry *a, const struct best_entry *b);

@@ -14,7 +14,7 @@
 
 /* Rows of a full chunk: enough to keep the encoder's blocks and threads busy,
  * small enough that a dense SAE's codes fit into memory. */
-enum { CHUNK_ROWS = 2048 };
+enum { CHUNK_ROWS = 4096 };
 
 /* No active feature has anything from the head. */
 #define CHUNK_NO_CODE UINT32_MAX

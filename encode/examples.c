@@ -26,6 +26,8 @@ void examples_free(struct examples *x)
 void examples_offer(struct examples *x, size_t slot, uint32_t context,
                     struct best_entry entry)
 {
+    if (best_is_late(&x->best, slot, entry.score))
+        return;
     if (x->context[slot] != context + 1) {
         if (x->context[slot] != 0)
             best_offer(&x->best, slot, x->pending[slot]);

@@ -20,7 +20,7 @@ enum {
     D = HEADS * D_HEAD,
     M = 96,
     LAYERS = 2,
-    TOKENS = 5000, /* more than two chunks */
+    TOKENS = 9000, /* more than two chunks */
     VOCAB = 120,
     DEAD_FEATURE = 5,
 };
