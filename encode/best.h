@@ -24,7 +24,7 @@ struct best {
     size_t limit;               /* entries of a list */
     struct best_entry *entries; /* (slots, limit), best first */
     uint16_t *n;                /* (slots) */
-    float *least; /* (slots) a score below it comes too late */
+    float *least;               /* (slots) a score below it comes too late */
     struct arena arena;
 };
 

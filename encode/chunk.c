@@ -137,6 +137,15 @@ static void find_head_codes(struct chunk *c, size_t r)
     }
 }
 
+/* Brings a feature's row of W_enc nearer: rows come in no order that hardware
+ * would see. */
+static void expect_feature(const struct sae *s, uint32_t feature)
+{
+    const float *w = s->w_enc + feature * s->d;
+    for (size_t i = 0; i < s->d; i += 16)
+        __builtin_prefetch(w + i, 0, 2);
+}
+
 static void attribute_rows(void *ctx, size_t item, int thread)
 {
     (void)thread;
@@ -146,6 +155,8 @@ static void attribute_rows(void *ctx, size_t item, int thread)
     for (size_t r = item * ATTRIBUTE_ROWS; r < end && r < c->n; r++) {
         for (size_t i = codes->start[r]; i < codes->start[r + 1]; i++) {
             c->row[i] = (uint32_t)r;
+            if (i + 2 < codes->start[c->n])
+                expect_feature(c->sae, codes->feature[i + 2]);
             sae_attribute(c->sae, c->offsets, c->x + r * c->sae->d,
                           codes->feature[i], c->heads,
                           c->dfa + i * (size_t)c->heads);
