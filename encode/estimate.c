@@ -17,7 +17,10 @@ enum { EXAMPLE_BYTES = 20, HEAD_EXAMPLE_BYTES = 30, TOKEN_FEATURE_BYTES = 45 };
 
 /* How often a pair of feature and token string recurs, on text like the demo's,
  * and what it takes in a half-full table. */
-enum { ACTIVATIONS_A_PAIR = 4, PAIR_BYTES = 48 };
+enum { ACTIVATIONS_A_PAIR = 4, PAIR_BYTES = 64 };
+/* An activation of the sample while it is sorted, and while it waits for that
+ * in a file. */
+enum { SORTED_BYTES = 5, WAITING_BYTES = 12 };
 
 /* Encodes and counts a chunk as the run would, in `seconds`. */
 static int measure(double *seconds, double *l0, struct scan *s, struct err *e)
@@ -54,7 +57,20 @@ static double memory_bytes(const struct scan *s, double l0)
     double sampled = (double)s->in.sample->tokens;
     double pairs = (double)s->tokens * l0 / ACTIVATIONS_A_PAIR;
     double share = (double)s->in.memory / SCAN_MEMORY_SHARES;
-    return held + fmin(sampled * l0 * 5, share) + pairs * PAIR_BYTES;
+    return held + fmin(sampled * l0 * SORTED_BYTES, share) +
+           fmin(pairs * PAIR_BYTES, share);
+}
+
+/* Codes of all tokens, head codes of the sample, and what does not fit into
+ * memory. */
+static double spill_bytes(const struct scan *s, double l0)
+{
+    double sampled = (double)s->in.sample->tokens;
+    double share = (double)s->in.memory / SCAN_MEMORY_SHARES;
+    double waiting = fmax(sampled * l0 - share / SORTED_BYTES, 0);
+    double pairs = (double)s->tokens * l0 / ACTIVATIONS_A_PAIR;
+    return (double)s->tokens * (4 + 8 * l0) + sampled * 4 * s->heads +
+           waiting * WAITING_BYTES + fmax(pairs * PAIR_BYTES - share, 0) / 2;
 }
 
 /* Adds one SAE. Memory and the temporary file are those of the largest. */
@@ -63,7 +79,7 @@ static void add(struct encode_estimate *out, const struct scan *s,
                 double l0)
 {
     double activations = (double)s->in.sample->tokens * l0;
-    double spill = (double)s->tokens * (4 + 8 * l0);
+    double spill = spill_bytes(s, l0);
     double memory = memory_bytes(s, l0);
     out->activations += activations;
     out->seconds += (double)s->tokens * seconds_a_token +
