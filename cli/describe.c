@@ -69,6 +69,7 @@ static int add_dump(json_t *item, const struct dump *d, struct err *e)
 {
     const struct dump_info *i = dump_info(d);
     const struct vocab *v = dump_vocab(d);
+    const struct dump_groups *groups = dump_groups(d);
     const struct fact facts[] = {
         {"kind", json_string("dump")},
         {"model", text_json(i->model)},
@@ -79,6 +80,7 @@ static int add_dump(json_t *item, const struct dump *d, struct err *e)
         {"d_model", number_json(i->d_model, 0)},
         {"tokens", json_integer((json_int_t)i->tokens)},
         {"contexts", number_json((int64_t)i->contexts, 0)},
+        {"groups", number_json(groups != NULL ? (int64_t)groups->n : 0, 0)},
         {"token_ids", json_boolean(dump_tokens(d) != NULL)},
         {"vocabulary", number_json(v != NULL ? (int64_t)v->n : 0, 0)},
         {"dtype", json_string(dtype_name(i->dtype))},

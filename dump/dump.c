@@ -60,6 +60,7 @@ static int open_paths(struct dump *d, const char *const *paths, size_t n_paths,
         TRY(dump_open_folder(d, paths[0], options, e));
     else
         TRY(dump_open_arrays(d, paths, n_paths, options, e));
+    TRY(dump_read_groups(d, options, e));
     if (options->model == NULL)
         return 0;
     size_t length = strlen(options->model);
@@ -128,6 +129,11 @@ const float *dump_w_o(const struct dump *d, int layer)
 const struct vocab *dump_vocab(const struct dump *d)
 {
     return d->vocab.n != 0 ? &d->vocab : NULL;
+}
+
+const struct dump_groups *dump_groups(const struct dump *d)
+{
+    return d->groups.n != 0 ? &d->groups : NULL;
 }
 
 /* ---- reading ---- */
@@ -315,6 +321,7 @@ int dump_verify(const struct dump *d, struct err *e)
     TRY(verify_file(d, &m->contexts, e));
     TRY(verify_file(d, &m->vocab, e));
     TRY(verify_file(d, &m->weights, e));
+    TRY(verify_file(d, &m->groups, e));
     for (size_t i = 0; i < m->n_shards; i++)
         TRY(verify_file(d, &m->shards[i].file, e));
     return 0;

@@ -4,7 +4,7 @@
  * tokens.npy, contexts.npy, vocab.json, layerLL-SSSSS.safetensors) or bare .npy
  * and .safetensors arrays in a named layout. Both become the same thing: for
  * every layer a matrix (tokens, heads × d_head), head-major within a row, plus
- * tokens, contexts and vocabulary where they are known.
+ * tokens, contexts, their groups and vocabulary where they are known.
  *
  * An open dump is constant: any number of threads may read it.
  */
@@ -24,6 +24,7 @@ enum {
     DUMP_LAYERS_MAX = 1024,
     DUMP_HEADS_MAX = 65536,
     DUMP_WIDTH_MAX = 1 << 20, /* heads × d_head */
+    DUMP_GROUPS_MAX = 1024,   /* what is counted takes features × groups */
 };
 
 /* Shapes that a bare array can have; nothing is guessed. */
@@ -37,16 +38,18 @@ enum dump_layout {
 
 /* How the user names the input: options shared by train, encode and info. */
 struct dump_options {
-    int layout;            /* enum dump_layout */
-    int64_t heads;         /* tokens,d only: 0 means one head */
-    int64_t first_layer;   /* number of the (first) layer in a bare array */
-    const char *tensor;    /* name inside a .safetensors with several */
-    const char *token_ids; /* .npy, 1-D, or 2-D (contexts, positions) */
-    const char *tokenizer; /* folder with vocab.json */
-    const char *vocab;     /* vocab.json */
-    const char *model;     /* recorded in place of a manifest's */
+    int layout;              /* enum dump_layout */
+    int64_t heads;           /* tokens,d only: 0 means one head */
+    int64_t first_layer;     /* number of the (first) layer in a bare array */
+    const char *tensor;      /* name inside a .safetensors with several */
+    const char *token_ids;   /* .npy, 1-D, or 2-D (contexts, positions) */
+    const char *tokenizer;   /* folder with vocab.json */
+    const char *vocab;       /* vocab.json */
+    const char *model;       /* recorded in place of a manifest's */
+    const char *groups;      /* .npy: the group of each context, or -1 */
+    const char *group_names; /* with commas between, or NULL */
 };
-enum { DUMP_OPTION_COUNT = 8 }; /* a constant, for static option groups */
+enum { DUMP_OPTION_COUNT = 10 }; /* a constant, for static option groups */
 extern const struct option dump_option_table[DUMP_OPTION_COUNT];
 
 /* What is known about a dump; strings live as long as the dump. */
@@ -55,7 +58,8 @@ struct dump_info {
     const char *model;       /* "unknown" if nobody said */
     const char *fingerprint; /* 32 hex digits: over the manifest with its
                                 checksums (a folder) or shape, data, tokens
-                                and contexts (arrays); not over paths */
+                                and contexts (arrays), and the groups of the
+                                options; not over paths */
     int first_layer;         /* number of the first layer: usually 0 */
     int layers, heads, d_head;
     int d_model;       /* 0 if unknown */
@@ -65,6 +69,14 @@ struct dump_info {
     const char *bos;       /* "always", "never", "unknown": each context begins
                               with the BOS token */
     int fold_value_biases; /* 1 yes, 0 no (raw Hugging Face z), -1 unknown */
+};
+
+/* Kinds of documents: which contexts come from the same source, or have the
+ * same label. */
+struct dump_groups {
+    size_t n;
+    char **names;              /* [n], all different */
+    const int32_t *of_context; /* [contexts] below n, or -1: in none */
 };
 
 struct dump;
@@ -85,6 +97,8 @@ const int32_t *dump_tokens(const struct dump *d);
 const int64_t *dump_contexts(const struct dump *d);
 /* NULL if unknown. */
 const struct vocab *dump_vocab(const struct dump *d);
+/* NULL if unknown; else the contexts are known. */
+const struct dump_groups *dump_groups(const struct dump *d);
 
 /* The output projection of a layer, (heads, d_head, d_model), or NULL if the
  * dump has none. */

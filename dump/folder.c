@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/output.h"
+#include "dump/groups.h"
 #include "dump/parts.h"
 #include "dump/weights.h"
 #include "dump/tokens.h"
@@ -161,6 +162,20 @@ static int read_weights(struct dump *d, const char *folder, struct err *e)
     return weights_read(&d->w_o, path, &d->info, &d->arena, e);
 }
 
+static int read_groups(struct dump *d, const char *folder, struct err *e)
+{
+    struct manifest *m = &d->manifest;
+    char path[OUTPUT_PATH_MAX];
+    uint64_t n;
+    int32_t *of_context;
+    if (m->groups.name == NULL)
+        return 0;
+    TRY(output_join(path, folder, m->groups.name, e));
+    TRY(groups_read(&of_context, &n, &d->arena, path, e));
+    d->groups = (struct dump_groups){m->n_groups, m->group_names, of_context};
+    return groups_check(&d->groups, n, d->info.contexts, path, e);
+}
+
 int dump_open_folder(struct dump *d, const char *path,
                      const struct dump_options *options, struct err *e)
 {
@@ -170,5 +185,6 @@ int dump_open_folder(struct dump *d, const char *path,
     TRY(read_vocab(d, path, options, e));
     TRY(read_tokens(d, path, e));
     TRY(read_weights(d, path, e));
-    return read_contexts(d, path, e);
+    TRY(read_contexts(d, path, e));
+    return read_groups(d, path, e);
 }

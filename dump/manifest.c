@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "dump/groups.h"
 #include "dump/safetensors.h"
 
 static const char format_name[] = "headscope dump";
@@ -227,6 +228,17 @@ static int read_shards(struct manifest *m, const json_t *root, const char *path,
     return 0;
 }
 
+/* The names; the file says which context is of which group. */
+static int read_groups(struct manifest *m, const json_t *root, const char *path,
+                       struct err *e)
+{
+    TRY(read_side_file(m, &m->groups, root, "groups_file", path, e));
+    if (m->groups.name == NULL)
+        return 0;
+    return groups_read_names(&m->group_names, &m->n_groups, &m->arena, root,
+                             path, e);
+}
+
 static int check_side_files(const struct manifest *m, const char *path,
                             struct err *e)
 {
@@ -234,6 +246,9 @@ static int check_side_files(const struct manifest *m, const char *path,
         return err_set(e, ERR_INPUT,
                        "%s: 'contexts' and 'contexts_file' disagree on whether "
                        "contexts are known",
+                       path);
+    if (m->groups.name != NULL && m->contexts.name == NULL)
+        return err_set(e, ERR_INPUT, "%s: 'groups_file' without contexts_file",
                        path);
     return 0;
 }
@@ -254,6 +269,7 @@ static int read_root(struct manifest *m, const json_t *root, const char *path,
     TRY(read_side_file(m, &m->contexts, root, "contexts_file", path, e));
     TRY(read_side_file(m, &m->vocab, root, "vocab_file", path, e));
     TRY(read_side_file(m, &m->weights, root, "weights_file", path, e));
+    TRY(read_groups(m, root, path, e));
     TRY(check_side_files(m, path, e));
     return read_shards(m, root, path, e);
 }
@@ -311,13 +327,26 @@ static json_t *shards_json(const struct manifest *m)
     return array;
 }
 
+/* Dumps without groups do not mention them. */
+static int add_groups_json(json_t *root, const struct manifest *m)
+{
+    if (m->groups.name == NULL)
+        return 0;
+    int bad = json_object_set_new(
+        root, "groups", groups_names_json(m->group_names, m->n_groups));
+    return json_object_set_new(root, "groups_file",
+                               side_file_json(&m->groups)) != 0
+               ? -1
+               : bad;
+}
+
 static json_t *manifest_json(const struct manifest *m)
 {
     const struct dump_info *info = &m->info;
     json_t *fold = info->fold_value_biases < 0
                        ? json_null()
                        : json_boolean(info->fold_value_biases);
-    return json_pack(
+    json_t *root = json_pack(
         "{s:s, s:i, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:s, s:I, s:I, s:s, "
         "s:o, s:o, s:o, s:o, s:o, s:o}",
         "format", format_name, "version", FORMAT_VERSION, "model", info->model,
@@ -329,6 +358,10 @@ static json_t *manifest_json(const struct manifest *m)
         side_file_json(&m->tokens), "contexts_file",
         side_file_json(&m->contexts), "vocab_file", side_file_json(&m->vocab),
         "weights_file", side_file_json(&m->weights), "shards", shards_json(m));
+    if (root != NULL && add_groups_json(root, m) == 0)
+        return root;
+    json_decref(root);
+    return NULL;
 }
 
 int manifest_write(const struct manifest *m, const char *path, struct err *e)

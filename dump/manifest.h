@@ -26,7 +26,9 @@ struct manifest_shard {
 
 struct manifest {
     struct dump_info info; /* path and fingerprint are not part of it */
-    struct manifest_file tokens, contexts, vocab, weights;
+    struct manifest_file tokens, contexts, vocab, weights, groups;
+    size_t n_groups; /* 0 without the file */
+    char **group_names;
     /* By layer, then by row; each layer's rows are complete. */
     size_t n_shards;
     struct manifest_shard *shards;

@@ -32,9 +32,10 @@ struct dump {
     size_t n_sources;
     int32_t *tokens;
     int64_t *contexts;
-    struct vocab vocab;       /* n 0: unknown */
-    float *w_o;               /* (layers, heads, d_head, d_model), or NULL */
-    struct manifest manifest; /* of a folder; else zeroed */
+    struct vocab vocab;        /* n 0: unknown */
+    struct dump_groups groups; /* n 0: unknown */
+    float *w_o;                /* (layers, heads, d_head, d_model), or NULL */
+    struct manifest manifest;  /* of a folder; else zeroed */
     struct arena arena;
 };
 
@@ -43,6 +44,11 @@ int dump_open_folder(struct dump *d, const char *path,
                      const struct dump_options *options, struct err *e);
 int dump_open_arrays(struct dump *d, const char *const *paths, size_t n_paths,
                      const struct dump_options *options, struct err *e);
+
+/* Reads the groups that the options name, if they do, in place of what is known
+ * of them, and makes them part of the fingerprint. Call last. */
+int dump_read_groups(struct dump *d, const struct dump_options *options,
+                     struct err *e);
 
 /* Reads the vocabulary that the options name, if they do. */
 int dump_read_vocab(struct dump *d, const struct dump_options *options,

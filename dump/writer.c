@@ -9,6 +9,7 @@
 
 #include "base/output.h"
 #include "base/utf8.h"
+#include "dump/groups.h"
 #include "dump/manifest.h"
 #include "dump/npy.h"
 #include "dump/safetensors.h"
@@ -173,6 +174,22 @@ int dump_writer_vocab(struct dump_writer *w, const struct vocab *v,
     TRY(vocab_write(v, path, e));
     w->n_vocab = v->n;
     return record(w, &w->manifest.vocab, name, e);
+}
+
+int dump_writer_groups(struct dump_writer *w, const struct dump_groups *groups,
+                       struct err *e)
+{
+    struct manifest *m = &w->manifest;
+    uint64_t contexts = m->info.contexts;
+    TRY(groups_check_names(groups->names, groups->n, "groups", e));
+    TRY(groups_check(groups, contexts, contexts, "groups", e));
+    TRY(arena_get(&m->arena, &m->group_names, groups->n, sizeof *m->group_names,
+                  "names of groups", e));
+    for (size_t i = 0; i < groups->n; i++)
+        TRY(arena_string(&m->arena, &m->group_names[i], groups->names[i], e));
+    m->n_groups = groups->n;
+    return write_array(w, &m->groups, "groups.npy", DTYPE_I32, contexts,
+                       groups->of_context, e);
 }
 
 int dump_writer_weights(struct dump_writer *w, const float *const *w_o,

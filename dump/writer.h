@@ -4,7 +4,7 @@
  * name at commit. Rows of each layer come in order; layers may alternate. One
  * thread.
  *
- * Call order: open, tokens, vocab, rows..., commit; abort at any point.
+ * Call order: open, tokens, groups, vocab, rows..., commit; abort at any point.
  */
 #ifndef DUMP_WRITER_H
 #define DUMP_WRITER_H
@@ -27,6 +27,11 @@ int dump_writer_tokens(struct dump_writer *w, const int32_t *ids,
                        const int64_t *contexts, struct err *e);
 int dump_writer_vocab(struct dump_writer *w, const struct vocab *v,
                       struct err *e);
+
+/* After the tokens: which group each context belongs to; see dump_groups. May
+ * be left out. */
+int dump_writer_groups(struct dump_writer *w, const struct dump_groups *groups,
+                       struct err *e);
 
 /* w_o[info.layers]: each layer's output projection (heads, d_head, d_model),
  * for what lies behind z. May be left out. */

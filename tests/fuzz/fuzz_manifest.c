@@ -20,6 +20,7 @@ static void remove_dump(void)
     static const char *const names[] = {"manifest.json",
                                         "tokens.npy",
                                         "contexts.npy",
+                                        "groups.npy",
                                         "vocab.json",
                                         "layer00-00000.safetensors",
                                         "layer01-00000.safetensors"};
@@ -35,8 +36,12 @@ static int write_dump(struct dump_writer *w, struct err *e)
     static const int32_t ids[TOKENS] = {0, 1, 2, 0, 1, 2};
     static const int64_t contexts[] = {0, 2, 6};
     static const float rows[TOKENS * WIDTH] = {1, 2, 3};
+    static char *names[] = {"a", "b"};
+    static const int32_t of_context[] = {1, -1};
+    const struct dump_groups groups = {2, names, of_context};
     struct vocab v;
     TRY(dump_writer_tokens(w, ids, contexts, e));
+    TRY(dump_writer_groups(w, &groups, e));
     TRY(vocab_init(&v, 3, e));
     int code = dump_writer_vocab(w, &v, e);
     vocab_free(&v);
@@ -79,6 +84,10 @@ static void read_all(const struct dump *d)
         (void)dump_read(d, info->first_layer + l, 0, (size_t)info->tokens, rows,
                         &e);
     }
+    const struct dump_groups *groups = dump_groups(d);
+    for (uint64_t c = 0; groups != NULL && c < info->contexts; c++)
+        if (groups->of_context[c] >= (int32_t)groups->n)
+            abort();
     (void)dump_verify(d, &e);
 }
 
