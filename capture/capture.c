@@ -10,8 +10,8 @@
 #include "base/output.h"
 #include "base/progress.h"
 #include "base/utf8.h"
-#include "capture/contexts.h"
 #include "capture/gpt2.h"
+#include "capture/texts.h"
 #include "dump/writer.h"
 
 /* Tokens of a group: enough for BLAS to run at full speed, few enough that
@@ -29,7 +29,7 @@ struct capture {
     char name[256]; /* of the model */
     struct gpt2 model;
     struct tokenizer *tokenizer;
-    struct contexts contexts;
+    struct texts texts;
     struct capture_plan plan;
     size_t *group;             /* [groups + 1] the first context of each */
     size_t groups, group_rows; /* rows of the largest */
@@ -57,7 +57,7 @@ static int load_model(struct capture *c, const char *folder, struct err *e)
     return 0;
 }
 
-static int read_contexts(struct capture *c, struct err *e)
+static int read_texts(struct capture *c, struct err *e)
 {
     const struct capture_options *o = c->o;
     struct contexts_options cut = {
@@ -75,15 +75,15 @@ static int read_contexts(struct capture *c, struct err *e)
         return err_set(e, ERR_INPUT,
                        "--context 1 leaves no room beside the BOS token; give "
                        "--bos never");
-    return contexts_read(&c->contexts, c->tokenizer, o->text, &cut, e);
+    return texts_read(&c->texts, c->tokenizer, o->text, &cut, e);
 }
 
 /* Packs whole contexts, in order, into groups of at most GROUP_ROWS tokens
  * (more where one context alone is longer). */
 static int make_groups(struct capture *c, struct err *e)
 {
-    const int64_t *starts = c->contexts.starts;
-    size_t n = (size_t)c->contexts.n;
+    const int64_t *starts = c->texts.contexts.starts;
+    size_t n = (size_t)c->texts.contexts.n;
     TRY(arena_get(&c->arena, &c->group, n + 1, sizeof *c->group, "groups", e));
     for (size_t first = 0, end; first < n; first = end) {
         end = first + 1;
@@ -119,8 +119,8 @@ static void make_plan(struct capture *c)
 {
     struct capture_plan *p = &c->plan;
     uint64_t row = (uint64_t)p->layers * (uint64_t)c->model.config.d_model;
-    p->contexts = c->contexts.n;
-    p->tokens = c->contexts.tokens;
+    p->contexts = c->texts.contexts.n;
+    p->tokens = c->texts.contexts.tokens;
     p->heads = c->model.config.heads;
     p->d_head = c->model.config.d_head;
     p->dtype = capture_dtype(c->o);
@@ -138,7 +138,7 @@ static int open_all(struct capture *c, const char *folder, struct err *e)
     TRY(load_model(c, folder, e));
     TRY(capture_parse_layers(&c->plan.first_layer, &c->plan.layers,
                              c->o->layers, c->model.config.layers, e));
-    TRY(read_contexts(c, e));
+    TRY(read_texts(c, e));
     TRY(make_groups(c, e));
     make_plan(c);
     log_line(LOG_DETAIL,
@@ -171,7 +171,7 @@ void capture_close(struct capture **c)
         return;
     gpt2_close(&(*c)->model);
     tokenizer_close(&(*c)->tokenizer);
-    contexts_free(&(*c)->contexts);
+    texts_free(&(*c)->texts);
     arena_free(&(*c)->arena);
     free(*c);
     *c = NULL;
@@ -212,8 +212,8 @@ static float **slot_of(const struct run *r, int bank, size_t i)
 static struct gpt2_batch batch_of(const struct capture *c, size_t group)
 {
     size_t first = c->group[group];
-    return (struct gpt2_batch){.ids = c->contexts.ids,
-                               .starts = c->contexts.starts + first,
+    return (struct gpt2_batch){.ids = c->texts.contexts.ids,
+                               .starts = c->texts.contexts.starts + first,
                                .contexts = c->group[group + 1] - first};
 }
 
@@ -275,6 +275,14 @@ static void run_close(struct run *r)
     arena_free(&r->arena);
 }
 
+/* Several texts are groups of contexts. */
+static int write_groups(struct run *r, struct err *e)
+{
+    const struct texts *x = &r->c->texts;
+    const struct dump_groups groups = {x->n, x->names, x->text};
+    return x->n > 1 ? dump_writer_groups(r->writer, &groups, e) : 0;
+}
+
 /* Conv1D has its weight (in, out): rows of z come head by head as they are. */
 static int write_weights(struct run *r, struct err *e)
 {
@@ -306,7 +314,9 @@ static int begin_dump(struct run *r, bool force, struct err *e)
         .fold_value_biases = 0,
     };
     TRY(dump_writer_open(&r->writer, c->o->output, &info, force, e));
-    TRY(dump_writer_tokens(r->writer, c->contexts.ids, c->contexts.starts, e));
+    TRY(dump_writer_tokens(r->writer, c->texts.contexts.ids,
+                           c->texts.contexts.starts, e));
+    TRY(write_groups(r, e));
     TRY(dump_writer_vocab(r->writer, tokenizer_vocab(c->tokenizer), e));
     return write_weights(r, e);
 }
@@ -330,7 +340,8 @@ static int run_waves(struct run *r, struct progress *bar, struct err *e)
             return r->e.code;
         }
         first += r->now.n;
-        progress_set(bar, (uint64_t)c->contexts.starts[c->group[first]], NULL);
+        progress_set(bar, (uint64_t)c->texts.contexts.starts[c->group[first]],
+                     NULL);
     }
     return 0;
 }
@@ -367,7 +378,7 @@ int capture_measure(struct capture *c, double *tokens_per_second, struct err *e)
         double begin = clock_seconds();
         team_run(c->team, work, &r, 1 + r.now.n);
         double seconds = clock_seconds() - begin;
-        int64_t tokens = c->contexts.starts[c->group[r.now.n]];
+        int64_t tokens = c->texts.contexts.starts[c->group[r.now.n]];
         *tokens_per_second = (double)tokens / seconds;
     }
     run_close(&r);

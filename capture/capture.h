@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The stage: a model folder and a text become a dump of z (docs/formats.md).
+ * The stage: a model folder and texts become a dump of z (docs/formats.md).
  * Contexts are packed into groups of about a thousand tokens; the thread team
  * runs groups, each thread with a workspace of its own, while the groups before
  * them are written in order. What a group is does not depend on the number of
@@ -26,7 +26,7 @@ struct capture_plan {
 
 struct capture;
 
-/* Loads the model, its tokenizer and the text, and checks all that can be
+/* Loads the model, its tokenizer and the texts, and checks all that can be
  * checked without running. Keeps `o` and `team`. */
 int capture_open(struct capture **out, const char *model,
                  const struct capture_options *o, const struct team *team,

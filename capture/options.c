@@ -16,9 +16,11 @@ const struct option capture_option_table[CAPTURE_OPTION_COUNT] = {
     {.name = "text",
      .type = OPTION_TEXT,
      .offset = FIELD(text),
-     .value = "FILE",
+     .value = "FILE[,FILE...]",
      .help =
-         "UTF-8 text to read, documents separated by <|endoftext|>; needed"},
+         "UTF-8 text to read, documents separated by <|endoftext|>; needed. "
+         "Of several files each is a group of contexts with the file's "
+         "name, and the database counts features by group"},
     {.name = "layers",
      .type = OPTION_TEXT,
      .offset = FIELD(layers),
@@ -43,8 +45,8 @@ const struct option capture_option_table[CAPTURE_OPTION_COUNT] = {
      .offset = FIELD(tokens),
      .fallback = "0",
      .value = "N",
-     .help = "stop after about N tokens, at the end of a context; 0 takes the "
-             "whole text"},
+     .help = "stop after about N tokens of each text, at the end of a context; "
+             "0 takes all of it"},
     {.name = "context",
      .type = OPTION_COUNT,
      .offset = FIELD(context),

@@ -10,11 +10,11 @@
 
 struct capture_options {
     const char *output; /* NAME.dump */
-    const char *text;   /* UTF-8 file */
+    const char *text;   /* UTF-8 files, see texts_read */
     const char *layers; /* "all", or as capture_parse_layers reads it */
     int dtype;          /* choice, see capture_dtype */
     int bos;            /* choice: 0 always, 1 never */
-    int64_t tokens;     /* 0: the whole text */
+    int64_t tokens;     /* of each text; 0: all */
     int64_t context;    /* tokens a context; 0: as many as the model has */
 };
 

@@ -14,8 +14,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "capture/capture.h"
-#include "capture/contexts.h"
 #include "capture/gpt2.h"
+#include "capture/texts.h"
 #include "dump/dump.h"
 
 #define MODEL SOURCE_DIR "/examples/tiny-gpt2"
@@ -99,6 +99,59 @@ static void every_token_of_the_corpus_is_in_one_context(void **state)
         assert_in_range(c.starts[k + 1] - c.starts[k], 2, 256);
     }
     contexts_free(&c);
+    tokenizer_close(&t);
+}
+
+static void assert_texts(const char *list, const struct contexts_options *o,
+                         const int64_t *starts, const int32_t *text, size_t n)
+{
+    struct tokenizer *t;
+    struct texts x;
+    struct err e = {0};
+    assert_int_equal(tokenizer_open(&t, MODEL, &e), 0);
+    if (texts_read(&x, t, list, o, &e) != 0)
+        fail_msg("%s: %s", list, e.msg);
+    assert_int_equal(x.contexts.n, n);
+    assert_memory_equal(x.contexts.starts, starts, (n + 1) * sizeof *starts);
+    assert_memory_equal(x.text, text, n * sizeof *text);
+    assert_int_equal(x.contexts.tokens, starts[n]);
+    texts_free(&x);
+    tokenizer_close(&t);
+}
+
+/* Two texts: the last document of one does not go on in the other, and each
+ * gives as many tokens. */
+static void texts_follow_one_another(void **state)
+{
+    (void)state;
+    const struct contexts_options all = {4, true, 0}, few = {4, true, 3};
+    write_text("one", "a\nb<|endoftext|>c");
+    write_text("two,three", "d");
+    assert_texts("one", &all, (const int64_t[]){0, 4, 6},
+                 (const int32_t[]){0, 0}, 2);
+    assert_texts("two,three", &all, (const int64_t[]){0, 2},
+                 (const int32_t[]){0}, 1);
+    assert_int_equal(rename("two,three", "two"), 0);
+    assert_texts("two,one", &all, (const int64_t[]){0, 2, 6, 8},
+                 (const int32_t[]){0, 1, 1}, 3);
+    assert_texts("one,two", &few, (const int64_t[]){0, 4, 6},
+                 (const int32_t[]){0, 1}, 2);
+}
+
+static void texts_that_cannot_be_told_apart_are_refused(void **state)
+{
+    (void)state;
+    const struct contexts_options o = {4, true, 0};
+    struct tokenizer *t;
+    struct texts x;
+    struct err e = {0};
+    assert_int_equal(tokenizer_open(&t, MODEL, &e), 0);
+    assert_refused(texts_read(&x, t, "one,./one", &o, &e), &e,
+                   "two files are called one");
+    assert_refused(texts_read(&x, t, "one,gone", &o, &e), &e, "gone");
+    write_text("none", "");
+    assert_refused(texts_read(&x, t, "one,none", &o, &e), &e,
+                   "none: no text in it");
     tokenizer_close(&t);
 }
 
@@ -186,6 +239,27 @@ static void the_dump_is_the_same_for_any_number_of_threads(void **state)
         assert_string_equal(fingerprint, first);
         dump_close(&d);
     }
+}
+
+static void several_texts_are_groups(void **state)
+{
+    (void)state;
+    struct capture_options o = options_for("texts.dump");
+    o.text = "one,two";
+    o.layers = "1";
+    write_text("two", "d<|endoftext|>e");
+    struct dump *d = capture_and_open(&o, 2);
+    const struct dump_groups *g = dump_groups(d);
+    assert_int_equal(g->n, 2);
+    assert_string_equal(g->names[0], "one");
+    assert_string_equal(g->names[1], "two");
+    assert_int_equal(dump_info(d)->contexts, 4);
+    assert_memory_equal(g->of_context, ((const int32_t[]){0, 0, 1, 1}), 16);
+    dump_close(&d);
+    o.text = "one";
+    d = capture_and_open(&o, 2);
+    assert_null(dump_groups(d));
+    dump_close(&d);
 }
 
 /* Row by row against contexts run one at a time: the order of groups, the
@@ -366,8 +440,11 @@ int main(void)
         cmocka_unit_test(documents_become_contexts),
         cmocka_unit_test(a_number_of_tokens_ends_at_a_context),
         cmocka_unit_test(every_token_of_the_corpus_is_in_one_context),
+        cmocka_unit_test(texts_follow_one_another),
+        cmocka_unit_test(texts_that_cannot_be_told_apart_are_refused),
         cmocka_unit_test(layer_lists_are_read),
         cmocka_unit_test(the_dump_is_the_same_for_any_number_of_threads),
+        cmocka_unit_test(several_texts_are_groups),
         cmocka_unit_test(the_dump_holds_the_z_of_every_context),
         cmocka_unit_test(other_types_and_no_bos_are_recorded),
         cmocka_unit_test(a_measure_writes_nothing),
