@@ -34,14 +34,18 @@ struct rng rng_at(uint64_t seed, enum rng_stream stream, uint32_t lane)
     return (struct rng){.seed = seed, .stream = stream, .lane = lane};
 }
 
+void rng_block(const struct rng *r, uint64_t block, uint32_t out[4])
+{
+    const uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32),
+                                 r->lane, (uint32_t)r->stream};
+    const uint32_t key[2] = {(uint32_t)r->seed, (uint32_t)(r->seed >> 32)};
+    rng_philox(out, counter, key);
+}
+
 uint32_t rng_u32(struct rng *r)
 {
-    uint64_t block = r->next / 4;
-    uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), r->lane,
-                           (uint32_t)r->stream};
-    uint32_t key[2] = {(uint32_t)r->seed, (uint32_t)(r->seed >> 32)};
     uint32_t out[4];
-    rng_philox(out, counter, key);
+    rng_block(r, r->next / 4, out);
     return out[r->next++ % 4];
 }
 

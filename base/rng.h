@@ -19,6 +19,8 @@ enum rng_stream {
     RNG_SPLIT = 4,     /* contexts held out */
     RNG_SAMPLE = 5,    /* contexts whose rows the database keeps */
     RNG_TEST = 6,
+    RNG_EXAMPLES = 8, /* active tokens that are examples of a feature */
+    RNG_SILENT = 9,   /* tokens at which it might be silent */
 };
 
 /* One sequence: `lane` tells apart several of one stream (an epoch, a
@@ -37,6 +39,8 @@ void rng_philox(uint32_t out[4], const uint32_t counter[4],
 struct rng rng_at(uint64_t seed, enum rng_stream stream, uint32_t lane);
 
 uint32_t rng_u32(struct rng *r);
+/* Numbers 4·block to 4·block + 3 of the sequence, at the cost of one. */
+void rng_block(const struct rng *r, uint64_t block, uint32_t out[4]);
 /* Uniform in [0, 1), 24 bits. */
 float rng_float(struct rng *r);
 /* Uniform in [0, bound), without bias; bound > 0. */
