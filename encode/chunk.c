@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "encode/text_key.h"
+
 /* Rows of one item of work. */
 enum {
     ATTRIBUTE_ROWS = 32,
@@ -93,26 +95,12 @@ static void set_contexts(struct chunk *c)
     }
 }
 
-/* FNV-1a over token ids. Equal texts have equal hashes; that different ones
- * do, once in four billion, costs an example. */
-static uint32_t text_hash(const int32_t *tokens, uint64_t from, uint64_t to)
-{
-    uint32_t hash = UINT32_C(2166136261);
-    for (uint64_t i = from; i <= to; i++)
-        hash = (hash ^ (uint32_t)tokens[i]) * UINT32_C(16777619);
-    return hash;
-}
-
 static void set_texts(struct chunk *c)
 {
-    const int32_t *tokens = dump_tokens(c->dump);
+    const int32_t *ids = dump_tokens(c->dump);
     for (size_t r = 0; r < c->n; r++) {
-        uint64_t row = c->first + r;
-        uint64_t from = (uint64_t)c->sample->start[c->context[r]];
-        if (row - from > CHUNK_TEXT_TOKENS)
-            from = row - CHUNK_TEXT_TOKENS;
-        c->text[r] =
-            tokens == NULL ? (uint32_t)row : text_hash(tokens, from, row);
+        uint64_t begin = (uint64_t)c->sample->start[c->context[r]];
+        c->text[r] = text_key(ids, begin, c->first + r);
     }
 }
 

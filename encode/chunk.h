@@ -19,9 +19,6 @@ enum { CHUNK_ROWS = 4096 };
 /* No active feature has anything from the head. */
 #define CHUNK_NO_CODE UINT32_MAX
 
-/* Tokens before one that make up its text, for telling duplicates. */
-enum { CHUNK_TEXT_TOKENS = 8 };
-
 struct chunk {
     const struct dump *dump;
     const struct sae *sae;
@@ -33,8 +30,7 @@ struct chunk {
     size_t n;            /* rows */
     float *x;            /* (CHUNK_ROWS, d) */
     uint32_t *context;   /* (CHUNK_ROWS) of each row */
-    uint32_t *text;      /* (CHUNK_ROWS) hash of the token and those before it
-                            in its context; without tokens the row number */
+    uint32_t *text;      /* (CHUNK_ROWS) text_key of each row */
     uint32_t *head_code; /* (CHUNK_ROWS, heads) feature or CHUNK_NO_CODE */
     struct codes codes;
     float *offsets;  /* (m, heads) of sae_attribute */

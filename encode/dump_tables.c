@@ -37,20 +37,69 @@ void tables_dump_row(struct store_dump *row, char *name,
     };
 }
 
-static int write_contexts(struct store_writer *w, const struct sample *s,
-                          struct err *e)
+/* ---- contexts ---- */
+
+static int write_group(struct store_writer *w, const struct dump_groups *groups,
+                       size_t g, const struct sample *s, struct err *e)
 {
+    struct store_document_group row = {.id = (int64_t)g,
+                                       .dump = store_writer_dump_id(w),
+                                       .name = groups->names[g]};
+    for (size_t c = 0; c < s->contexts; c++)
+        if (groups->of_context[c] == (int32_t)g) {
+            row.contexts++;
+            row.tokens += s->start[c + 1] - s->start[c];
+        }
+    return store_writer_document_group(w, &row, e);
+}
+
+static int write_contexts(struct store_writer *w, const struct dump *dump,
+                          const struct sample *s, struct err *e)
+{
+    const struct dump_groups *groups = dump_groups(dump);
+    for (size_t g = 0; groups != NULL && g < groups->n; g++)
+        TRY(write_group(w, groups, g, s, e));
     for (size_t c = 0; c < s->contexts; c++) {
-        struct store_context row = {.id = (int64_t)c,
-                                    .dump = store_writer_dump_id(w),
-                                    .document_group = -1,
-                                    .first_token = s->start[c],
-                                    .tokens = s->start[c + 1] - s->start[c],
-                                    .sampled = s->in[c]};
+        struct store_context row = {
+            .id = (int64_t)c,
+            .dump = store_writer_dump_id(w),
+            .document_group = groups != NULL ? groups->of_context[c] : -1,
+            .first_token = s->start[c],
+            .tokens = s->start[c + 1] - s->start[c],
+            .sampled = s->in[c]};
         TRY(store_writer_context(w, &row, e));
     }
     return 0;
 }
+
+/* Bin b, of positions from `first` on, as far as contexts go. */
+static int write_position_bin(struct store_writer *w, int b, int64_t first,
+                              int64_t longest, const struct sample *s,
+                              struct err *e)
+{
+    int64_t end = b == 0 ? 1 : 2 * first;
+    struct store_position_bin row = {
+        .bin = b, .first = first, .last = (end < longest ? end : longest) - 1};
+    for (size_t c = 0; c < s->contexts; c++) {
+        int64_t length = s->start[c + 1] - s->start[c];
+        if (length > first)
+            row.tokens += (length < end ? length : end) - first;
+    }
+    return store_writer_position_bin(w, store_writer_dump_id(w), &row, e);
+}
+
+static int write_position_bins(struct store_writer *w, const struct sample *s,
+                               struct err *e)
+{
+    int64_t longest = (int64_t)sample_longest(s), first = 0;
+    for (int b = 0; first < longest; b++) {
+        TRY(write_position_bin(w, b, first, longest, s, e));
+        first = b == 0 ? 1 : 2 * first;
+    }
+    return 0;
+}
+
+/* ---- tokens ---- */
 
 /* Without a vocabulary only the ids that occur become rows. */
 static int write_strings(struct store_writer *w, const struct vocab *vocab,
@@ -69,7 +118,7 @@ static int write_strings(struct store_writer *w, const struct vocab *vocab,
     return 0;
 }
 
-size_t tables_string_ids(const struct dump *dump)
+static size_t string_ids(const struct dump *dump)
 {
     const struct vocab *vocab = dump_vocab(dump);
     const int32_t *tokens = dump_tokens(dump);
@@ -80,12 +129,11 @@ size_t tables_string_ids(const struct dump *dump)
     return n;
 }
 
-/* How often each of n ids occurs. */
-static int count_ids(struct arena *arena, uint64_t **count, size_t *n,
-                     const struct dump *dump, struct err *e)
+int tables_count_strings(struct arena *arena, uint64_t **count, size_t *n,
+                         const struct dump *dump, struct err *e)
 {
     const int32_t *tokens = dump_tokens(dump);
-    *n = tables_string_ids(dump);
+    *n = string_ids(dump);
     TRY(arena_get(arena, count, *n, sizeof **count, "token strings", e));
     for (uint64_t i = 0; tokens != NULL && i < dump_info(dump)->tokens; i++)
         (*count)[tokens[i]]++;
@@ -98,7 +146,7 @@ static int write_vocab(struct store_writer *w, const struct dump *dump,
     size_t n;
     struct arena scratch = {0};
     uint64_t *count;
-    int code = count_ids(&scratch, &count, &n, dump, e);
+    int code = tables_count_strings(&scratch, &count, &n, dump, e);
     if (code == 0)
         code = write_strings(w, dump_vocab(dump), count, n, e);
     arena_free(&scratch);
@@ -121,7 +169,8 @@ int tables_write_dump(struct store_writer *w, const struct store_dump *row,
                       struct err *e)
 {
     TRY(store_writer_dump(w, row, e));
-    TRY(write_contexts(w, sample, e));
+    TRY(write_contexts(w, dump, sample, e));
+    TRY(write_position_bins(w, sample, e));
     TRY(write_vocab(w, dump, e));
     return write_tokens(w, dump, sample, e);
 }
@@ -166,7 +215,7 @@ int tables_check_strings(struct store_writer *w, const struct dump *dump,
     struct arena scratch = {0};
     struct strings s = {.vocab = dump_vocab(dump),
                         .path = dump_info(dump)->path};
-    int code = count_ids(&scratch, &s.count, &s.n, dump, e);
+    int code = tables_count_strings(&scratch, &s.count, &s.n, dump, e);
     if (code == 0)
         code = store_writer_each_string(w, check_string, &s, e);
     arena_free(&scratch);

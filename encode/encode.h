@@ -15,16 +15,17 @@
 #include "dump/dump.h"
 
 struct encode_options {
-    const char *output;    /* the database */
-    int64_t rows;          /* tokens to keep rows for */
-    int64_t examples;      /* of a feature */
-    int64_t head_examples; /* of a feature and a head */
-    int64_t memory;        /* bytes for what grows with the dump */
-    const char *layer;     /* number for SAEs that do not say theirs, or NULL */
-    bool append, replace;  /* change a database that is there */
-    const char *remove;    /* names of SAEs, with commas between, or NULL */
+    const char *output;        /* the database */
+    int64_t rows;              /* tokens to keep rows for */
+    int64_t examples;          /* of a feature */
+    int64_t interval_examples; /* of each random set of a feature */
+    int64_t head_examples;     /* of a feature and a head */
+    int64_t memory;            /* bytes for what grows with the dump */
+    const char *layer;    /* number for SAEs that do not say theirs, or NULL */
+    bool append, replace; /* change a database that is there */
+    const char *remove;   /* names of SAEs, with commas between, or NULL */
 };
-enum { ENCODE_OPTION_COUNT = 9 };
+enum { ENCODE_OPTION_COUNT = 10 };
 extern const struct option encode_option_table[ENCODE_OPTION_COUNT];
 
 struct encode_job {

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "encode/example_sets.h"
 #include "encode/job.h"
 #include "store/writer.h"
 
@@ -12,8 +13,14 @@ static const double tree_rows_per_second = 5e6;
 
 /* What a token takes: its row, and in the sample a code for each head. */
 enum { TOKEN_BYTES = 24, HEAD_CODE_BYTES = 14 };
-/* Rows of example, head_example and token_feature with their indices. */
-enum { EXAMPLE_BYTES = 20, HEAD_EXAMPLE_BYTES = 30, TOKEN_FEATURE_BYTES = 45 };
+/* Rows of example, with what stands around it, of example_set, head_example and
+ * token_feature with their indices. */
+enum {
+    EXAMPLE_BYTES = 65,
+    EXAMPLE_SET_BYTES = 45,
+    HEAD_EXAMPLE_BYTES = 30,
+    TOKEN_FEATURE_BYTES = 45
+};
 
 /* How often a pair of feature and token string recurs, on text like the demo's,
  * and what it takes in a half-full table. */
@@ -41,6 +48,9 @@ static double disk_bytes(const struct scan *s,
     return sampled * l0 * STORE_ACTIVATION_BYTES +
            sampled * heads * HEAD_CODE_BYTES +
            m * (double)options->examples * EXAMPLE_BYTES +
+           m * EXAMPLE_SLOTS *
+               ((double)options->interval_examples * EXAMPLE_BYTES +
+                EXAMPLE_SET_BYTES) +
            m * heads * (double)options->head_examples * HEAD_EXAMPLE_BYTES +
            m * 2 * STORE_TOKEN_FEATURES * TOKEN_FEATURE_BYTES;
 }
@@ -53,7 +63,8 @@ static double memory_bytes(const struct scan *s, double l0)
         (double)(s->in.sae->arena.bytes + s->chunk.arena.bytes +
                  s->top.arena.bytes + s->top.best.arena.bytes +
                  s->by_head.arena.bytes + s->by_head.best.arena.bytes +
-                 s->statistics.arena.bytes + s->head_codes.arena.bytes);
+                 s->statistics.arena.bytes + s->quantiles.arena.bytes +
+                 s->head_codes.arena.bytes);
     double sampled = (double)s->in.sample->tokens;
     double pairs = (double)s->tokens * l0 / ACTIVATIONS_A_PAIR;
     double share = (double)s->in.memory / SCAN_MEMORY_SHARES;

@@ -29,6 +29,16 @@ const struct option encode_option_table[ENCODE_OPTION_COUNT] = {
      .value = "N",
      .help = "top tokens to keep per feature, at most one from a context and "
              "none twice with the same text before it"},
+    {.name = "interval-examples",
+     .type = OPTION_COUNT,
+     .offset = FIELD(interval_examples),
+     .fallback = "5",
+     .max = 100,
+     .value = "N",
+     .help = "tokens to draw at random per feature from each of 5 intervals of "
+             "its activations of equal width, from each of 5 that hold equally "
+             "many, from all tokens at which it is active, and from those at "
+             "which it is not"},
     {.name = "head-examples",
      .type = OPTION_COUNT,
      .offset = FIELD(head_examples),

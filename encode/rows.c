@@ -9,13 +9,12 @@
 #include "encode/ahead.h"
 #include "encode/by_key.h"
 #include "encode/levels.h"
-#include "encode/windows.h"
 
 struct rows {
     struct scan *scan;
     struct store_writer *writer;
-    const double *scale; /* (m) */
-    struct windows windows;
+    const double *scale;      /* (m) */
+    struct windows *windows;  /* around examples */
     uint32_t *histogram;      /* (m, STORE_HISTOGRAM_BINS) over all tokens */
     struct by_key by_feature; /* the sample */
     struct store_activation *around; /* near examples, in token order */
@@ -31,22 +30,21 @@ struct rows {
 };
 
 static int rows_init(struct rows *r, struct scan *s, const double *scale,
-                     struct store_writer *w, struct err *e)
+                     struct windows *around, struct store_writer *w,
+                     struct err *e)
 {
-    *r = (struct rows){.scan = s, .writer = w, .scale = scale};
+    *r = (struct rows){
+        .scan = s, .writer = w, .scale = scale, .windows = around};
     size_t m = s->in.sae->m;
     TRY(arena_get(&r->arena, &r->histogram, m * STORE_HISTOGRAM_BINS,
                   sizeof *r->histogram, "histograms", e));
-    TRY(by_key_init(&r->by_feature, s->statistics.sampled, m,
-                    s->in.memory / SCAN_MEMORY_SHARES, s->in.output, e));
-    return windows_init(&r->windows, &s->top.best, m, s->in.sample,
-                        STORE_EXAMPLE_WINDOW, e);
+    return by_key_init(&r->by_feature, s->statistics.sampled, m,
+                       s->in.memory / SCAN_MEMORY_SHARES, s->in.output, e);
 }
 
 static void rows_free(struct rows *r)
 {
     ahead_end(&r->ahead);
-    windows_free(&r->windows);
     by_key_free(&r->by_feature);
     free(r->around);
     arena_free(&r->arena);
@@ -103,7 +101,7 @@ static int note(struct rows *r, struct store_activation a, bool sampled,
 {
     r->histogram[(size_t)a.feature * STORE_HISTOGRAM_BINS +
                  (size_t)levels_bin(a.level)]++;
-    if (windows_contain(&r->windows, a.feature, a.token))
+    if (windows_contain(r->windows, a.feature, a.token))
         TRY(keep_around(r, a, e));
     if (!sampled)
         return 0;
@@ -207,8 +205,8 @@ static int write_around(struct rows *r, struct err *e)
     return store_writer_around_examples(r->writer, &source, e);
 }
 
-int rows_write(struct scan *s, const double *scale, struct store_writer *w,
-               struct err *e)
+int rows_write(struct scan *s, const double *scale, struct windows *around,
+               struct store_writer *w, struct err *e)
 {
     struct rows r;
     char what[128];
@@ -216,7 +214,7 @@ int rows_write(struct scan *s, const double *scale, struct store_writer *w,
     uint64_t total = 0;
     for (size_t f = 0; f < s->in.sae->m; f++)
         total += s->statistics.sampled[f];
-    int code = rows_init(&r, s, scale, w, e);
+    int code = rows_init(&r, s, scale, around, w, e);
     progress_begin(&r.bar, what, "rows", 0, 2 * total);
     if (code == 0)
         code = write_tree(&r, fill_by_token, store_writer_by_token, e);

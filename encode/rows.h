@@ -11,10 +11,12 @@
 #define ENCODE_ROWS_H
 
 #include "encode/scan.h"
+#include "encode/windows.h"
 #include "store/writer.h"
 
-/* `s` has run; scale (m) as in levels.h. Shows a progress bar. */
-int rows_write(struct scan *s, const double *scale, struct store_writer *w,
-               struct err *e);
+/* `s` has run; scale (m) as in levels.h; `around` are the surroundings of
+ * examples, used up. Shows a progress bar. */
+int rows_write(struct scan *s, const double *scale, struct windows *around,
+               struct store_writer *w, struct err *e);
 
 #endif

@@ -19,6 +19,7 @@ struct table {
     double *data_share; /* (m, heads) */
     int *top_head;      /* (m) or -1 */
     uint64_t *strings;  /* (m) */
+    double *entropy;    /* (m) */
     struct token_features token_features;
     struct arena arena;
 };
@@ -34,12 +35,14 @@ static int work_out(struct table *t, struct err *e)
                   e));
     TRY(arena_get(a, &t->top_head, st->m, sizeof *t->top_head, what, e));
     TRY(arena_get(a, &t->strings, st->m, sizeof *t->strings, what, e));
+    TRY(arena_get(a, &t->entropy, st->m, sizeof *t->entropy, what, e));
     for (size_t f = 0; f < st->m; f++) {
         t->scale[f] = levels_scale(st->max[f]);
         t->top_head[f] =
             statistics_data_shares(st, f, t->data_share + f * heads);
     }
-    return token_counts_strings(&t->scan->strings, t->strings, st->m, e);
+    return token_counts_strings(&t->scan->strings, t->strings, t->entropy,
+                                st->m, e);
 }
 
 /* ---- the SAE itself ---- */
@@ -229,8 +232,10 @@ static struct store_feature feature_row(const struct table *t, size_t f)
     row.max = (double)st->max[f];
     row.mean = st->sum[f] / (double)st->fires[f];
     row.scale = t->scale[f];
-    if (dump_tokens(s->in.dump) != NULL)
+    if (dump_tokens(s->in.dump) != NULL) {
         row.strings = (int64_t)t->strings[f];
+        row.entropy = t->entropy[f];
+    }
     if (row.top_head >= 0)
         row.top_share =
             t->data_share[f * (size_t)st->heads + (size_t)row.top_head];
@@ -266,75 +271,53 @@ static int write_feature_heads(struct table *t, struct err *e)
     return 0;
 }
 
-/* ---- examples ---- */
-
-static int write_examples(const struct table *t, struct err *e)
+/* At which positions and in which groups of contexts features are active. */
+static int write_places(const struct table *t, struct err *e)
 {
-    for (size_t f = 0; f < t->scan->statistics.m; f++) {
-        size_t n;
-        const struct best_entry *list = best_list(&t->scan->top.best, f, &n);
-        if (n == 0)
-            continue;
-        const struct statistics *st = &t->scan->statistics;
-        struct store_example_set set = {.feature = (int64_t)f,
-                                        .kind = STORE_EXAMPLE_TOP,
-                                        .interval = 1,
-                                        .above = 0,
-                                        .up_to = (double)st->max[f],
-                                        .tokens = (int64_t)st->fires[f],
-                                        .examples = (int64_t)n};
-        TRY(store_writer_example_set(t->writer, &set, e));
-        for (size_t i = 0; i < n; i++) {
-            struct store_example row = {.feature = (int64_t)f,
-                                        .kind = STORE_EXAMPLE_TOP,
-                                        .interval = 1,
-                                        .rank = (int)i + 1,
-                                        .token = list[i].id,
-                                        .value = (double)list[i].score};
-            TRY(store_writer_example(t->writer, &row, e));
-        }
+    const struct statistics *st = &t->scan->statistics;
+    for (size_t f = 0; f < st->m; f++) {
+        const uint32_t *fires = st->position_fires + f * st->bins;
+        for (size_t b = 0; b < st->bins; b++)
+            if (fires[b] > 0)
+                TRY(store_writer_feature_position(t->writer, (int64_t)f, (int)b,
+                                                  fires[b], e));
+        fires = st->group_fires + f * st->groups;
+        for (size_t g = 0; g < st->groups; g++)
+            if (fires[g] > 0)
+                TRY(store_writer_feature_group(t->writer, (int64_t)f,
+                                               (int64_t)g, fires[g], e));
     }
     return 0;
 }
 
-/* The rows of one slot after the other. */
-struct head_examples {
-    const struct table *table;
-    size_t slot, slots;
-    struct store_head_example *rows; /* of a slot */
-};
-
-static int next_head_examples(void *ctx, const void **rows, size_t *n,
-                              struct err *e)
+/* Everything that needs the random examples; they take much memory, and go
+ * before the rows come. */
+static int write_examples(const struct table *t, struct windows *around,
+                          struct err *e)
 {
-    (void)e;
-    struct head_examples *x = ctx;
-    const struct scan *s = x->table->scan;
-    size_t heads = (size_t)s->heads;
-    const struct best_entry *list = NULL;
-    for (*n = 0; *n == 0 && x->slot < x->slots; x->slot++)
-        list = best_list(&s->by_head.best, x->slot, n);
-    size_t slot = x->slot - 1;
-    for (size_t i = 0; i < *n; i++)
-        x->rows[i] =
-            (struct store_head_example){.feature = (int64_t)(slot / heads),
-                                        .head = (int)(slot % heads),
-                                        .rank = (int)i + 1,
-                                        .token = list[i].id,
-                                        .contribution = (double)list[i].score,
-                                        .value = (double)list[i].tie};
-    *rows = x->rows;
-    return 0;
+    struct scan *s = t->scan;
+    struct example_sets sets;
+    TRY(example_sets_choose(&sets, s, s->in.interval_examples, s->in.seed, e));
+    const struct windows_of of[] = {
+        {&s->top.best, 1, STORE_EXAMPLE_WINDOW},
+        {&sets.drawn, EXAMPLE_SLOTS, STORE_RANDOM_EXAMPLE_WINDOW}};
+    int code = windows_init(around, of, sizeof of / sizeof *of, s->in.sae->m,
+                            s->in.sample, e);
+    if (code == 0)
+        code = tables_write_examples(t->writer, s, &sets, e);
+    example_sets_free(&sets);
+    return code;
 }
 
-static int write_head_examples(struct table *t, struct err *e)
+/* All rows of single activations. */
+static int write_rows(const struct table *t, struct err *e)
 {
-    struct head_examples x = {
-        .table = t, .slots = t->scan->statistics.m * (size_t)t->scan->heads};
-    struct store_source source = {next_head_examples, &x};
-    TRY(arena_get(&t->arena, &x.rows, t->scan->by_head.best.limit,
-                  sizeof *x.rows, "examples", e));
-    return store_writer_head_examples(t->writer, &source, e);
+    struct windows around = {0};
+    int code = write_examples(t, &around, e);
+    if (code == 0)
+        code = rows_write(t->scan, t->scale, &around, t->writer, e);
+    windows_free(&around);
+    return code;
 }
 
 static int write_all(struct table *t, int64_t id, const char *folder,
@@ -350,9 +333,8 @@ static int write_all(struct table *t, int64_t id, const char *folder,
     TRY(write_heads(t, &recorded, e));
     TRY(write_features(t, e));
     TRY(write_feature_heads(t, e));
-    TRY(rows_write(t->scan, t->scale, t->writer, e));
-    TRY(write_examples(t, e));
-    TRY(write_head_examples(t, e));
+    TRY(write_places(t, e));
+    TRY(write_rows(t, e));
     TRY(token_features_write(&t->token_features, t->writer, e));
     TRY(head_codes_write(&t->scan->head_codes, t->scan->in.sample,
                          t->scan->in.memory / SCAN_MEMORY_SHARES, t->writer,

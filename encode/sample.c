@@ -69,6 +69,15 @@ void sample_free(struct sample *s)
     *s = (struct sample){0};
 }
 
+uint64_t sample_longest(const struct sample *s)
+{
+    int64_t longest = 0;
+    for (size_t c = 0; c < s->contexts; c++)
+        if (s->start[c + 1] - s->start[c] > longest)
+            longest = s->start[c + 1] - s->start[c];
+    return (uint64_t)longest;
+}
+
 size_t sample_context(const struct sample *s, uint64_t row)
 {
     size_t low = 0, high = s->contexts; /* start[low] <= row < start[high] */

@@ -26,6 +26,9 @@ int sample_draw(struct sample *s, const struct dump *d, uint64_t limit,
                 uint64_t seed, struct err *e);
 void sample_free(struct sample *s);
 
+/* Tokens of the longest context. */
+uint64_t sample_longest(const struct sample *s);
+
 /* The context of a row. */
 size_t sample_context(const struct sample *s, uint64_t row);
 

@@ -6,14 +6,24 @@
 #include "base/interrupt.h"
 #include "base/progress.h"
 
+static size_t n_groups(const struct dump *dump)
+{
+    const struct dump_groups *groups = dump_groups(dump);
+    return groups != NULL ? groups->n : 0;
+}
+
 static int init_parts(struct scan *s, struct err *e)
 {
     const struct scan_input *in = &s->in;
     size_t m = in->sae->m;
+    uint32_t longest = (uint32_t)sample_longest(in->sample) - 1;
     TRY(chunk_init(&s->chunk, in->dump, in->layer, in->sae, in->sample,
                    s->heads, in->team, e));
     TRY(metrics_init(&s->metrics, in->sae->d, m, (size_t)s->heads, e));
-    TRY(statistics_init(&s->statistics, m, s->heads, e));
+    TRY(statistics_init(&s->statistics, m, s->heads,
+                        (size_t)statistics_position_bin(longest) + 1,
+                        n_groups(in->dump), e));
+    TRY(quantiles_init(&s->quantiles, m, e));
     TRY(examples_init(&s->top, m, in->examples, e));
     TRY(examples_init(&s->by_head, m * (size_t)s->heads, in->head_examples, e));
     TRY(token_counts_init(&s->strings, SCAN_PARTS,
@@ -39,6 +49,7 @@ void scan_free(struct scan *s)
     token_counts_free(&s->strings);
     examples_free(&s->by_head);
     examples_free(&s->top);
+    quantiles_free(&s->quantiles);
     statistics_free(&s->statistics);
     metrics_free(&s->metrics);
     chunk_free(&s->chunk);
@@ -51,7 +62,8 @@ enum { EXPECT = 8 }; /* entries ahead: some hundred nanoseconds */
 
 struct counting {
     struct scan *scan;
-    const int32_t *tokens; /* ids of the dump, or NULL */
+    const int32_t *tokens;            /* ids of the dump, or NULL */
+    const struct dump_groups *groups; /* or NULL */
 };
 
 /* `example` is the activation; a head's differs in its score. */
@@ -66,6 +78,17 @@ static void offer_to_heads(struct scan *s, uint32_t feature, uint32_t context,
     }
 }
 
+static struct statistics_place place_of(const struct counting *job,
+                                        uint32_t context, uint32_t token)
+{
+    const struct sample *sample = job->scan->in.sample;
+    return (struct statistics_place){
+        .position = (uint32_t)(token - (uint64_t)sample->start[context]),
+        .group = job->groups != NULL ? job->groups->of_context[context] : -1,
+        .sampled = sample->in[context],
+    };
+}
+
 /* One activation: entry i of the chunk's codes. */
 static void count(const struct counting *job, size_t part, uint32_t feature,
                   size_t i)
@@ -78,7 +101,9 @@ static void count(const struct counting *job, size_t part, uint32_t feature,
     uint32_t token = (uint32_t)(c->first + row);
     struct best_entry example = {
         .id = token, .key = c->text[row], .score = value, .tie = value};
-    statistics_add(&s->statistics, feature, value, c->sample->in[context], dfa);
+    struct statistics_place place = place_of(job, context, token);
+    statistics_add(&s->statistics, feature, value, &place, dfa);
+    quantiles_add(&s->quantiles, feature, value);
     examples_offer(&s->top, feature, context, example);
     offer_to_heads(s, feature, context, example, dfa);
     if (job->tokens != NULL)
@@ -115,7 +140,9 @@ int scan_add(struct scan *s, uint64_t first, size_t n, struct err *e)
     struct chunk *c = &s->chunk;
     TRY(chunk_encode(c, first, n, e));
     TRY(metrics_add(&s->metrics, s->in.sae, s->in.team, c->x, &c->codes, e));
-    struct counting job = {.scan = s, .tokens = dump_tokens(s->in.dump)};
+    struct counting job = {.scan = s,
+                           .tokens = dump_tokens(s->in.dump),
+                           .groups = dump_groups(s->in.dump)};
     team_run(s->in.team, count_part, &job, SCAN_PARTS);
     TRY(token_counts_check(&s->strings, e));
     TRY(head_codes_add(&s->head_codes, c, e));

@@ -13,6 +13,7 @@
 #include "encode/chunk.h"
 #include "encode/examples.h"
 #include "encode/head_codes.h"
+#include "encode/quantiles.h"
 #include "encode/spill.h"
 #include "encode/statistics.h"
 #include "encode/token_counts.h"
@@ -32,9 +33,11 @@ struct scan_input {
     const struct team *team;
     int layer;
     size_t examples, head_examples; /* lengths of lists */
-    const char *output;             /* path beside which to spill */
-    uint64_t memory;                /* bytes for what grows with the dump */
-    const char *options;            /* what it is encoded with, as JSON */
+    size_t interval_examples;
+    uint64_t seed;       /* of random examples */
+    const char *output;  /* path beside which to spill */
+    uint64_t memory;     /* bytes for what grows with the dump */
+    const char *options; /* what it is encoded with, as JSON */
 };
 
 struct scan {
@@ -44,6 +47,7 @@ struct scan {
     struct chunk chunk;
     struct metrics metrics;
     struct statistics statistics;
+    struct quantiles quantiles;
     struct examples top;     /* slot: feature */
     struct examples by_head; /* slot: feature × heads + head */
     struct token_counts strings;

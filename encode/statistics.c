@@ -3,9 +3,16 @@
 
 #include <math.h>
 
-int statistics_init(struct statistics *st, size_t m, int heads, struct err *e)
+int statistics_position_bin(uint32_t position)
 {
-    *st = (struct statistics){.m = m, .heads = heads};
+    return position == 0 ? 0 : 32 - __builtin_clz(position);
+}
+
+int statistics_init(struct statistics *st, size_t m, int heads, size_t bins,
+                    size_t groups, struct err *e)
+{
+    *st = (struct statistics){
+        .m = m, .heads = heads, .bins = bins, .groups = groups};
     static const char what[] = "feature statistics";
     struct arena *a = &st->arena;
     int code = arena_get(a, &st->fires, m, sizeof *st->fires, what, e);
@@ -18,6 +25,12 @@ int statistics_init(struct statistics *st, size_t m, int heads, struct err *e)
     if (code == 0)
         code = arena_get(a, &st->head_sum, m * (size_t)heads,
                          sizeof *st->head_sum, what, e);
+    if (code == 0)
+        code = arena_get(a, &st->position_fires, m * bins,
+                         sizeof *st->position_fires, what, e);
+    if (code == 0)
+        code = arena_get(a, &st->group_fires, m * groups,
+                         sizeof *st->group_fires, what, e);
     if (code != 0)
         statistics_free(st);
     return code;
@@ -30,10 +43,14 @@ void statistics_free(struct statistics *st)
 }
 
 void statistics_add(struct statistics *st, size_t feature, float value,
-                    bool sampled, const float *dfa)
+                    const struct statistics_place *place, const float *dfa)
 {
+    size_t bin = (size_t)statistics_position_bin(place->position);
     st->fires[feature]++;
-    st->sampled[feature] += sampled;
+    st->sampled[feature] += place->sampled;
+    st->position_fires[feature * st->bins + bin]++;
+    if (place->group >= 0)
+        st->group_fires[feature * st->groups + (size_t)place->group]++;
     st->sum[feature] += (double)value;
     if (value > st->max[feature])
         st->max[feature] = value;

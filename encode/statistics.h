@@ -12,23 +12,37 @@
 
 #include "base/arena.h"
 
+/* Positions fall into bins that double: 0, 1, 2 to 3, 4 to 7, ... */
+int statistics_position_bin(uint32_t position);
+
 struct statistics {
     size_t m;
     int heads;
-    uint64_t *fires;   /* (m) tokens at which the feature is active */
-    uint64_t *sampled; /* (m) of them, those in the sample */
-    double *sum;       /* (m) of activations */
-    float *max;        /* (m) */
-    double *head_sum;  /* (m, heads) of max(DFA, 0) over active tokens */
+    size_t bins, groups;      /* position bins; groups of contexts, maybe 0 */
+    uint64_t *fires;          /* (m) tokens at which the feature is active */
+    uint64_t *sampled;        /* (m) of them, those in the sample */
+    double *sum;              /* (m) of activations */
+    float *max;               /* (m) */
+    double *head_sum;         /* (m, heads) of max(DFA, 0) over active tokens */
+    uint32_t *position_fires; /* (m, bins) active tokens at such positions */
+    uint32_t *group_fires;    /* (m, groups) in contexts of a group */
     struct arena arena;
 };
 
-int statistics_init(struct statistics *st, size_t m, int heads, struct err *e);
+int statistics_init(struct statistics *st, size_t m, int heads, size_t bins,
+                    size_t groups, struct err *e);
 void statistics_free(struct statistics *st);
+
+/* Where an activation is. */
+struct statistics_place {
+    uint32_t position; /* in its context; its bin is below st->bins */
+    int32_t group;     /* of its context; -1: none */
+    bool sampled;
+};
 
 /* One activation (> 0) with its DFA by head. */
 void statistics_add(struct statistics *st, size_t feature, float value,
-                    bool sampled, const float *dfa);
+                    const struct statistics_place *place, const float *dfa);
 
 /* shares[h] = head_sum / Σ head_sum of a feature. Returns the head with the
  * largest, the first of equals, or -1 if the sum is 0: then shares are NaN. */

@@ -6,12 +6,14 @@
 #ifndef ENCODE_TABLES_H
 #define ENCODE_TABLES_H
 
+#include "encode/example_sets.h"
 #include "encode/scan.h"
 #include "store/writer.h"
 
-/* One more than the largest token id of the dump: of its vocabulary, or of its
- * tokens if there is none. 0 without both. */
-size_t tables_string_ids(const struct dump *dump);
+/* count[id] = tokens of the dump with that id, of *n ids: those of its
+ * vocabulary, or up to its largest token id if there is none. */
+int tables_count_strings(struct arena *arena, uint64_t **count, size_t *n,
+                         const struct dump *dump, struct err *e);
 
 /* The row of table dump. `limit` and `seed` are what the sample was drawn with;
  * name, of OUTPUT_PATH_MAX bytes, is filled, and borrowed by the row. */
@@ -19,7 +21,7 @@ void tables_dump_row(struct store_dump *row, char *name,
                      const struct dump *dump, const struct sample *sample,
                      int64_t limit, int64_t seed);
 
-/* dump, context, vocab, token. */
+/* dump, document_group, context, position_bin, vocab, token. */
 int tables_write_dump(struct store_writer *w, const struct store_dump *row,
                       const struct dump *dump, const struct sample *sample,
                       struct err *e);
@@ -28,6 +30,10 @@ int tables_write_dump(struct store_writer *w, const struct store_dump *row,
  * have the same ids: another tokenizer is an error. */
 int tables_check_strings(struct store_writer *w, const struct dump *dump,
                          struct err *e);
+
+/* example_set, example and head_example of an SAE. */
+int tables_write_examples(struct store_writer *w, const struct scan *s,
+                          const struct example_sets *sets, struct err *e);
 
 /* All tables of one SAE; `id` is its key, `folder` where its training curve
  * is. */

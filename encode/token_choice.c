@@ -5,7 +5,7 @@
 
 #include "encode/best.h"
 
-enum order { BY_COUNT, BY_MAX, ORDERS };
+enum order { BY_COUNT, BY_MAX, BY_MEAN, ORDERS };
 
 /* The lists of one order, and the last entry of each when they are complete:
  * what ranks behind it is not kept. */
@@ -47,14 +47,18 @@ static void choosing_free(struct choosing *c)
     arena_free(&c->arena);
 }
 
-static struct best_entry entry_of(const struct token_count *p, uint32_t id,
+static struct best_entry entry_of(const struct choosing *c,
+                                  const struct token_count *p, uint32_t id,
                                   enum order order)
 {
     float count = (float)p->count;
-    return (struct best_entry){.id = id,
-                               .key = id, /* all differ */
-                               .score = order == BY_COUNT ? count : p->max,
-                               .tie = order == BY_COUNT ? p->max : count};
+    struct best_entry entry = {.id = id, .key = id}; /* keys all differ */
+    entry.score = order == BY_COUNT ? count : p->max;
+    entry.tie = order == BY_COUNT ? p->max : count;
+    if (order == BY_MEAN)
+        entry.score =
+            (float)(p->sum / (double)c->choice->occurrences[p->vocab]);
+    return entry;
 }
 
 /* A list that is not full keeps all. */
@@ -87,7 +91,7 @@ static int rank_all(struct choosing *c, struct err *e)
             end_feature(c, feature);
         feature = pair.feature;
         for (int o = 0; o < ORDERS; o++) {
-            struct best_entry entry = entry_of(&pair, id, (enum order)o);
+            struct best_entry entry = entry_of(c, &pair, id, (enum order)o);
             best_offer(&c->rankings[o].of_feature, 0, entry);
             best_offer(&c->rankings[o].of_vocab, pair.vocab, entry);
         }
@@ -111,7 +115,7 @@ static bool is_kept(const struct choosing *c, const struct token_count *pair,
 {
     for (int o = 0; o < ORDERS; o++) {
         const struct ranking *r = &c->rankings[o];
-        struct best_entry entry = entry_of(pair, id, (enum order)o);
+        struct best_entry entry = entry_of(c, pair, id, (enum order)o);
         if (!best_before(&r->last_of_feature[pair->feature], &entry) ||
             !best_before(&r->last_of_vocab[pair->vocab], &entry))
             return true;

@@ -2,7 +2,8 @@
  *
  * Which pairs of feature and token string a database keeps: there are too many
  * to keep them all. Kept are those among the first of their feature or of their
- * string, by frequency or by strength.
+ * string: by frequency, by the strongest activation, or by the mean over all
+ * occurrences of the string.
  */
 #ifndef ENCODE_TOKEN_CHOICE_H
 #define ENCODE_TOKEN_CHOICE_H
@@ -12,6 +13,7 @@
 struct token_choice {
     size_t m, n_vocab; /* ids are below */
     size_t limit;      /* first of each order, for each feature and string */
+    const uint64_t *occurrences; /* [n_vocab] of each string in the dump */
 };
 
 /* The pairs to keep of counts that are finished, by (vocab, feature), into *out

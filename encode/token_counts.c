@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "encode/token_counts.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -289,14 +290,37 @@ int token_counts_walk_end(struct token_counts_walk *w)
     return w->code;
 }
 
+/* H = log2 N - (sum of c log2 c) / N over the counts c of the strings, which
+ * sum to N: -sum of p log2 p with p = c / N. Of one string it is 0, not what is
+ * left by rounding. */
+static double entropy_of(double sum, double weighted)
+{
+    return fmax(log2(sum) - weighted / sum, 0);
+}
+
 int token_counts_strings(const struct token_counts *t, uint64_t *strings,
-                         size_t m, struct err *e)
+                         double *entropy, size_t m, struct err *e)
 {
     struct token_counts_walk walk;
-    struct token_count pair;
-    memset(strings, 0, m * sizeof *strings);
+    struct token_count pair = {0};
+    double sum = 0, weighted = 0;
+    uint32_t feature = 0; /* that both belong to */
+    for (size_t f = 0; f < m; f++) {
+        strings[f] = 0;
+        entropy[f] = (double)NAN;
+    }
     token_counts_walk_begin(&walk, t, e);
-    while (token_counts_walk_next(&walk, &pair))
-        strings[pair.feature]++;
+    while (token_counts_walk_next(&walk, &pair)) {
+        if (pair.feature != feature && sum > 0) {
+            entropy[feature] = entropy_of(sum, weighted);
+            sum = weighted = 0;
+        }
+        feature = pair.feature;
+        sum += pair.count;
+        weighted += pair.count * log2(pair.count);
+        strings[feature]++;
+    }
+    if (sum > 0)
+        entropy[feature] = entropy_of(sum, weighted);
     return token_counts_walk_end(&walk);
 }

@@ -104,8 +104,10 @@ bool token_counts_walk_next(struct token_counts_walk *w,
 /* Returns the failure, or 0. */
 int token_counts_walk_end(struct token_counts_walk *w);
 
-/* strings[f] = different strings of feature f, of m. */
+/* Of each feature f of m, whose parts are ranges of features: strings[f], how
+ * many different strings it has, and entropy[f], in bits, of the strings of its
+ * active tokens; NaN if there are none. */
 int token_counts_strings(const struct token_counts *t, uint64_t *strings,
-                         size_t m, struct err *e);
+                         double *entropy, size_t m, struct err *e);
 
 #endif

@@ -12,9 +12,17 @@ static void *choose(void *ctx)
 {
     struct token_features *f = ctx;
     const struct scan *s = f->scan;
-    struct token_choice choice = {
-        s->statistics.m, tables_string_ids(s->in.dump), STORE_TOKEN_FEATURES};
-    f->code = token_choice_make(&f->pairs, &f->n, &s->strings, &choice, &f->e);
+    struct arena scratch = {0};
+    uint64_t *occurrences = NULL;
+    struct token_choice choice = {.m = s->statistics.m,
+                                  .limit = STORE_TOKEN_FEATURES};
+    f->code = tables_count_strings(&scratch, &occurrences, &choice.n_vocab,
+                                   s->in.dump, &f->e);
+    choice.occurrences = occurrences;
+    if (f->code == 0)
+        f->code =
+            token_choice_make(&f->pairs, &f->n, &s->strings, &choice, &f->e);
+    arena_free(&scratch);
     f->done = true;
     return NULL;
 }

@@ -36,29 +36,45 @@ static size_t merge(struct window *windows, size_t n)
     return used;
 }
 
-int windows_init(struct windows *w, const struct best *top, size_t m,
-                 const struct sample *sample, uint32_t reach, struct err *e)
+static size_t add_windows(struct window *out, const struct windows_of *of,
+                          size_t feature, const struct sample *sample)
+{
+    size_t used = 0;
+    for (size_t slot = 0; slot < of->slots; slot++) {
+        size_t n;
+        const struct best_entry *list =
+            best_list(of->examples, feature * of->slots + slot, &n);
+        for (size_t i = 0; i < n; i++)
+            out[used++] = around(list[i].id, sample, of->reach);
+    }
+    return used;
+}
+
+int windows_init(struct windows *w, const struct windows_of *of, size_t n_of,
+                 size_t m, const struct sample *sample, struct err *e)
 {
     *w = (struct windows){0};
     static const char what[] = "windows around examples";
+    size_t each = 0; /* windows of a feature at most */
+    for (size_t i = 0; i < n_of; i++)
+        each += of[i].slots * of[i].examples->limit;
     int code = arena_get(&w->arena, &w->next, m, sizeof *w->next, what, e);
     if (code == 0)
         code = arena_get(&w->arena, &w->end, m, sizeof *w->end, what, e);
     if (code == 0)
-        code = arena_get(&w->arena, &w->windows, m * top->limit,
-                         sizeof *w->windows, what, e);
+        code = arena_get(&w->arena, &w->windows, m * each, sizeof *w->windows,
+                         what, e);
     if (code != 0) {
         windows_free(w);
         return code;
     }
     for (size_t f = 0; f < m; f++) {
-        size_t n;
-        const struct best_entry *list = best_list(top, f, &n);
-        struct window *mine = w->windows + f * top->limit;
-        for (size_t i = 0; i < n; i++)
-            mine[i] = around(list[i].id, sample, reach);
+        struct window *mine = w->windows + f * each;
+        size_t n = 0;
+        for (size_t i = 0; i < n_of; i++)
+            n += add_windows(mine + n, &of[i], f, sample);
         qsort(mine, n, sizeof *mine, by_first);
-        w->next[f] = f * top->limit;
+        w->next[f] = f * each;
         w->end[f] = w->next[f] + merge(mine, n);
     }
     return 0;

@@ -22,10 +22,16 @@ struct windows {
     struct arena arena;
 };
 
-/* From the lists of `top`, one per feature, whose ids are tokens; `reach`
- * tokens to each side. */
-int windows_init(struct windows *w, const struct best *top, size_t m,
-                 const struct sample *sample, uint32_t reach, struct err *e);
+/* Lists of examples whose ids are tokens: feature f's are the slots from
+ * f × slots on; `reach` tokens to each side of each belong to its window. */
+struct windows_of {
+    const struct best *examples;
+    size_t slots;
+    uint32_t reach;
+};
+
+int windows_init(struct windows *w, const struct windows_of *of, size_t n_of,
+                 size_t m, const struct sample *sample, struct err *e);
 void windows_free(struct windows *w);
 
 /* Whether a token lies in a window of the feature. The tokens asked for a

@@ -46,7 +46,7 @@ static const char *const sql[QUERY_N] = {
     [QUERY_EXAMPLES] = EXAMPLE_COLUMNS(
         "NULL") "example AS e" JOIN_PLACE
                 " WHERE e.sae = ? AND e.feature = ? AND e.kind = 'top'"
-                " ORDER BY e.rank LIMIT ?",
+                " AND e.interval = 1 ORDER BY e.rank LIMIT ?",
     [QUERY_HEAD_EXAMPLES] = EXAMPLE_COLUMNS(
         "e.contribution") "head_example AS e" JOIN_PLACE
                           " WHERE e.sae = ? AND e.feature = ? AND e.head = ?"
@@ -60,7 +60,7 @@ static const char *const sql[QUERY_N] = {
         "SELECT t.vocab, e.value, NULL FROM example AS e"
         " CROSS JOIN token AS t ON t.id = e.token"
         " WHERE e.sae = ? AND e.feature = ? AND e.kind = 'top'"
-        " AND t.vocab IS NOT NULL ORDER BY e.rank LIMIT ?",
+        " AND e.interval = 1 AND t.vocab IS NOT NULL ORDER BY e.rank LIMIT ?",
     [QUERY_HEAD_VOCAB] =
         "SELECT t.vocab, e.value, e.contribution FROM head_example AS e"
         " CROSS JOIN token AS t ON t.id = e.token"

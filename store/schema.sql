@@ -342,15 +342,19 @@ CREATE TABLE head_group (
 --             its active tokens, as nearly as levels can tell
 --   'random'  a random few of all its active tokens
 --   'silent'  a random few of the tokens at which it is not active
--- Interval 1 is the weakest; kinds without intervals have 1 only.
+-- Interval 1 is the weakest; kinds without intervals have 1 only. An interval
+-- without a token is left out, and so are features that are never active. Among
+-- a random few each token of the set is as likely as any other, but of tokens
+-- that repeat a text, with the 8 before them, there is one; so there are fewer
+-- where the set does not have as many texts.
 CREATE TABLE example_set (
     sae INTEGER NOT NULL,
     feature INTEGER NOT NULL,
     kind TEXT NOT NULL
         CHECK (kind IN ('top', 'width', 'count', 'random', 'silent')),
     interval INTEGER NOT NULL,
-    above REAL NOT NULL,     -- activations of the interval are above this
-    up_to REAL NOT NULL,     -- and at most this
+    above REAL NOT NULL,     -- activations of the set are above this, and
+    up_to REAL NOT NULL,     -- at most this; both are 0 for silent tokens
     tokens INTEGER NOT NULL, -- of the dump that the examples were drawn from
     examples INTEGER NOT NULL, -- kept
     PRIMARY KEY (sae, feature, kind, interval),
@@ -372,8 +376,9 @@ CREATE TABLE example (
         REFERENCES example_set (sae, feature, kind, interval)
 ) STRICT, WITHOUT ROWID;
 
--- Levels of a feature around its examples: the active tokens up to 32 before
--- and after, in the same context, whether in the sample or not.
+-- Levels of a feature around its examples, in the same context, whether in the
+-- sample or not: at the active tokens up to 32 before and after a top example,
+-- and up to 16 before and after one of another kind.
 CREATE TABLE example_activation (
     sae INTEGER NOT NULL,
     feature INTEGER NOT NULL,
@@ -443,6 +448,32 @@ LEFT JOIN vocab AS v ON v.id = t.vocab
 WHERE e.kind = 'top'
 ORDER BY s.id, e.feature, e.rank;
 
+-- Examples of a feature of all kinds, by kind and interval: the strongest, some
+-- from each interval of its activations, random ones, and tokens at which it is
+-- silent. `tokens` says of how many they were drawn.
+--   SELECT above, up_to, tokens, before, text, after, value
+--   FROM examples_of_feature
+--   WHERE layer = 2 AND feature = 117 AND kind = 'width';
+CREATE VIEW examples_of_feature AS
+SELECT s.id AS sae, s.layer, x.feature, x.kind, x.interval, x.above, x.up_to,
+    x.tokens, e.rank, v.text, e.value,
+    (SELECT group_concat(text, '') FROM
+        (SELECT w.text FROM token AS u JOIN vocab AS w ON w.id = u.vocab
+         WHERE u.id BETWEEN t.id - 8 AND t.id - 1 AND u.context = t.context
+         ORDER BY u.id)) AS before,
+    (SELECT group_concat(text, '') FROM
+        (SELECT w.text FROM token AS u JOIN vocab AS w ON w.id = u.vocab
+         WHERE u.id BETWEEN t.id + 1 AND t.id + 8 AND u.context = t.context
+         ORDER BY u.id)) AS after,
+    e.token, t.context, t.position
+FROM sae AS s
+CROSS JOIN example_set AS x ON x.sae = s.id
+CROSS JOIN example AS e ON e.sae = x.sae AND e.feature = x.feature
+    AND e.kind = x.kind AND e.interval = x.interval
+CROSS JOIN token AS t ON t.id = e.token
+LEFT JOIN vocab AS v ON v.id = t.vocab
+ORDER BY s.id, x.feature, x.kind, x.interval, e.rank;
+
 -- The tokens at which a feature gets most through a head.
 --   SELECT before, text, contribution FROM top_tokens_through_head
 --   WHERE layer = 2 AND feature = 117 AND head = 3;
@@ -505,6 +536,68 @@ CROSS JOIN sae AS s ON s.id = h.sae
 CROSS JOIN feature_head AS p ON p.sae = h.sae AND p.head = h.head
 CROSS JOIN feature AS f ON f.sae = p.sae AND f.feature = p.feature
 ORDER BY h.sae, h.head, p.data_share DESC;
+
+-- At what share of the tokens of which positions a feature is active.
+--   SELECT first, last, density FROM positions_of_feature
+--   WHERE layer = 2 AND feature = 117;
+CREATE VIEW positions_of_feature AS
+SELECT s.id AS sae, s.layer, f.feature, b.bin, b.first, b.last, b.tokens,
+    coalesce(p.fires, 0) AS fires,
+    1.0 * coalesce(p.fires, 0) / b.tokens AS density
+FROM sae AS s
+CROSS JOIN feature AS f ON f.sae = s.id
+CROSS JOIN position_bin AS b ON b.dump = s.dump
+LEFT JOIN feature_position AS p ON p.sae = f.sae AND p.feature = f.feature
+    AND p.bin = b.bin
+ORDER BY s.id, f.feature, b.bin;
+
+-- At what share of the tokens of a document group a feature is active.
+--   SELECT group_name, density FROM density_by_group
+--   WHERE layer = 2 AND feature = 117;
+CREATE VIEW density_by_group AS
+SELECT s.id AS sae, s.layer, f.feature, g.name AS group_name, g.tokens,
+    coalesce(p.fires, 0) AS fires,
+    1.0 * coalesce(p.fires, 0) / g.tokens AS density
+FROM sae AS s
+CROSS JOIN feature AS f ON f.sae = s.id
+CROSS JOIN document_group AS g ON g.dump = s.dump
+LEFT JOIN feature_group AS p ON p.sae = f.sae AND p.feature = f.feature
+    AND p.document_group = g.id
+ORDER BY s.id, f.feature, density DESC;
+
+-- The features whose density changes most between two document groups. They are
+-- ranked by chi_square of active and silent tokens in the two, which is large
+-- where the change is both large and not a matter of few tokens. Tokens of one
+-- text are not independent: take it as an order, not as a test. Reads all
+-- features of the SAE; name both groups.
+--   SELECT feature, density_a, density_b FROM density_change
+--   WHERE layer = 2 AND group_a = 'stories.txt' AND group_b = 'news.txt'
+--   LIMIT 10;
+CREATE VIEW density_change AS
+SELECT sae, layer, feature, group_a, group_b,
+    1.0 * fires_a / tokens_a AS density_a,
+    1.0 * fires_b / tokens_b AS density_b,
+    1.0 * fires_b / tokens_b - 1.0 * fires_a / tokens_a AS change,
+    -- (the difference of the densities)^2 over its variance if there were none
+    (1.0 * fires_b / tokens_b - 1.0 * fires_a / tokens_a)
+        * (1.0 * fires_b / tokens_b - 1.0 * fires_a / tokens_a)
+        / (1.0 * (fires_a + fires_b) / (tokens_a + tokens_b))
+        / nullif(1 - 1.0 * (fires_a + fires_b) / (tokens_a + tokens_b), 0)
+        / (1.0 / tokens_a + 1.0 / tokens_b) AS chi_square
+FROM (
+    SELECT s.id AS sae, s.layer, f.feature, a.name AS group_a,
+        b.name AS group_b, a.tokens AS tokens_a, b.tokens AS tokens_b,
+        coalesce(p.fires, 0) AS fires_a, coalesce(q.fires, 0) AS fires_b
+    FROM sae AS s
+    CROSS JOIN document_group AS a ON a.dump = s.dump
+    CROSS JOIN document_group AS b ON b.dump = s.dump AND b.id <> a.id
+    CROSS JOIN feature AS f ON f.sae = s.id
+    LEFT JOIN feature_group AS p ON p.sae = f.sae AND p.feature = f.feature
+        AND p.document_group = a.id
+    LEFT JOIN feature_group AS q ON q.sae = f.sae AND q.feature = f.feature
+        AND q.document_group = b.id)
+WHERE fires_a + fires_b > 0
+ORDER BY chi_square DESC;
 
 -- Tokens of the sample with the code of a head there.
 --   SELECT text, token FROM tokens_of_head_code

@@ -35,8 +35,9 @@
 #include "base/err.h"
 
 enum {
-    STORE_HISTOGRAM_BINS = 51,   /* of five levels each */
-    STORE_EXAMPLE_WINDOW = 32,   /* tokens around an example with levels */
+    STORE_HISTOGRAM_BINS = 51, /* of five levels each */
+    STORE_EXAMPLE_WINDOW = 32, /* tokens around a top example with levels */
+    STORE_RANDOM_EXAMPLE_WINDOW = 16, /* the same, of the other kinds */
     STORE_TOKEN_FEATURES = 32,   /* kept of each order, table token_feature */
     STORE_ACTIVATION_BYTES = 31, /* both trees together, for estimates */
 };

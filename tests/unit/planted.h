@@ -23,16 +23,22 @@ enum {
     TOKENS = 9000, /* more than two chunks */
     VOCAB = 120,
     DEAD_FEATURE = 5,
+    DENSE_FEATURE = 7,  /* active at most tokens, where the rule lets it */
+    ALWAYS_FEATURE = 9, /* at all */
 };
 
 struct planted {
     int32_t tokens[TOKENS];
     int64_t contexts[TOKENS + 1];
     int64_t n_contexts;
+    int32_t groups[TOKENS]; /* of contexts */
     float z[LAYERS][TOKENS * D];
 };
 
 static struct planted planted;
+
+enum { PLANTED_GROUPS = 3 };
+static char *planted_group_names[PLANTED_GROUPS] = {"odd", "'; --", "none"};
 
 static const struct {
     const char *bytes;
@@ -74,6 +80,9 @@ static inline void planted_fill(void)
         at += 1 + (int64_t)rng_below(&r, 60);
     }
     p->contexts[p->n_contexts] = TOKENS;
+    /* A third of the contexts is in no group, and one group has none. */
+    for (int64_t c = 0; c < p->n_contexts; c++)
+        p->groups[c] = (int32_t)(c % 3) - 1;
     for (int i = 0; i < TOKENS; i++) {
         uint64_t a = rng_below(&r, VOCAB), b = rng_below(&r, VOCAB);
         p->tokens[i] = (int32_t)(a < b ? a : b);
@@ -122,6 +131,9 @@ static inline void planted_write_dump(void)
     assert_int_equal(dump_writer_open(&w, "planted.dump", &info, true, &e), 0);
     assert_int_equal(
         dump_writer_tokens(w, planted.tokens, planted.contexts, &e), 0);
+    const struct dump_groups groups = {PLANTED_GROUPS, planted_group_names,
+                                       planted.groups};
+    assert_int_equal(dump_writer_groups(w, &groups, &e), 0);
     assert_int_equal(dump_writer_vocab(w, &v, &e), 0);
     for (int layer = 0; layer < LAYERS; layer++)
         assert_int_equal(
@@ -161,6 +173,8 @@ static inline void planted_write_sae(const char *folder,
         s.b_dec[i] = 0.1F * rng_normal(&r);
     for (size_t f = 0; f < M; f++) {
         s.b_enc[f] = f == DEAD_FEATURE ? -1e6F : -4 + rng_normal(&r);
+        if (f == DENSE_FEATURE || f == ALWAYS_FEATURE)
+            s.b_enc[f] = f == DENSE_FEATURE ? 4 : 60;
         if (s.threshold != NULL)
             s.threshold[f] = 0.5F;
     }

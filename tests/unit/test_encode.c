@@ -8,21 +8,15 @@
 #include <sqlite3.h>
 
 #include "encode/encode.h"
-#include "planted.h"
+#include "planted_codes.h"
 
-enum { SAES = 3, ROWS = 2000, TOP = 7, TOP_HEAD = 4, WINDOW = 32, KEPT = 32 };
+enum { SAES = 3, ROWS = 2000, TOP = 7, TOP_HEAD = 4, DRAWN = 3, KEPT = 32 };
 
 static const char *const folders[SAES] = {"a.sae", "b.sae", "c.sae"};
 static const int layers[SAES] = {0, 1, 1};
 
 static sqlite3 *db;
 
-/* What one SAE does at every token. */
-struct naive {
-    struct sae sae;
-    float *value; /* (TOKENS, M); 0: not active */
-    float *dfa;   /* (TOKENS, M, HEADS) where active */
-};
 static struct naive naive[SAES];
 static int context_of[TOKENS];
 static bool sampled[TOKENS];
@@ -83,6 +77,7 @@ static int encode(const char *output, int threads, int64_t seed)
                                      .rows = ROWS,
                                      .examples = TOP,
                                      .head_examples = TOP_HEAD,
+                                     .interval_examples = DRAWN,
                                      .memory = memory};
     struct encode_job job = {.dump = dump,
                              .saes = folders,
@@ -95,31 +90,6 @@ static int encode(const char *output, int threads, int64_t seed)
         print_message("%s\n", e.msg);
     dump_close(&dump);
     return code;
-}
-
-static void naive_make(struct naive *n, const char *folder, int layer)
-{
-    struct err e = {0};
-    struct codes codes = {0};
-    struct team team = team_make(1);
-    const float *z = planted.z[layer];
-    assert_int_equal(sae_load(&n->sae, folder, &e), 0);
-    struct sae_encoder enc;
-    assert_int_equal(sae_encoder_open(&enc, &n->sae, &team, &e), 0);
-    assert_int_equal(sae_encode(&enc, z, TOKENS, &codes, &e), 0);
-    sae_encoder_close(&enc);
-    static float offsets[M * HEADS];
-    sae_attribute_offsets(&n->sae, HEADS, offsets);
-    n->value = calloc((size_t)TOKENS * M, sizeof *n->value);
-    n->dfa = calloc((size_t)TOKENS * M * HEADS, sizeof *n->dfa);
-    for (size_t t = 0; t < TOKENS; t++)
-        for (size_t i = codes.start[t]; i < codes.start[t + 1]; i++) {
-            size_t at = t * M + codes.feature[i];
-            n->value[at] = codes.value[i];
-            sae_attribute(&n->sae, offsets, z + t * D, codes.feature[i], HEADS,
-                          n->dfa + at * HEADS);
-        }
-    codes_free(&codes);
 }
 
 static int make_all(void **state)
@@ -156,11 +126,8 @@ static int make_all(void **state)
 
 static int remove_all(void **state)
 {
-    for (int i = 0; i < SAES; i++) {
-        sae_free(&naive[i].sae);
-        free(naive[i].value);
-        free(naive[i].dfa);
-    }
+    for (int i = 0; i < SAES; i++)
+        naive_free(&naive[i]);
     (void)sqlite3_close(db);
     return scratch_end(state);
 }
@@ -383,22 +350,22 @@ static void test_features(void **state)
     (void)state;
     for (int i = 0; i < SAES; i++)
         for (int f = 0; f < M; f++) {
-            double fires = 0, sum = 0, strings = 0;
+            double fires = 0, sum = 0, strings = 0, bits = 0;
             float max = 0;
-            bool seen[VOCAB] = {false};
+            int seen[VOCAB] = {0};
             for (int t = 0; t < TOKENS; t++) {
                 float v = naive[i].value[t * M + f];
                 fires += v > 0;
                 sum += (double)v;
                 max = v > max ? v : max;
-                if (v > 0 && !seen[planted.tokens[t]]) {
-                    seen[planted.tokens[t]] = true;
-                    strings++;
-                }
+                strings += v > 0 && seen[planted.tokens[t]]++ == 0;
             }
+            for (int id = 0; id < VOCAB; id++)
+                if (seen[id] > 0)
+                    bits -= seen[id] / fires * log2(seen[id] / fires);
             sqlite3_stmt *row =
-                ask("SELECT fires, density, max, mean, scale, strings FROM "
-                    "feature WHERE sae = ? AND feature = ?",
+                ask("SELECT fires, density, max, mean, scale, strings, entropy "
+                    "FROM feature WHERE sae = ? AND feature = ?",
                     i + 1, f, 0);
             assert_true(next(row));
             assert_near(sqlite3_column_double(row, 0), fires, 0);
@@ -409,8 +376,9 @@ static void test_features(void **state)
                 assert_near(sqlite3_column_double(row, 4), (double)max / 255,
                             1e-15);
                 assert_near(sqlite3_column_double(row, 5), strings, 0);
+                assert_true(fabs(sqlite3_column_double(row, 6) - bits) < 1e-12);
             } else {
-                for (int c = 2; c < 6; c++)
+                for (int c = 2; c < 7; c++)
                     assert_int_equal(sqlite3_column_type(row, c), SQLITE_NULL);
             }
             assert_false(next(row));
@@ -525,22 +493,6 @@ static void test_histogram(void **state)
         }
 }
 
-/* Whether two tokens have the same text: themselves and the 8 before them, as
- * far as their contexts go. */
-static bool same_text(int a, int b)
-{
-    int64_t a0 = planted.contexts[context_of[a]];
-    int64_t b0 = planted.contexts[context_of[b]];
-    for (int i = 0; i <= 8; i++) {
-        bool a_ends = a - i < a0, b_ends = b - i < b0;
-        if (a_ends || b_ends)
-            return a_ends && b_ends;
-        if (planted.tokens[a - i] != planted.tokens[b - i])
-            return false;
-    }
-    return true;
-}
-
 /* The strongest of each context, and of those the best `limit` with different
  * texts, found by searching the maximum again and again. */
 static void assert_best(sqlite3_stmt *row, const struct naive *n, int f, int h,
@@ -573,7 +525,9 @@ static void assert_best(sqlite3_stmt *row, const struct naive *n, int f, int h,
         assert_near(sqlite3_column_double(row, 3),
                     (double)n->value[token * M + f], 0);
         for (int c = 0; c < planted.n_contexts; c++)
-            if (best_score[c] > 0 && same_text(best_token[c], token))
+            if (best_score[c] > 0 &&
+                same_text(best_token[c], token, (int)planted.contexts[c],
+                          (int)planted.contexts[context_of[token]]))
                 best_score[c] = 0;
     }
     assert_false(next(row));
@@ -605,14 +559,14 @@ static void test_windows(void **state)
         for (int f = 0; f < M; f++) {
             static bool near[TOKENS];
             memset(near, 0, sizeof near);
-            sqlite3_stmt *row = ask("SELECT token FROM example WHERE sae = ? "
-                                    "AND feature = ?",
+            sqlite3_stmt *row = ask("SELECT token, kind = 'top' FROM example "
+                                    "WHERE sae = ? AND feature = ?",
                                     i + 1, f, 0);
             while (next(row)) {
                 int at = sqlite3_column_int(row, 0);
+                int reach = sqlite3_column_int(row, 1) ? 32 : 16;
                 for (int t = 0; t < TOKENS; t++)
-                    if (abs(t - at) <= WINDOW &&
-                        context_of[t] == context_of[at])
+                    if (abs(t - at) <= reach && context_of[t] == context_of[at])
                         near[t] = true;
             }
             row = ask("SELECT token FROM example_activation WHERE sae = ? AND "
@@ -661,22 +615,49 @@ struct pair {
     double sum;
 };
 
+enum order { BY_COUNT, BY_MAX, BY_MEAN, ORDERS };
+
+/* What pairs are ranked by, first and second. */
+static void keys_of(double keys[2], const struct pair *p, int occurrences,
+                    enum order order)
+{
+    keys[0] = order == BY_COUNT ? p->count
+              : order == BY_MAX ? (double)p->max
+                                : (double)(float)(p->sum / occurrences);
+    keys[1] = order == BY_COUNT ? (double)p->max : p->count;
+}
+
 /* Whether fewer than KEPT pairs of the same feature, or of the same string,
  * come before this one. */
-static bool is_kept(struct pair pairs[M][VOCAB], int f, int id, bool of_feature,
-                    bool by_count)
+static bool is_among_first(struct pair pairs[M][VOCAB], int f, int id,
+                           bool of_feature, enum order order)
 {
-    const struct pair *p = &pairs[f][id];
+    static int occurrences[VOCAB];
+    if (occurrences[planted.tokens[0]] == 0)
+        for (int t = 0; t < TOKENS; t++)
+            occurrences[planted.tokens[t]]++;
     int before = 0, others = of_feature ? VOCAB : M;
+    double mine[2], other[2];
+    keys_of(mine, &pairs[f][id], occurrences[id], order);
     for (int o = 0; o < others; o++) {
-        const struct pair *q = of_feature ? &pairs[f][o] : &pairs[o][id];
-        double a = by_count ? q->count : (double)q->max;
-        double b = by_count ? p->count : (double)p->max;
-        double a2 = by_count ? (double)q->max : q->count;
-        double b2 = by_count ? (double)p->max : p->count;
-        before += a > b || (a == b && a2 > b2);
+        int other_id = of_feature ? o : id;
+        const struct pair *q = &pairs[of_feature ? f : o][other_id];
+        if (q->count == 0)
+            continue;
+        keys_of(other, q, occurrences[other_id], order);
+        before +=
+            other[0] > mine[0] || (other[0] == mine[0] && other[1] > mine[1]);
     }
     return before < KEPT;
+}
+
+static bool is_kept(struct pair pairs[M][VOCAB], int f, int id)
+{
+    bool kept = false;
+    for (int o = 0; o < ORDERS; o++)
+        kept |= is_among_first(pairs, f, id, true, (enum order)o) ||
+                is_among_first(pairs, f, id, false, (enum order)o);
+    return kept && pairs[f][id].count > 0;
 }
 
 static void test_token_features(void **state)
@@ -701,11 +682,7 @@ static void test_token_features(void **state)
         for (int id = 0; id < VOCAB; id++)
             for (int f = 0; f < M; f++) {
                 const struct pair *p = &pairs[f][id];
-                bool kept =
-                    p->count > 0 && (is_kept(pairs, f, id, true, true) ||
-                                     is_kept(pairs, f, id, true, false) ||
-                                     is_kept(pairs, f, id, false, true) ||
-                                     is_kept(pairs, f, id, false, false));
+                bool kept = is_kept(pairs, f, id);
                 dropped += p->count > 0 && !kept;
                 if (!kept)
                     continue;

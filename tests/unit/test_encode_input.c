@@ -30,8 +30,11 @@ static int encode(const char *dump_path, const struct dump_options *how,
 
 static struct encode_options options_for(const char *output)
 {
-    return (struct encode_options){
-        .output = output, .rows = 1000, .examples = 3, .head_examples = 2};
+    return (struct encode_options){.output = output,
+                                   .rows = 1000,
+                                   .examples = 3,
+                                   .head_examples = 2,
+                                   .interval_examples = 2};
 }
 
 static int make_input(void **state)
@@ -152,7 +155,20 @@ static void test_dump_without_tokens(void **state)
     assert_int_equal(number(db, "SELECT context_source = 'blocks' FROM dump"),
                      1);
     assert_int_equal(number(db, "SELECT sample_tokens FROM dump"), 768);
-    assert_int_equal(number(db, "SELECT count(strings) FROM feature"), 0);
+    assert_int_equal(number(db, "SELECT count(strings) + count(entropy) FROM "
+                                "feature"),
+                     0);
+    assert_int_equal(number(db, "SELECT count(*) FROM position_bin"), 9);
+    assert_int_equal(number(db, "SELECT sum(tokens) FROM position_bin"),
+                     TOKENS);
+    assert_int_equal(number(db, "SELECT last FROM position_bin WHERE bin = 8"),
+                     255);
+    assert_int_equal(number(db, "SELECT count(*) FROM document_group"), 0);
+    assert_int_equal(number(db, "SELECT max(tokens = fires AND examples = 2) "
+                                "FROM example_set JOIN feature USING "
+                                "(sae, feature) WHERE kind = 'random' AND "
+                                "fires >= 2"),
+                     1);
     assert_true(number(db, "SELECT count(*) FROM top_tokens_of_feature") > M);
     assert_int_equal(number(db, "SELECT count(*) FROM token_feature"), 0);
 }
@@ -174,6 +190,22 @@ static void test_dump_without_strings(void **state)
     assert_int_equal(
         number("ids.db", "SELECT text = 'token 7' FROM vocab WHERE id = 7"), 1);
     assert_int_equal(number("ids.db", "SELECT sum(count) FROM vocab"), TOKENS);
+}
+
+/* The sets are there, with their sizes, but nothing of them. */
+static void test_no_random_examples(void **state)
+{
+    (void)state;
+    const char *saes[] = {"good.sae"};
+    const struct dump_options none = {0};
+    struct encode_options options = options_for("top.db");
+    options.interval_examples = 0;
+    assert_int_equal(encode("planted.dump", &none, saes, 1, &options), 0);
+    assert_int_equal(number("top.db", "SELECT count(*) FROM example WHERE "
+                                      "kind <> 'top'"),
+                     0);
+    assert_true(number("top.db", "SELECT sum(tokens) FROM example_set WHERE "
+                                 "kind = 'silent'") > TOKENS);
 }
 
 /* Fewer rows than the smallest context still keep one context. */
@@ -223,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_broken_training_curve),
         cmocka_unit_test(test_dump_without_tokens),
         cmocka_unit_test(test_dump_without_strings),
+        cmocka_unit_test(test_no_random_examples),
         cmocka_unit_test(test_smallest_sample),
         cmocka_unit_test(test_estimate_writes_nothing),
     };

@@ -16,6 +16,10 @@
 #include "base/rng.h"
 #include "encode/examples.h"
 #include "encode/levels.h"
+#include "encode/quantiles.h"
+#include "encode/silent.h"
+#include "encode/statistics.h"
+#include "encode/text_key.h"
 #include "encode/token_choice.h"
 #include "encode/windows.h"
 
@@ -156,8 +160,11 @@ static void count_tokens(uint64_t memory, bool runs, struct token_count **pairs,
     assert_int_equal(t.parts[0].n_runs > 3, runs);
     token_counts_finish(&t, &team);
     uint64_t strings[FEATURES];
-    assert_int_equal(token_counts_strings(&t, strings, FEATURES, &e), 0);
-    struct token_choice all = {FEATURES, STRINGS, STRINGS};
+    double entropy[FEATURES];
+    assert_int_equal(token_counts_strings(&t, strings, entropy, FEATURES, &e),
+                     0);
+    static const uint64_t occurrences[STRINGS]; /* all means are infinite */
+    struct token_choice all = {FEATURES, STRINGS, STRINGS, occurrences};
     assert_int_equal(token_choice_make(pairs, n, &t, &all, &e), 0);
     size_t at = 0;
     for (uint32_t id = 0; id < STRINGS; id++)
@@ -176,8 +183,16 @@ static void count_tokens(uint64_t memory, bool runs, struct token_count **pairs,
             assert_true(pair->sum == (double)count[f][id] * (f + id));
         }
     assert_int_equal(at, *n);
-    for (int f = 0; f < FEATURES; f++)
+    for (int f = 0; f < FEATURES; f++) {
+        double sum = 0, bits = 0;
+        for (int id = 0; id < STRINGS; id++)
+            sum += count[f][id];
+        for (int id = 0; id < STRINGS; id++)
+            if (count[f][id] > 0)
+                bits -= count[f][id] / sum * log2(count[f][id] / sum);
         assert_int_equal(strings[f], 0);
+        assert_true(bits > 5 && fabs(entropy[f] - bits) < 1e-12 * bits);
+    }
     token_counts_free(&t);
 }
 
@@ -195,7 +210,7 @@ static void test_token_counts(void **state)
 }
 
 /* Keeps a pair that is among the two first of its feature or of its string, by
- * count or by max, and no other. */
+ * count, by max or by mean over all occurrences, and no other. */
 static void test_token_choice(void **state)
 {
     (void)state;
@@ -211,8 +226,12 @@ static void test_token_choice(void **state)
         {0, 4, 3, 2, false}, /* neither, and string 4 has better ones */
         {0, 5, 3, 3, true},  /* the only one of string 5 */
         {1, 4, 4, 5, true},  /* string 4 */
+        {0, 6, 1, 2, true},  /* string 6 is rare: the highest mean */
         {2, 4, 5, 4, true},
+        {3, 6, 2, 5, true}, /* string 6 has better ones, too */
+        {4, 6, 3, 4, true},
     };
+    static const uint64_t occurrences[] = {100, 100, 100, 100, 100, 100, 10};
     enum { PAIRS = sizeof pairs / sizeof *pairs };
     struct token_counts t;
     struct team team = {1};
@@ -222,7 +241,7 @@ static void test_token_choice(void **state)
             token_counts_add(&t, 0, pairs[i].feature, pairs[i].vocab,
                              pairs[i].value);
     token_counts_finish(&t, &team);
-    struct token_choice choice = {3, 6, 2};
+    struct token_choice choice = {5, 7, 2, occurrences};
     struct token_count *kept;
     size_t n;
     assert_int_equal(token_choice_make(&kept, &n, &t, &choice, &e), 0);
@@ -233,27 +252,122 @@ static void test_token_choice(void **state)
     token_counts_free(&t);
 }
 
-/* Windows end with their context and join where they overlap. */
+/* Windows end with their context, join where they overlap, and have the reach
+ * of their list. */
 static void test_windows(void **state)
 {
     (void)state;
     int64_t start[] = {0, 10, 100};
     struct sample s = {.contexts = 2, .start = start};
-    struct best top;
+    struct best top, others;
     struct windows w;
     assert_int_equal(best_init(&top, 1, 4, &e), 0);
+    assert_int_equal(best_init(&others, 2, 1, &e), 0);
     const uint32_t examples[] = {60, 8, 20, 23};
     for (int i = 0; i < 4; i++)
         best_offer(&top, 0,
                    (struct best_entry){examples[i], examples[i], 1, 1});
-    assert_int_equal(windows_init(&w, &top, 1, &s, 5, &e), 0);
+    best_offer(&others, 1, (struct best_entry){80, 80, 1, 1});
+    const struct windows_of of[] = {{&top, 1, 5}, {&others, 2, 2}};
+    assert_int_equal(windows_init(&w, of, 2, 1, &s, &e), 0);
     for (uint32_t t = 0; t < 100; t++) {
-        bool in =
-            (t >= 3 && t < 10) || (t >= 15 && t <= 28) || (t >= 55 && t <= 65);
+        bool in = (t >= 3 && t < 10) || (t >= 15 && t <= 28) ||
+                  (t >= 55 && t <= 65) || (t >= 78 && t <= 82);
         assert_int_equal(windows_contain(&w, 0, t), in);
     }
     windows_free(&w);
     best_free(&top);
+    best_free(&others);
+}
+
+/* Edges divide values that come in any order, over 100 doublings, into parts as
+ * equal as bins of a 256th of the maximum allow. */
+static void test_quantiles(void **state)
+{
+    (void)state;
+    enum { VALUES = 4000, PARTS = 5 };
+    static float values[VALUES];
+    struct rng r = rng_at(8, RNG_TEST, 0);
+    for (int spread = 0; spread < 3; spread++) {
+        struct quantiles q;
+        double edges[PARTS + 1];
+        float max = 0;
+        assert_int_equal(quantiles_init(&q, 2, &e), 0);
+        for (int i = 0; i < VALUES; i++) {
+            float u = rng_float(&r) + 1e-6F;
+            /* Uniform, almost all in one bin, and all the same. */
+            values[i] = spread == 0   ? u
+                        : spread == 1 ? powf(u, 40) + 1e-30F
+                                      : 0.75F;
+            values[i] *= 1e-3F;
+            max = fmaxf(max, values[i]);
+            quantiles_add(&q, 1, values[i]);
+        }
+        quantiles_edges(&q, 1, max, edges, PARTS);
+        assert_true(edges[0] == 0 && edges[PARTS] == (double)max);
+        for (int p = 0; p < PARTS; p++) {
+            int inside = 0, near = 0;
+            for (int i = 0; i < VALUES; i++) {
+                double v = (double)values[i], off = fabs(v - edges[p + 1]);
+                inside += v > 0 && v <= edges[p + 1];
+                near += off <= (double)max / 256;
+            }
+            assert_true(edges[p + 1] >= edges[p]);
+            assert_true(abs(inside - VALUES * (p + 1) / PARTS) <= near);
+        }
+        quantiles_free(&q);
+    }
+}
+
+/* Of what was drawn, just the tokens at which the feature is active are marked,
+ * the first and the last among them. */
+static void test_silent_draws(void **state)
+{
+    (void)state;
+    enum { FEATURES = 40, OF = 60, LIMIT = 5 };
+    struct silent s;
+    assert_int_equal(silent_init(&s, FEATURES, OF, LIMIT, 9, &e), 0);
+    int ends = 0;
+    for (uint32_t f = 0; f < FEATURES; f++) {
+        for (uint32_t t = 0; t < OF; t++)
+            if (t % 2 == f % 2)
+                silent_active(&s, f, t);
+        for (size_t i = 0; i < s.draws; i++) {
+            const struct silent_draw *d = &s.draw[f * s.draws + i];
+            assert_true(d->token < OF);
+            assert_int_equal(d->active, d->token % 2 == f % 2);
+            ends += d->token == 0 || d->token == OF - 1;
+        }
+    }
+    assert_true(ends > FEATURES / 2);
+    silent_free(&s);
+}
+
+static void test_position_bins(void **state)
+{
+    (void)state;
+    static const uint32_t firsts[] = {0, 1, 2, 4, 8, 16, 1U << 30, 1U << 31};
+    static const int bins[] = {0, 1, 2, 3, 4, 5, 31, 32};
+    for (size_t i = 0; i < sizeof bins / sizeof *bins; i++) {
+        assert_int_equal(statistics_position_bin(firsts[i]), bins[i]);
+        if (i > 0)
+            assert_int_equal(statistics_position_bin(firsts[i] - 1),
+                             bins[i] - 1);
+    }
+    assert_int_equal(statistics_position_bin(UINT32_MAX), 32);
+}
+
+/* The same 9 tokens are one text, also in another context; a tenth does not
+ * count, and a text that begins its context is not one that goes on. */
+static void test_text_keys(void **state)
+{
+    (void)state;
+    const int32_t ids[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+                           7, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+    assert_int_equal(text_key(ids, 0, 9), text_key(ids, 10, 19));
+    assert_int_not_equal(text_key(ids, 0, 8), text_key(ids, 10, 18));
+    assert_int_not_equal(text_key(ids, 1, 3), text_key(ids, 2, 3));
+    assert_int_not_equal(text_key(NULL, 0, 3), text_key(NULL, 0, 13));
 }
 
 /* Empty contexts belong to no row. */
@@ -276,6 +390,10 @@ int main(void)
         cmocka_unit_test(test_token_counts),
         cmocka_unit_test(test_token_choice),
         cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_quantiles),
+        cmocka_unit_test(test_silent_draws),
+        cmocka_unit_test(test_position_bins),
+        cmocka_unit_test(test_text_keys),
         cmocka_unit_test(test_context_of_a_row),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
