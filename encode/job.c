@@ -45,6 +45,11 @@ static int check_shape(const struct sae *s, const struct encode_job *job,
 {
     const struct dump_info *info = dump_info(job->dump);
     size_t width = (size_t)info->heads * (size_t)info->d_head;
+    if (s->head >= 0 && info->heads > 1)
+        return err_set(e, ERR_INPUT,
+                       "%s takes head %d alone (hook_head_index); encode takes "
+                       "SAEs of all heads of a layer",
+                       folder, s->head);
     if (s->d != width)
         return err_set(e, ERR_INPUT,
                        "%s takes rows of width %zu, but those of %s have %d "

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The SAE folder: exactly what SAELens (>= 6) loads with SAE.load_from_disk,
- * and our own headscope.json beside it. docs/formats.md has the keys.
+ * The SAE folder: what SAELens loads with SAE.load_from_disk, and our own
+ * headscope.json beside it. docs/formats.md has tensors and keys.
  */
 #include "sae/sae.h"
 
@@ -17,89 +17,9 @@
 #include "base/output.h"
 #include "dump/safetensors.h"
 #include "kernels/kernels.h"
-
-/* The format we write is the one of this release. */
-static const char sae_lens_version[] = "6.18.0";
+#include "sae/config.h"
 
 enum { WIDTH_MAX = 1 << 20 };
-
-/* ---- cfg.json ---- */
-
-static int parse_architecture(struct sae *s, const char *name,
-                              const char *where, struct err *e)
-{
-    for (int a = SAE_STANDARD; a <= SAE_JUMPRELU; a++)
-        if (strcmp(name, sae_architecture_name((enum sae_architecture)a)) ==
-            0) {
-            s->architecture = (enum sae_architecture)a;
-            return 0;
-        }
-    return err_set(e, ERR_INPUT,
-                   "%s: architecture '%s' is not one of standard, topk, "
-                   "jumprelu",
-                   where, name);
-}
-
-/* "blocks.3.attn.hook_z" gives 3; -1 if the name has no layer. */
-static int layer_of_hook(const char *hook)
-{
-    int layer, end = 0;
-    if (sscanf(hook, "blocks.%4d.%n", &layer, &end) == 1 && end > 0 &&
-        layer >= 0)
-        return layer;
-    return -1;
-}
-
-/* Settings that change the arithmetic and that we do not have. */
-static int refuse_foreign_settings(const json_t *cfg, const char *where,
-                                   struct err *e)
-{
-    const char *normalise, *shape;
-    TRY(json_get_string(&normalise, cfg, "normalize_activations", "none", where,
-                        e));
-    TRY(json_get_string(&shape, cfg, "reshape_activations", "none", where, e));
-    if (strcmp(normalise, "none") != 0)
-        return err_set(e, ERR_INPUT,
-                       "%s: normalize_activations '%s' is not supported; fold "
-                       "it into the weights and write \"none\"",
-                       where, normalise);
-    if (strcmp(shape, "none") != 0 && strcmp(shape, "hook_z") != 0)
-        return err_set(e, ERR_INPUT,
-                       "%s: reshape_activations '%s' is not one of none, "
-                       "hook_z",
-                       where, shape);
-    return 0;
-}
-
-static int read_cfg(struct sae *s, const json_t *cfg, const char *where,
-                    bool *rescale, struct err *e)
-{
-    if (!json_is_object(cfg))
-        return err_set(e, ERR_INPUT, "%s: must be an object", where);
-    const char *architecture;
-    TRY(json_need_string(&architecture, cfg, "architecture", where, e));
-    TRY(parse_architecture(s, architecture, where, e));
-    TRY(refuse_foreign_settings(cfg, where, e));
-    int64_t d, m, k = 0;
-    TRY(json_need_int(&d, cfg, "d_in", 1, WIDTH_MAX, where, e));
-    TRY(json_need_int(&m, cfg, "d_sae", 1, WIDTH_MAX, where, e));
-    if (s->architecture == SAE_TOPK)
-        TRY(json_need_int(&k, cfg, "k", 1, m, where, e));
-    s->d = (size_t)d;
-    s->m = (size_t)m;
-    s->k = (size_t)k;
-    TRY(json_get_bool(&s->apply_b_dec_to_input, cfg, "apply_b_dec_to_input",
-                      true, where, e));
-    TRY(json_get_bool(rescale, cfg, "rescale_acts_by_decoder_norm", false,
-                      where, e));
-    const json_t *meta = json_object_get(cfg, "metadata");
-    const char *hook, *model;
-    TRY(json_get_string(&hook, meta, "hook_name", "", where, e));
-    TRY(json_get_string(&model, meta, "model_name", "unknown", where, e));
-    s->layer = layer_of_hook(hook);
-    TRY(arena_string(&s->arena, &s->hook, hook, e));
-    return arena_string(&s->arena, &s->model, model, e);
-}
 
 /* ---- tensors ---- */
 
@@ -148,10 +68,11 @@ static void transpose(float *out, const float *in, size_t rows, size_t columns)
                     out[j * rows + i] = in[i * columns + j];
 }
 
-static int read_tensors(struct sae *s, const struct safetensors *file,
+/* W_enc as it lies in the file is (d, m). */
+static int read_encoder(struct sae *s, const struct safetensors *file,
                         const char *path, struct err *e)
 {
-    float *by_input; /* W_enc as it lies in the file, (d, m) */
+    float *by_input;
     size_t d = s->d, m = s->m;
     struct sae temporary = {0};
     int code = read_tensor(&temporary, &by_input, file, path, "W_enc", d, m, e);
@@ -161,26 +82,117 @@ static int read_tensors(struct sae *s, const struct safetensors *file,
     if (code == 0)
         transpose(s->w_enc, by_input, d, m);
     sae_free(&temporary);
-    TRY(code);
-    TRY(read_tensor(s, &s->w_dec, file, path, "W_dec", m, d, e));
-    TRY(read_tensor(s, &s->b_enc, file, path, "b_enc", m, 0, e));
-    TRY(read_tensor(s, &s->b_dec, file, path, "b_dec", d, 0, e));
-    if (s->architecture == SAE_JUMPRELU)
-        TRY(read_tensor(s, &s->threshold, file, path, "threshold", m, 0, e));
+    return code;
+}
+
+/* A gated SAE's encoder becomes that of the jumprelu which it is (sae.h). */
+static int read_gated(struct sae *s, const struct safetensors *file,
+                      const char *path, struct err *e)
+{
+    size_t m = s->m;
+    float *gate, *r;
+    struct sae temporary = {0};
+    int code = read_tensor(&temporary, &gate, file, path, "b_gate", m, 0, e);
+    if (code == 0)
+        code = read_tensor(&temporary, &r, file, path, "r_mag", m, 0, e);
+    if (code == 0)
+        code = read_tensor(s, &s->b_enc, file, path, "b_mag", m, 0, e);
+    if (code == 0)
+        code = arena_get(&s->arena, &s->threshold, m, sizeof(float),
+                         "threshold", e);
+    for (size_t i = 0; code == 0 && i < m; i++) {
+        double gain = exp((double)r[i]);
+        float *row = s->w_enc + i * s->d;
+        kernels.scale(row, (float)gain, s->d);
+        s->threshold[i] = (float)((double)s->b_enc[i] - gain * (double)gate[i]);
+        if (kernels.first_not_finite(row, s->d) < s->d ||
+            !isfinite(s->threshold[i]))
+            code = err_set(e, ERR_INPUT,
+                           "%s: 'r_mag' is %g at element %zu; the feature's "
+                           "weights times its exponential are too large",
+                           path, (double)r[i], i);
+    }
+    sae_free(&temporary);
+    return code;
+}
+
+static const char *const tensor_names[][6] = {
+    [SAE_STANDARD] = {"W_enc", "W_dec", "b_enc", "b_dec"},
+    [SAE_TOPK] = {"W_enc", "W_dec", "b_enc", "b_dec"},
+    [SAE_JUMPRELU] = {"W_enc", "W_dec", "b_enc", "b_dec", "threshold"},
+    [SAE_GATED] = {"W_enc", "W_dec", "b_gate", "r_mag", "b_mag", "b_dec"},
+};
+
+static bool is_expected(const struct sae *s, const char *name)
+{
+    for (size_t i = 0; i < 6; i++) {
+        const char *known = tensor_names[s->architecture][i];
+        if (known != NULL && strcmp(name, known) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* For a while SAELens wrote a scaling_factor of ones with every SAE. */
+static int check_scaling_factor(struct sae *s, const struct safetensors *file,
+                                const char *path, struct err *e)
+{
+    float *factor;
+    TRY(read_tensor(s, &factor, file, path, "scaling_factor", s->m, 0, e));
+    for (size_t i = 0; i < s->m; i++)
+        if (fabsf(factor[i] - 1) > 1e-5f)
+            return err_set(e, ERR_INPUT,
+                           "%s: 'scaling_factor' is %g at element %zu, which "
+                           "is not supported; fold it into W_dec and leave it "
+                           "out",
+                           path, (double)factor[i], i);
     return 0;
+}
+
+/* A tensor that the rule does not have means a rule that we do not have. */
+static int refuse_foreign_tensors(const struct sae *s,
+                                  const struct safetensors *file,
+                                  const char *path, struct err *e)
+{
+    struct sae temporary = {.m = s->m};
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < file->n; i++) {
+        if (strcmp(file->names[i], "scaling_factor") == 0)
+            code = check_scaling_factor(&temporary, file, path, e);
+        else if (!is_expected(s, file->names[i]))
+            code = err_set(
+                e, ERR_INPUT, "%s: tensor '%s' is not one of architecture '%s'",
+                path, file->names[i], sae_architecture_name(s->architecture));
+    }
+    sae_free(&temporary);
+    return code;
+}
+
+static int read_tensors(struct sae *s, const struct safetensors *file,
+                        const char *path, struct err *e)
+{
+    TRY(read_encoder(s, file, path, e));
+    TRY(read_tensor(s, &s->w_dec, file, path, "W_dec", s->m, s->d, e));
+    TRY(read_tensor(s, &s->b_dec, file, path, "b_dec", s->d, 0, e));
+    if (s->architecture == SAE_GATED)
+        TRY(read_gated(s, file, path, e));
+    else
+        TRY(read_tensor(s, &s->b_enc, file, path, "b_enc", s->m, 0, e));
+    if (s->architecture == SAE_JUMPRELU)
+        TRY(read_tensor(s, &s->threshold, file, path, "threshold", s->m, 0, e));
+    return refuse_foreign_tensors(s, file, path, e);
 }
 
 /* SAELens' rescale_acts_by_decoder_norm: h is multiplied by ‖W_dec[i]‖ before
  * selection and divided again in decoding. Folding the norm into the tensors
- * gives the same codes and reconstruction. */
+ * gives the same codes and reconstruction. A row of zeros is never active. */
 static void fold_decoder_norms(struct sae *s)
 {
     for (size_t i = 0; i < s->m; i++) {
         float *row = s->w_dec + i * s->d;
         float norm = (float)sqrt(kernels.dot_double(row, row, s->d));
-        if (norm == 0)
-            continue;
-        kernels.scale(row, 1 / norm, s->d);
+        if (norm > 0)
+            kernels.scale(row, 1 / norm, s->d);
         kernels.scale(s->w_enc + i * s->d, norm, s->d);
         s->b_enc[i] *= norm;
     }
@@ -260,7 +272,7 @@ static int load(struct sae *s, const char *folder, struct err *e)
     TRY(output_join(path, folder, "cfg.json", e));
     json_t *cfg;
     TRY(json_read(&cfg, path, e));
-    int code = read_cfg(s, cfg, path, &rescale, e);
+    int code = sae_config_read(s, &rescale, cfg, path, e);
     json_decref(cfg);
     TRY(code);
     TRY(output_join(path, folder, "sae_weights.safetensors", e));
@@ -277,7 +289,7 @@ static int load(struct sae *s, const char *folder, struct err *e)
 
 int sae_load(struct sae *s, const char *folder, struct err *e)
 {
-    *s = (struct sae){.layer = -1};
+    *s = (struct sae){.layer = -1, .head = -1};
     int code = load(s, folder, e);
     if (code != 0)
         sae_free(s);
@@ -285,39 +297,6 @@ int sae_load(struct sae *s, const char *folder, struct err *e)
 }
 
 /* ---- write ---- */
-
-static json_t *cfg_json(const struct sae *s, const json_t *extra)
-{
-    /* z of several heads is flattened; of one head it is picked. */
-    bool flat = s->hook[0] != '\0' && s->heads > 1;
-    const json_t *rows = json_object_get(extra, "rows");
-    const char *kind = json_string_value(json_object_get(rows, "kind"));
-    json_t *head = NULL;
-    if (kind != NULL && strcmp(kind, "head") == 0)
-        head = json_array_get(json_object_get(rows, "heads"), 0);
-    json_t *meta = json_pack(
-        "{s:s, s:s, s:s, s:O?, s:s, s:{}, s:O?, s:O?}", "sae_lens_version",
-        sae_lens_version, "model_name", s->model, "hook_name", s->hook,
-        "hook_head_index", head, "model_class_name", "HookedTransformer",
-        "model_from_pretrained_kwargs", "training_architecture",
-        json_object_get(extra, "training_architecture"), "metrics",
-        json_object_get(extra, "metrics"));
-    json_t *cfg = json_pack(
-        "{s:s, s:I, s:I, s:s, s:s, s:b, s:s, s:s, s:o}", "architecture",
-        sae_architecture_name(s->architecture), "d_in", (json_int_t)s->d,
-        "d_sae", (json_int_t)s->m, "dtype", "float32", "device", "cpu",
-        "apply_b_dec_to_input", s->apply_b_dec_to_input,
-        "normalize_activations", "none", "reshape_activations",
-        flat ? "hook_z" : "none", "metadata", meta);
-    if (cfg != NULL && s->architecture == SAE_TOPK &&
-        (json_object_set_new(cfg, "k", json_integer((json_int_t)s->k)) != 0 ||
-         json_object_set_new(cfg, "rescale_acts_by_decoder_norm",
-                             json_false()) != 0)) {
-        json_decref(cfg);
-        cfg = NULL;
-    }
-    return cfg;
-}
 
 static int put_weights(const struct sae *s, struct safetensors_writer *w,
                        const float *by_input, struct err *e)
@@ -363,7 +342,7 @@ int sae_write(const struct sae *s, const char *folder, const json_t *extra,
     TRY(output_join(path, folder, "headscope.json", e));
     TRY(json_write(path, extra, e));
     TRY(output_join(path, folder, "cfg.json", e));
-    json_t *cfg = cfg_json(s, extra);
+    json_t *cfg = sae_config_write(s, extra);
     if (cfg == NULL)
         return err_memory(e, "cfg.json", 0);
     int code = json_write(path, cfg, e);

@@ -62,6 +62,21 @@ static int recorded_view(struct view *v, const struct dump *d,
     return strcmp(kind, "results") == 0 ? view_take_result(v, e) : 0;
 }
 
+/* Of another trainer: all heads of a layer, or the one that cfg.json names. */
+static int foreign_view(struct view *v, const struct dump *d,
+                        const struct sae *s, int layer, struct err *e)
+{
+    const struct dump_info *info = dump_info(d);
+    if (s->head < 0)
+        return view_of_layer(v, d, layer, NULL, 0, e);
+    if (s->head >= info->heads)
+        return err_set(e, ERR_INPUT,
+                       "%s is for head %d (hook_head_index), but %s has %d "
+                       "heads",
+                       s->name, s->head, info->path, info->heads);
+    return view_of_layer(v, d, layer, &s->head, 1, e);
+}
+
 static int check_width(const struct view *v, const struct sae *s, struct err *e)
 {
     const struct dump_info *info = dump_info(v->dump);
@@ -82,7 +97,7 @@ int rows_of_sae(struct view *v, const struct dump *d, const struct sae *s,
     const json_t *rows = json_object_get(own, "rows");
     *v = (struct view){0};
     int code = rows != NULL ? recorded_view(v, d, s, layer, rows, e)
-                            : view_of_layer(v, d, layer, NULL, 0, e);
+                            : foreign_view(v, d, s, layer, e);
     json_decref(own);
     if (code == 0)
         code = check_width(v, s, e);

@@ -2,7 +2,8 @@
  *
  * Which rows of a dump an SAE takes: those that its headscope.json says it was
  * trained on (a layer, some of its heads, one head, every head for itself, what
- * heads add to the residual stream), else all heads of a layer side by side.
+ * heads add to the residual stream), else the head that its cfg.json names,
+ * else all heads of a layer side by side.
  */
 #ifndef SAE_ROWS_H
 #define SAE_ROWS_H

@@ -12,6 +12,7 @@ const char *sae_architecture_name(enum sae_architecture a)
         [SAE_STANDARD] = "standard",
         [SAE_TOPK] = "topk",
         [SAE_JUMPRELU] = "jumprelu",
+        [SAE_GATED] = "gated",
     };
     return names[a];
 }
@@ -28,6 +29,7 @@ static struct selection selection_of(const struct sae *s)
     case SAE_TOPK:
         return (struct selection){.rule = RULE_TOPK, .k = s->k};
     case SAE_JUMPRELU:
+    case SAE_GATED:
         return (struct selection){.rule = RULE_THRESHOLD,
                                   .threshold = s->threshold};
     case SAE_STANDARD:

@@ -12,6 +12,12 @@
  * jumprelu h where h > threshold and h > 0. BatchTopK exists in training only:
  * its SAE is written as jumprelu.
  *
+ * A gated SAE (Rajamanoharan et al. 2024) has u = (x − b_dec)·W and is active
+ * where u + b_gate > 0, with max(e^r·u + b_mag, 0). As both are increasing in
+ * u, that is a jumprelu of W_enc = e^r·W, b_enc = b_mag and
+ * threshold = b_mag − e^r·b_gate, which is what is kept of it here: h is the
+ * magnitude's pre-activation, and its DFA goes through e^r·W.
+ *
  * Both matrices are kept feature-major, (m, d), so that one feature is two
  * contiguous rows.
  */
@@ -27,7 +33,7 @@
 #include "sae/forward.h"
 
 /* As in cfg.json. */
-enum sae_architecture { SAE_STANDARD, SAE_TOPK, SAE_JUMPRELU };
+enum sae_architecture { SAE_STANDARD, SAE_TOPK, SAE_JUMPRELU, SAE_GATED };
 
 const char *sae_architecture_name(enum sae_architecture a);
 
@@ -40,21 +46,23 @@ struct sae {
     char *model;               /* "unknown" if not recorded */
     char *hook;                /* "blocks.3.attn.hook_z", or "" */
     int layer;                 /* from the hook name; -1 unknown */
+    int head;                  /* the one that it takes alone; -1 all */
     int heads;                 /* from headscope.json; 0 unknown */
     float *w_enc;              /* (m, d), feature-major */
     float *w_dec;              /* (m, d) */
     float *b_enc;              /* (m) */
     float *b_dec;              /* (d) */
-    float *threshold;          /* (m), jumprelu only, else NULL */
+    float *threshold;          /* (m), jumprelu and gated, else NULL */
     char *fingerprint;         /* 32 hex digits over the tensors */
     char *headscope;           /* headscope.json as text, or NULL if foreign */
     struct arena arena;        /* owns all of the above */
 };
 
-/* Reads a SAELens (>= 6) folder: cfg.json and sae_weights.safetensors (f32,
- * f16 or bf16), and headscope.json if there. What we cannot honour is refused
- * by name (architectures, normalize_activations other than "none", widths
- * that disagree, values that are not finite). */
+/* Reads a SAELens folder: cfg.json and sae_weights.safetensors (f32, f16 or
+ * bf16), and headscope.json if there. What we cannot honour is refused by name
+ * (architectures, normalize_activations other than "none", tensors that the
+ * architecture does not have, widths that disagree, values that are not
+ * finite). */
 int sae_load(struct sae *s, const char *folder, struct err *e);
 void sae_free(struct sae *s);
 
@@ -96,9 +104,10 @@ void sae_decode_row(const struct sae *s, const struct codes *c, size_t row,
                     float *out);
 
 /* dfa[h] = (z_h − b_dec,h)·W_enc[h, feature] for every head; Σ_h dfa + b_enc
- * is the pre-activation. x is one row (d); `heads` must divide d. Without
- * apply_b_dec_to_input b_dec is not subtracted. offsets (m, heads) is what
- * sae_attribute_offsets gives, b_dec's part, which is the same for all rows. */
+ * is the pre-activation, of a gated SAE that of the magnitude. x is one row
+ * (d); `heads` must divide d. Without apply_b_dec_to_input b_dec is not
+ * subtracted. offsets (m, heads) is what sae_attribute_offsets gives, b_dec's
+ * part, which is the same for all rows. */
 void sae_attribute(const struct sae *s, const float *offsets, const float *x,
                    uint32_t feature, int heads, float *dfa);
 void sae_attribute_offsets(const struct sae *s, int heads, float *offsets);

@@ -32,6 +32,7 @@ static int fold(struct sae *s, const struct finish_input *f, struct err *e)
         .k = c->architecture == TRAIN_TOPK ? c->k : 0,
         .apply_b_dec_to_input = true,
         .layer = r->view->layer[0],
+        .head = -1,
         .heads = f->spec->heads,
     };
     TRY(arena_string(&s->arena, &s->model, info->model, e));

@@ -84,6 +84,19 @@ cp -r layer1.sae foreign.sae
 rm foreign.sae/headscope.json
 headscope eval tiny.dump foreign.sae --json 2>err.log |
   jq -e '.split == "all"' >/dev/null
+# one head of another trainer: cfg.json names it, and eval takes its rows
+headscope train tiny.dump --layer 1 --per-head --heads 3 -o head -m 128 -k 4 \
+  --tokens 8k --batch 512 -q >out.log
+mv head/* head.sae
+cp -r head.sae lone.sae
+rm lone.sae/headscope.json
+headscope eval tiny.dump head.sae --split all --json -q >head.json
+headscope eval tiny.dump lone.sae --json -q >lone.json 2>err.log
+[ "$(jq .fvu head.json)" = "$(jq .fvu lone.json)" ] ||
+  fail "head 3: $(cat head.json lone.json)"
+refuse 2 "takes head 3 alone" encode tiny.dump lone.sae -o lone.db -q
+sed -i 's/"hook_head_index": 3/"hook_head_index": 8/' lone.sae/cfg.json
+refuse 2 "is for head 8" eval -q tiny.dump lone.sae
 # bare arrays
 headscope capture "$MODEL" --text tiny.txt -o f32.dump --layers 1 --dtype f32 \
   --context 64 -q >out.log

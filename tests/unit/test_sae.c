@@ -149,7 +149,11 @@ static void test_refusals(void **state)
     static const struct {
         const char *from, *to, *words;
     } edits[] = {
-        {"\"jumprelu\"", "\"gated\"", "architecture 'gated'"},
+        {"\"jumprelu\"", "\"transcoder\"", "architecture 'transcoder'"},
+        {"\"jumprelu\"", "\"matching_pursuit\"", "'matching_pursuit'"},
+        {"\"jumprelu\"", "\"gated\"", "'b_gate' is missing"},
+        {"\"jumprelu\"", "\"standard\"",
+         "tensor 'threshold' is not one of architecture 'standard'"},
         {"\"normalize_activations\": \"none\"",
          "\"normalize_activations\": \"layer_norm\"", "layer_norm"},
         {"\"hook_z\"", "\"spiral\"", "spiral"},
@@ -222,6 +226,148 @@ static void test_missing_tensor_and_bf16(void **state)
     sae_free(&s);
 }
 
+/* cfg.json of SAELens before 6: every key at the top, TopK as an activation
+ * function. A metadata object without a version does not count. */
+static void test_old_configurations(void **state)
+{
+    (void)state;
+    static const char common[] =
+        "\"d_in\": 12, \"d_sae\": 37, \"model_name\": \"old\", \"hook_name\": "
+        "\"blocks.5.attn.hook_z\", \"hook_head_index\": null, "
+        "\"metadata\": {\"hook_name\": \"blocks.7.attn.hook_z\"}";
+    static const struct {
+        const char *more, *refusal;
+        enum sae_architecture architecture;
+        size_t k;
+    } cases[] = {
+        {"\"normalize_activations\": false", NULL, SAE_STANDARD, 0},
+        {"\"activation_fn_str\": \"relu\"", NULL, SAE_STANDARD, 0},
+        {"\"activation_fn_str\": \"topk\", \"activation_fn_kwargs\": {\"k\": "
+         "7}",
+         NULL, SAE_TOPK, 7},
+        {"\"architecture\": \"topk\", \"k\": 3", NULL, SAE_TOPK, 3},
+        {"\"activation_fn_str\": \"topk\"", "'k' is missing", 0, 0},
+        {"\"activation_fn_str\": \"topk\", \"activation_fn_kwargs\": "
+         "{\"k\": 38}",
+         "'k' is 38", 0, 0},
+        {"\"activation_fn_str\": \"tanh-relu\"", "'tanh-relu'", 0, 0},
+        {"\"normalize_activations\": true", "expected_average_only_in", 0, 0},
+        {"\"sae_lens_version\": \"6.2.0\"", "'architecture' is missing", 0, 0},
+    };
+    struct sae s = sae_make(SAE_STANDARD), t;
+    put(&s, "old.sae");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1024];
+        struct err e;
+        (void)snprintf(text, sizeof text, "{%s, %s}", common, cases[i].more);
+        write_text("old.sae/cfg.json", text);
+        if (cases[i].refusal != NULL) {
+            expect_refusal("old.sae", cases[i].refusal);
+            continue;
+        }
+        assert_int_equal(sae_load(&t, "old.sae", &e), 0);
+        assert_int_equal(t.architecture, cases[i].architecture);
+        assert_int_equal(t.k, cases[i].k);
+        assert_int_equal(t.layer, 5);
+        assert_int_equal(t.head, -1);
+        assert_string_equal(t.model, "old");
+        sae_free(&t);
+    }
+    sae_free(&s);
+}
+
+/* Tensors of a test's own making, in f32. */
+struct piece {
+    const char *name;
+    const float *data;
+    size_t rows, columns; /* columns 0: one dimension */
+};
+
+static void put_tensors(const char *path, const struct piece *pieces, size_t n)
+{
+    struct safetensors_entry entries[8];
+    struct safetensors_writer w;
+    struct err e;
+    for (size_t i = 0; i < n; i++) {
+        const struct piece *p = &pieces[i];
+        entries[i] =
+            (struct safetensors_entry){p->name,
+                                       DTYPE_F32,
+                                       p->columns > 0 ? 2 : 1,
+                                       {(int64_t)p->rows, (int64_t)p->columns}};
+    }
+    assert_int_equal(safetensors_begin(&w, path, entries, n, &e), 0);
+    for (size_t i = 0; i < n; i++) {
+        const struct piece *p = &pieces[i];
+        size_t count = p->rows * (p->columns > 0 ? p->columns : 1);
+        assert_int_equal(safetensors_put(&w, p->data, 4 * count, &e), 0);
+    }
+    assert_int_equal(safetensors_end(&w, &e), 0);
+}
+
+/* Ones change nothing; anything else is a setting that we do not have. */
+static void test_scaling_factor(void **state)
+{
+    (void)state;
+    struct sae s = sae_make(SAE_STANDARD), t;
+    struct err e;
+    float factor[M];
+    put(&s, "factor.sae");
+    for (size_t i = 0; i < M; i++)
+        factor[i] = 1;
+    const struct piece pieces[] = {
+        {"W_enc", s.w_enc, D, M},         {"W_dec", s.w_dec, M, D},
+        {"b_enc", s.b_enc, M, 0},         {"b_dec", s.b_dec, D, 0},
+        {"scaling_factor", factor, M, 0},
+    };
+    static const char path[] = "factor.sae/sae_weights.safetensors";
+    put_tensors(path, pieces, 5);
+    assert_int_equal(sae_load(&t, "factor.sae", &e), 0);
+    sae_free(&t);
+    factor[20] = 1.5F;
+    put_tensors(path, pieces, 5);
+    expect_refusal("factor.sae", "'scaling_factor' is 1.5 at element 20");
+    sae_free(&s);
+}
+
+/* A gated SAE's own tensors. */
+struct gated {
+    float w[M * D]; /* (m, d); by_input is its transpose */
+    float by_input[D * M];
+    float w_dec[M * D], b_dec[D], b_gate[M], b_mag[M], r_mag[M];
+};
+
+static void gated_make(struct gated *g)
+{
+    fill(g->w, M * D, 0.4F, 31);
+    fill(g->w_dec, M * D, 0.3F, 32);
+    fill(g->b_dec, D, 0.5F, 33);
+    fill(g->b_gate, M, 0.3F, 34);
+    fill(g->b_mag, M, 0.3F, 35);
+    fill(g->r_mag, M, 0.7F, 36);
+    for (size_t f = 0; f < M; f++)
+        for (size_t j = 0; j < D; j++)
+            g->by_input[j * M + f] = g->w[f * D + j];
+}
+
+static void gated_put(const struct gated *g, const char *folder, bool subtract)
+{
+    struct sae s = sae_make(SAE_STANDARD);
+    char path[128];
+    const struct piece pieces[] = {
+        {"W_dec", g->w_dec, M, D}, {"W_enc", g->by_input, D, M},
+        {"b_dec", g->b_dec, D, 0}, {"b_gate", g->b_gate, M, 0},
+        {"b_mag", g->b_mag, M, 0}, {"r_mag", g->r_mag, M, 0},
+    };
+    s.apply_b_dec_to_input = subtract;
+    put(&s, folder);
+    (void)snprintf(path, sizeof path, "%s/cfg.json", folder);
+    edit(path, "\"standard\"", "\"gated\"");
+    (void)snprintf(path, sizeof path, "%s/sae_weights.safetensors", folder);
+    put_tensors(path, pieces, 6);
+    sae_free(&s);
+}
+
 /* ---- arithmetic ---- */
 
 static double pre_activation(const struct sae *s, const float *x, size_t f)
@@ -242,6 +388,7 @@ static bool selected(const struct sae *s, const float *x, size_t f)
     case SAE_STANDARD:
         return h > 0;
     case SAE_JUMPRELU:
+    case SAE_GATED:
         return h > 0 && h > (double)s->threshold[f];
     case SAE_TOPK:
         for (size_t i = 0; i < M; i++)
@@ -298,8 +445,89 @@ static void test_encoding_follows_the_formula(void **state)
     }
 }
 
+/* The paper's two paths, the gate in double: what is active, with which value,
+ * and through which heads. Both sides of the gate and of the magnitude occur
+ * alone, so neither test may be left out. */
+static void check_gated(const struct gated *g, const struct sae *s,
+                        const float *x, const struct codes *c)
+{
+    size_t at = 0, shut = 0, below = 0;
+    for (size_t r = 0; r < ROWS; r++) {
+        for (uint32_t f = 0; f < M; f++) {
+            double u = 0, gain = exp((double)g->r_mag[f]), sum;
+            for (size_t j = 0; j < D; j++)
+                u += ((double)x[r * D + j] -
+                      (s->apply_b_dec_to_input ? (double)g->b_dec[j] : 0)) *
+                     (double)g->w[f * D + j];
+            double value = gain * u + (double)g->b_mag[f];
+            bool open = u + (double)g->b_gate[f] > 0;
+            shut += !open && value > 0;
+            below += open && value <= 0;
+            if (!open || value <= 0)
+                continue;
+            assert_true(at < c->start[r + 1]);
+            assert_int_equal(c->feature[at], f);
+            assert_true(fabs((double)c->value[at] - value) < 2e-5);
+            at++;
+            float dfa[HEADS];
+            sae_attribute(s, x + r * D, f, HEADS, dfa);
+            sum = (double)g->b_mag[f];
+            for (int h = 0; h < HEADS; h++)
+                sum += (double)dfa[h];
+            assert_true(fabs(sum - value) < 2e-5);
+        }
+        assert_int_equal(c->start[r + 1], at);
+    }
+    assert_true(at > 100 && shut > 100 && below > 100);
+}
+
+static void test_gated_follows_its_paper(void **state)
+{
+    (void)state;
+    static struct gated g;
+    static float x[ROWS * D];
+    struct team team = team_make(2);
+    gated_make(&g);
+    fill(x, ROWS * D, 1, 37);
+    for (int subtract = 0; subtract < 2; subtract++) {
+        struct sae s;
+        struct err e = {0};
+        struct sae_encoder enc;
+        struct codes c = {0};
+        gated_put(&g, "gated.sae", subtract);
+        assert_int_equal(sae_load(&s, "gated.sae", &e), 0);
+        assert_int_equal(s.architecture, SAE_GATED);
+        assert_int_equal(sae_encoder_open(&enc, &s, &team, &e), 0);
+        assert_int_equal(sae_encode(&enc, x, ROWS, &c, &e), 0);
+        check_gated(&g, &s, x, &c);
+        /* Written again it is a jumprelu with the same codes. */
+        struct sae again;
+        struct codes d = {0};
+        struct sae_encoder second;
+        put(&s, "again.sae");
+        assert_int_equal(sae_load(&again, "again.sae", &e), 0);
+        assert_int_equal(again.architecture, SAE_JUMPRELU);
+        assert_int_equal(sae_encoder_open(&second, &again, &team, &e), 0);
+        assert_int_equal(sae_encode(&second, x, ROWS, &d, &e), 0);
+        assert_memory_equal(c.start, d.start, (ROWS + 1) * sizeof *c.start);
+        assert_memory_equal(c.value, d.value, c.start[ROWS] * sizeof(float));
+        codes_free(&c);
+        codes_free(&d);
+        sae_encoder_close(&enc);
+        sae_encoder_close(&second);
+        sae_free(&s);
+        sae_free(&again);
+        assert_int_equal(scratch_remove("gated.sae"), 0);
+        assert_int_equal(scratch_remove("again.sae"), 0);
+    }
+    g.r_mag[5] = 200;
+    gated_put(&g, "gated.sae", true);
+    expect_refusal("gated.sae", "'r_mag' is 200 at element 5");
+}
+
 /* SAELens multiplies h by the decoder norm before selection and divides after:
- * codes are ‖W_dec‖ times larger, the reconstruction is that of the formula. */
+ * codes are ‖W_dec‖ times larger, the reconstruction is that of the formula. A
+ * feature without a decoder row has h 0, so it cannot take another's place. */
 static void test_decoder_norms_are_folded(void **state)
 {
     (void)state;
@@ -307,6 +535,7 @@ static void test_decoder_norms_are_folded(void **state)
     struct err e;
     float x[D];
     fill(x, D, 1, 21);
+    memset(s.w_dec + 3 * D, 0, D * sizeof *s.w_dec);
     put(&s, "norm.sae");
     edit("norm.sae/cfg.json", "\"rescale_acts_by_decoder_norm\": false",
          "\"rescale_acts_by_decoder_norm\": true");
@@ -317,10 +546,25 @@ static void test_decoder_norms_are_folded(void **state)
             norm += pow((double)s.w_dec[f * D + j], 2);
             unit += pow((double)t.w_dec[f * D + j], 2);
         }
-        assert_true(fabs(unit - 1) < 1e-5);
+        assert_true(f == 3 ? unit == 0 : fabs(unit - 1) < 1e-5);
         assert_true(fabs(pre_activation(&t, x, f) -
                          sqrt(norm) * pre_activation(&s, x, f)) < 1e-5);
     }
+    sae_free(&s);
+    sae_free(&t);
+}
+
+/* The setting is topk's alone: SAELens ignores it elsewhere. */
+static void test_norms_are_folded_for_topk_only(void **state)
+{
+    (void)state;
+    struct sae s = sae_make(SAE_JUMPRELU), t;
+    struct err e;
+    put(&s, "plain.sae");
+    edit("plain.sae/cfg.json", "\"jumprelu\"",
+         "\"jumprelu\", \"rescale_acts_by_decoder_norm\": true");
+    assert_int_equal(sae_load(&t, "plain.sae", &e), 0);
+    assert_memory_equal(s.w_enc, t.w_enc, M * D * sizeof(float));
     sae_free(&s);
     sae_free(&t);
 }
@@ -416,8 +660,12 @@ int main(void)
         cmocka_unit_test(test_file_has_input_major_encoder),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_missing_tensor_and_bf16),
+        cmocka_unit_test(test_old_configurations),
+        cmocka_unit_test(test_scaling_factor),
         cmocka_unit_test(test_encoding_follows_the_formula),
+        cmocka_unit_test(test_gated_follows_its_paper),
         cmocka_unit_test(test_decoder_norms_are_folded),
+        cmocka_unit_test(test_norms_are_folded_for_topk_only),
         cmocka_unit_test(test_attribution_adds_up),
         cmocka_unit_test(test_metrics),
     };
