@@ -117,7 +117,8 @@ CREATE TABLE sae (
     name TEXT NOT NULL,         -- its folder, without path and ".sae"
     layer INTEGER NOT NULL,
     hook TEXT,                  -- 'blocks.2.attn.hook_z'; NULL: not recorded
-    architecture TEXT NOT NULL, -- the rule: 'standard', 'topk', 'jumprelu'
+    architecture TEXT NOT NULL, -- the rule: 'standard', 'topk', 'jumprelu',
+                                -- 'gated'
     d_in INTEGER NOT NULL,
     d_sae INTEGER NOT NULL,     -- features
     heads INTEGER NOT NULL,     -- of its input

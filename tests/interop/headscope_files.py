@@ -1,12 +1,78 @@
-"""Reads headscope's dumps in Python, for scripts that check headscope.
+"""Reads headscope's files in Python, for scripts that check headscope.
 
-Needs numpy and safetensors. Nothing in headscope needs this file.
+Dumps, SAE folders with their rules as SAELens defines them, and the random
+numbers. Needs numpy alone. Nothing in headscope needs this file.
 """
 import json
 import pathlib
 
 import numpy as np
-from safetensors import safe_open
+
+TYPES = {"F32": np.float32, "F16": np.float16, "F64": np.float64}
+
+
+def read_tensors(path):
+    """All tensors of a .safetensors file as float32."""
+    data = np.memmap(path, np.uint8, "r")
+    size = int.from_bytes(data[:8].tobytes(), "little")
+    tensors = {}
+    for name, entry in json.loads(data[8:8 + size].tobytes()).items():
+        if name == "__metadata__":
+            continue
+        begin, end = (8 + size + o for o in entry["data_offsets"])
+        raw = data[begin:end]
+        if entry["dtype"] == "BF16":
+            bits = np.frombuffer(raw, np.uint16).astype(np.uint32) << 16
+            values = bits.view(np.float32)
+        else:
+            values = np.frombuffer(raw, TYPES[entry["dtype"]])
+        tensors[name] = values.astype(np.float32).reshape(entry["shape"])
+    return tensors
+
+
+class Sae:
+    """An SAE folder in float64. encoder() is what DFA goes through."""
+
+    def __init__(self, folder):
+        folder = pathlib.Path(folder)
+        self.name = folder.name.removesuffix(".sae")
+        self.cfg = json.loads((folder / "cfg.json").read_text())
+        self.rule = self.cfg["architecture"]
+        self.t = {name: tensor.astype(np.float64) for name, tensor in
+                  read_tensors(folder / "sae_weights.safetensors").items()}
+        self.w_dec, self.b_dec = self.t["W_dec"], self.t["b_dec"]
+        self.norms = np.ones(len(self.w_dec))
+        if self.cfg.get("rescale_acts_by_decoder_norm") and self.rule == "topk":
+            self.norms = np.linalg.norm(self.w_dec, axis=1)
+
+    def centre(self, x):
+        x = x.astype(np.float64)
+        return x - self.b_dec if self.cfg["apply_b_dec_to_input"] else x
+
+    def encoder(self):
+        """(d, m): the matrix whose product with centre(x) and a bias is the
+        activation."""
+        gain = np.exp(self.t["r_mag"]) if self.rule == "gated" else self.norms
+        return self.t["W_enc"] * gain
+
+    def encode(self, x):
+        """Activations (n, m), and how far each is from the border between on
+        and off: above 0 is on."""
+        u = self.centre(x) @ self.t["W_enc"]
+        if self.rule == "gated":
+            value = u * np.exp(self.t["r_mag"]) + self.t["b_mag"]
+            margin = np.minimum(u + self.t["b_gate"], value)
+        else:
+            value = margin = (u + self.t["b_enc"]) * self.norms
+        if self.rule == "jumprelu":
+            margin = np.minimum(value, value - self.t["threshold"])
+        if self.rule == "topk" and self.cfg["k"] < value.shape[1]:
+            k = self.cfg["k"]
+            order = -np.partition(-value, (k - 1, k), axis=1)
+            last, next_ = order[:, k - 1:k], order[:, k:k + 1]
+            border = np.where(value >= last, next_, last)
+            margin = np.minimum(value, value - border)
+        return np.where(margin > 0, value, 0), margin
 
 
 def read_layer(dump, layer):
@@ -16,8 +82,7 @@ def read_layer(dump, layer):
     parts = []
     for shard in manifest["shards"]:
         if shard["layer"] == layer:
-            with safe_open(dump / shard["file"], "np") as f:
-                parts.append(f.get_tensor("z").astype(np.float32))
+            parts.append(read_tensors(dump / shard["file"])["z"])
     return np.concatenate(parts)
 
 
