@@ -259,21 +259,18 @@ void npy_close(struct npy *a)
     *a = (struct npy){0};
 }
 
-/* The header with its prefix into out[]; returns its length. */
-static size_t make_header(char *out, size_t size, enum dtype dtype,
+/* The header with its prefix into out[]; returns its length. `description` is
+ * Python: "'<f4'". */
+static size_t make_header(char *out, size_t size, const char *description,
                           const int64_t *shape, int rank)
 {
-    const char *description = NULL;
-    for (size_t i = 0; description == NULL; i++)
-        if (descriptions[i].dtype == dtype)
-            description = descriptions[i].name;
     memset(out, ' ', size);
     memcpy(out, magic, MAGIC_BYTES);
     out[MAGIC_BYTES] = 1;
     out[MAGIC_BYTES + 1] = 0;
     size_t at = PREFIX_BYTES + 2;
     at += (size_t)snprintf(out + at, size - at,
-                           "{'descr': '%s', 'fortran_order': False, "
+                           "{'descr': %s, 'fortran_order': False, "
                            "'shape': (",
                            description);
     for (int i = 0; i < rank; i++)
@@ -281,10 +278,18 @@ static size_t make_header(char *out, size_t size, enum dtype dtype,
     at += (size_t)snprintf(out + at, size - at, ")}");
     out[at++] = ' ';
     size_t end = (at + HEADER_ALIGNMENT) / HEADER_ALIGNMENT * HEADER_ALIGNMENT;
+    assert(end <= size);
     out[end - 1] = '\n';
     uint16_t length = (uint16_t)(end - PREFIX_BYTES - 2);
     memcpy(out + PREFIX_BYTES, &length, sizeof length);
     return end;
+}
+
+static const char *describe_dtype(enum dtype dtype)
+{
+    for (size_t i = 0;; i++)
+        if (descriptions[i].dtype == dtype)
+            return descriptions[i].name;
 }
 
 int npy_write(const char *path, enum dtype dtype, const int64_t *shape,
@@ -294,7 +299,11 @@ int npy_write(const char *path, enum dtype dtype, const int64_t *shape,
     assert(rank >= 0 && rank <= TENSOR_RANK_MAX);
     TRY(tensor_bytes(&bytes, dtype, shape, rank, path, e));
     char header[512]; /* eight sizes of 22 bytes, 70 of text, alignment */
-    size_t length = make_header(header, sizeof header, dtype, shape, rank);
+    char description[WORD_MAX];
+    (void)snprintf(description, sizeof description, "'%s'",
+                   describe_dtype(dtype));
+    size_t length =
+        make_header(header, sizeof header, description, shape, rank);
     FILE *f = fopen(path, "wb");
     if (f == NULL)
         return err_errno(e, "cannot write %s", path);
@@ -302,4 +311,15 @@ int npy_write(const char *path, enum dtype dtype, const int64_t *shape,
     bad |= bytes != 0 && fwrite(data, 1, bytes, f) != bytes;
     bad |= fclose(f) != 0;
     return bad ? err_errno(e, "cannot write %s", path) : 0;
+}
+
+int npy_begin_records(FILE *f, const char *fields, int64_t records,
+                      const char *path, struct err *e)
+{
+    char header[NPY_FIELDS_MAX + 192]; /* 90 of text and number, alignment */
+    assert(strlen(fields) < NPY_FIELDS_MAX);
+    size_t length = make_header(header, sizeof header, fields, &records, 1);
+    if (fwrite(header, 1, length, f) != length)
+        return err_errno(e, "cannot write %s", path);
+    return 0;
 }

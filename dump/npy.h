@@ -7,6 +7,8 @@
 #ifndef DUMP_NPY_H
 #define DUMP_NPY_H
 
+#include <stdio.h>
+
 #include "base/map.h"
 #include "dump/tensor.h"
 
@@ -23,5 +25,12 @@ void npy_close(struct npy *a);
 /* Writes a whole array; not atomic. dtype F32, F16, I32, I64. */
 int npy_write(const char *path, enum dtype dtype, const int64_t *shape,
               int rank, const void *data, struct err *e);
+
+/* Begins a structured array of one axis in an empty file: `fields` is its dtype
+ * as numpy writes it, "[('token', '<i8'), ('level', '|u1')]". The records
+ * follow, packed. */
+enum { NPY_FIELDS_MAX = 400 };
+int npy_begin_records(FILE *f, const char *fields, int64_t records,
+                      const char *path, struct err *e);
 
 #endif

@@ -23,6 +23,8 @@ all() {
   full train tiny.dump --layer 0 -m 512 -k 16 --tokens 4k --batch 512 \
     -o disk/x.sae
   full encode tiny.dump layer0.sae -o disk/x.db
+  full export base.db -o disk/x.csv
+  full export base.db -o disk/x.npy
 }
 
 # append: a database that does not find room to grow stays as it is
