@@ -426,7 +426,8 @@ CREATE INDEX token_feature_by_feature ON token_feature (sae, feature);
 -- Views. Each is meant to be asked with WHERE on a sae or layer and a feature,
 -- a head or a token string, and comes in a useful order. CROSS JOIN tells
 -- SQLite to join in the order written: from the few SAEs to the many rows, by
--- key.
+-- key. What is joined stands in WHERE, as ON behind CROSS JOIN is no standard
+-- SQL: other programs that read SQLite files (DuckDB) understand the views too.
 
 -- The strongest tokens of a feature, with the text around them.
 --   SELECT before, text, value FROM top_tokens_of_feature
@@ -443,10 +444,12 @@ SELECT s.id AS sae, s.layer, e.feature, e.rank, v.text, e.value,
          ORDER BY u.id)) AS after,
     e.token, t.context, t.position
 FROM sae AS s
-CROSS JOIN example AS e ON e.sae = s.id
-CROSS JOIN token AS t ON t.id = e.token
+CROSS JOIN example AS e
+CROSS JOIN token AS t
 LEFT JOIN vocab AS v ON v.id = t.vocab
-WHERE e.kind = 'top'
+WHERE e.sae = s.id
+    AND t.id = e.token
+    AND e.kind = 'top'
 ORDER BY s.id, e.feature, e.rank;
 
 -- Examples of a feature of all kinds, by kind and interval: the strongest, some
@@ -491,9 +494,11 @@ SELECT s.id AS sae, s.layer, e.head, e.feature, e.rank, v.text, e.contribution,
          ORDER BY u.id)) AS after,
     e.token, t.context, t.position
 FROM sae AS s
-CROSS JOIN head_example AS e ON e.sae = s.id
-CROSS JOIN token AS t ON t.id = e.token
+CROSS JOIN head_example AS e
+CROSS JOIN token AS t
 LEFT JOIN vocab AS v ON v.id = t.vocab
+WHERE e.sae = s.id
+    AND t.id = e.token
 ORDER BY s.id, e.feature, e.head, e.rank;
 
 -- The features of a token string, the strongest first; share is the part of
@@ -507,9 +512,12 @@ SELECT s.id AS sae, s.layer, v.text, p.feature, p.count,
     p.mean * p.count / u.count AS mean_all, f.density, f.top_head, p.vocab
 FROM vocab AS v
 CROSS JOIN sae AS s
-CROSS JOIN token_feature AS p ON p.sae = s.id AND p.vocab = v.id
-CROSS JOIN vocab_use AS u ON u.dump = s.dump AND u.vocab = v.id
-CROSS JOIN feature AS f ON f.sae = p.sae AND f.feature = p.feature
+CROSS JOIN token_feature AS p
+CROSS JOIN vocab_use AS u
+CROSS JOIN feature AS f
+WHERE p.sae = s.id AND p.vocab = v.id
+    AND u.dump = s.dump AND u.vocab = v.id
+    AND f.sae = p.sae AND f.feature = p.feature
 ORDER BY p.max DESC;
 
 -- The token strings of a feature, the most frequent first.
@@ -520,10 +528,12 @@ SELECT s.id AS sae, s.layer, p.feature, v.text, p.count,
     1.0 * p.count / u.count AS share, p.max, p.mean,
     p.mean * p.count / u.count AS mean_all, p.vocab
 FROM sae AS s
-CROSS JOIN token_feature AS p INDEXED BY token_feature_by_feature
-    ON p.sae = s.id
-CROSS JOIN vocab_use AS u ON u.dump = s.dump AND u.vocab = p.vocab
-CROSS JOIN vocab AS v ON v.id = p.vocab
+CROSS JOIN token_feature AS p
+CROSS JOIN vocab_use AS u
+CROSS JOIN vocab AS v
+WHERE p.sae = s.id
+    AND u.dump = s.dump AND u.vocab = p.vocab
+    AND v.id = p.vocab
 ORDER BY p.count DESC, p.max DESC;
 
 -- The features of a head, by its share of their DFA.
@@ -533,9 +543,12 @@ CREATE VIEW features_of_head AS
 SELECT h.sae, s.layer, h.head, h.name AS head_name, p.feature, p.data_share,
     p.weight_share, f.density, f.max, f.top_head
 FROM head AS h
-CROSS JOIN sae AS s ON s.id = h.sae
-CROSS JOIN feature_head AS p ON p.sae = h.sae AND p.head = h.head
-CROSS JOIN feature AS f ON f.sae = p.sae AND f.feature = p.feature
+CROSS JOIN sae AS s
+CROSS JOIN feature_head AS p
+CROSS JOIN feature AS f
+WHERE s.id = h.sae
+    AND p.sae = h.sae AND p.head = h.head
+    AND f.sae = p.sae AND f.feature = p.feature
 ORDER BY h.sae, h.head, p.data_share DESC;
 
 -- At what share of the tokens of which positions a feature is active.
@@ -607,10 +620,13 @@ CREATE VIEW tokens_of_head_code AS
 SELECT c.sae, s.layer, c.head, h.name AS head_name, c.feature, v.text, c.token,
     t.context, t.position
 FROM head AS h
-CROSS JOIN sae AS s ON s.id = h.sae
-CROSS JOIN head_code AS c ON c.sae = h.sae AND c.head = h.head
-CROSS JOIN token AS t ON t.id = c.token
-LEFT JOIN vocab AS v ON v.id = t.vocab;
+CROSS JOIN sae AS s
+CROSS JOIN head_code AS c
+CROSS JOIN token AS t
+LEFT JOIN vocab AS v ON v.id = t.vocab
+WHERE s.id = h.sae
+    AND c.sae = h.sae AND c.head = h.head
+    AND t.id = c.token;
 
 -- The features active at a token of the sample, the strongest first, as values.
 --   SELECT layer, feature, value FROM features_at_token WHERE token = 1234;
@@ -618,8 +634,10 @@ CREATE VIEW features_at_token AS
 SELECT s.id AS sae, s.layer, a.token, a.feature, a.level,
     (a.level - 0.5) * f.scale AS value, f.max, f.density
 FROM sae AS s
-CROSS JOIN activation_by_token AS a ON a.sae = s.id
-CROSS JOIN feature AS f ON f.sae = a.sae AND f.feature = a.feature
+CROSS JOIN activation_by_token AS a
+CROSS JOIN feature AS f
+WHERE a.sae = s.id
+    AND f.sae = a.sae AND f.feature = a.feature
 ORDER BY a.level DESC;
 
 -- Tokens of the sample at which a feature is active, in the order of the text.
@@ -629,8 +647,11 @@ CREATE VIEW tokens_of_feature AS
 SELECT s.id AS sae, s.layer, a.feature, v.text, a.level,
     (a.level - 0.5) * f.scale AS value, a.token, t.context, t.position
 FROM sae AS s
-CROSS JOIN activation AS a ON a.sae = s.id
-CROSS JOIN feature AS f ON f.sae = a.sae AND f.feature = a.feature
-CROSS JOIN token AS t ON t.id = a.token
+CROSS JOIN activation AS a
+CROSS JOIN feature AS f
+CROSS JOIN token AS t
 LEFT JOIN vocab AS v ON v.id = t.vocab
+WHERE a.sae = s.id
+    AND f.sae = a.sae AND f.feature = a.feature
+    AND t.id = a.token
 ORDER BY s.id, a.feature, a.token;
