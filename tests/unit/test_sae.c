@@ -452,6 +452,8 @@ static void check_gated(const struct gated *g, const struct sae *s,
                         const float *x, const struct codes *c)
 {
     size_t at = 0, shut = 0, below = 0;
+    float offsets[M * HEADS];
+    sae_attribute_offsets(s, HEADS, offsets);
     for (size_t r = 0; r < ROWS; r++) {
         for (uint32_t f = 0; f < M; f++) {
             double u = 0, gain = exp((double)g->r_mag[f]), sum;
@@ -470,7 +472,7 @@ static void check_gated(const struct gated *g, const struct sae *s,
             assert_true(fabs((double)c->value[at] - value) < 2e-5);
             at++;
             float dfa[HEADS];
-            sae_attribute(s, x + r * D, f, HEADS, dfa);
+            sae_attribute(s, offsets, x + r * D, f, HEADS, dfa);
             sum = (double)g->b_mag[f];
             for (int h = 0; h < HEADS; h++)
                 sum += (double)dfa[h];
