@@ -175,7 +175,8 @@ int dump_read_groups(struct dump *d, const struct dump_options *options,
     uint64_t n;
     int32_t *of_context;
     if (path == NULL && options->group_names != NULL)
-        return err_set(e, ERR_INPUT, "--group-names names no --groups");
+        return err_set(e, ERR_INPUT,
+                       "--context-group-names names no --context-groups");
     if (path == NULL)
         return 0;
     TRY(groups_read(&of_context, &n, &d->arena, path, e));
@@ -185,10 +186,11 @@ int dump_read_groups(struct dump *d, const struct dump_options *options,
     else
         TRY(number_names(d, n, e));
     if (d->contexts == NULL)
-        return err_set(e, ERR_INPUT,
-                       "--groups %s: the contexts of %s are not known; give "
-                       "--token-ids with two axes",
-                       path, d->info.path);
+        return err_set(
+            e, ERR_INPUT,
+            "--context-groups %s: the contexts of %s are not known; give "
+            "--token-ids with two axes",
+            path, d->info.path);
     TRY(groups_check_names(d->groups.names, d->groups.n, path, e));
     TRY(groups_check(&d->groups, n, d->info.contexts, path, e));
     return add_fingerprint(d, e);

@@ -59,17 +59,18 @@ const struct option dump_option_table[DUMP_OPTION_COUNT] = {
      .offset = offsetof(struct dump_options, model),
      .value = "NAME",
      .help = "name of the model, recorded in place of the manifest's"},
-    {.name = "groups",
+    {.name = "context-groups",
      .type = OPTION_TEXT,
      .offset = offsetof(struct dump_options, groups),
      .value = "FILE",
      .help =
          "which group each context belongs to, as .npy: a number from 0, or "
          "-1 for none; encode counts features by group"},
-    {.name = "group-names",
+    {.name = "context-group-names",
      .type = OPTION_TEXT,
      .offset = offsetof(struct dump_options, group_names),
      .value = "NAMES",
-     .help = "names of the --groups, from number 0 on, with commas between; "
+     .help = "names of the --context-groups, from number 0 on, with commas "
+             "between; "
              "without, groups are called by their numbers"},
 };

@@ -14,8 +14,10 @@ mkdir bin demo
 ln -s "$HEADSCOPE" bin/headscope
 PATH=$PWD/bin:$PATH
 
-head -c 60000 "$MODEL/corpus.txt" >text.txt
-headscope capture "$MODEL" --text text.txt -o demo/tiny.dump -q >out.log
+head -c 40000 "$MODEL/corpus.txt" >stories.txt
+tail -c 20000 "$MODEL/corpus.txt" >news.txt
+headscope capture "$MODEL" --text stories.txt,news.txt -o demo/tiny.dump \
+  -q >out.log
 saes=()
 for layer in 0 1 2 3; do
   headscope train demo/tiny.dump --layer $layer -o demo/layer$layer.sae \

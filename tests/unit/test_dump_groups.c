@@ -194,7 +194,7 @@ static void options_must_fit(void **state)
         {"none.npy", NULL, "0 groups"},
         {"real.npy", NULL, "i32 or i64"},
         {"gone.npy", NULL, "gone.npy"},
-        {NULL, "a,b", "--group-names names no --groups"},
+        {NULL, "a,b", "--context-group-names names no --context-groups"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct dump_options o = {.groups = cases[i].file,
