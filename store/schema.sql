@@ -471,11 +471,14 @@ SELECT s.id AS sae, s.layer, x.feature, x.kind, x.interval, x.above, x.up_to,
          ORDER BY u.id)) AS after,
     e.token, t.context, t.position
 FROM sae AS s
-CROSS JOIN example_set AS x ON x.sae = s.id
-CROSS JOIN example AS e ON e.sae = x.sae AND e.feature = x.feature
-    AND e.kind = x.kind AND e.interval = x.interval
-CROSS JOIN token AS t ON t.id = e.token
+CROSS JOIN example_set AS x
+CROSS JOIN example AS e
+CROSS JOIN token AS t
 LEFT JOIN vocab AS v ON v.id = t.vocab
+WHERE x.sae = s.id
+    AND e.sae = x.sae AND e.feature = x.feature
+    AND e.kind = x.kind AND e.interval = x.interval
+    AND t.id = e.token
 ORDER BY s.id, x.feature, x.kind, x.interval, e.rank;
 
 -- The tokens at which a feature gets most through a head.
@@ -559,10 +562,12 @@ SELECT s.id AS sae, s.layer, f.feature, b.bin, b.first, b.last, b.tokens,
     coalesce(p.fires, 0) AS fires,
     1.0 * coalesce(p.fires, 0) / b.tokens AS density
 FROM sae AS s
-CROSS JOIN feature AS f ON f.sae = s.id
-CROSS JOIN position_bin AS b ON b.dump = s.dump
+CROSS JOIN feature AS f
+CROSS JOIN position_bin AS b
 LEFT JOIN feature_position AS p ON p.sae = f.sae AND p.feature = f.feature
     AND p.bin = b.bin
+WHERE f.sae = s.id
+    AND b.dump = s.dump
 ORDER BY s.id, f.feature, b.bin;
 
 -- At what share of the tokens of a document group a feature is active.
@@ -573,10 +578,12 @@ SELECT s.id AS sae, s.layer, f.feature, g.name AS group_name, g.tokens,
     coalesce(p.fires, 0) AS fires,
     1.0 * coalesce(p.fires, 0) / g.tokens AS density
 FROM sae AS s
-CROSS JOIN feature AS f ON f.sae = s.id
-CROSS JOIN document_group AS g ON g.dump = s.dump
+CROSS JOIN feature AS f
+CROSS JOIN document_group AS g
 LEFT JOIN feature_group AS p ON p.sae = f.sae AND p.feature = f.feature
     AND p.document_group = g.id
+WHERE f.sae = s.id
+    AND g.dump = s.dump
 ORDER BY s.id, f.feature, density DESC;
 
 -- The features whose density changes most between two document groups. They are
@@ -603,13 +610,16 @@ FROM (
         b.name AS group_b, a.tokens AS tokens_a, b.tokens AS tokens_b,
         coalesce(p.fires, 0) AS fires_a, coalesce(q.fires, 0) AS fires_b
     FROM sae AS s
-    CROSS JOIN document_group AS a ON a.dump = s.dump
-    CROSS JOIN document_group AS b ON b.dump = s.dump AND b.id <> a.id
-    CROSS JOIN feature AS f ON f.sae = s.id
+    CROSS JOIN document_group AS a
+    CROSS JOIN document_group AS b
+    CROSS JOIN feature AS f
     LEFT JOIN feature_group AS p ON p.sae = f.sae AND p.feature = f.feature
         AND p.document_group = a.id
     LEFT JOIN feature_group AS q ON q.sae = f.sae AND q.feature = f.feature
-        AND q.document_group = b.id)
+        AND q.document_group = b.id
+    WHERE a.dump = s.dump
+        AND b.dump = s.dump AND b.id <> a.id
+        AND f.sae = s.id)
 WHERE fires_a + fires_b > 0
 ORDER BY chi_square DESC;
 
