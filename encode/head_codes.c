@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "encode/head_codes.h"
 
+#include <math.h>
+
 #include "encode/by_key.h"
 
 enum { BUFFER_BYTES = 1 << 18, BATCH = 4096 };
@@ -39,7 +41,35 @@ int head_codes_add(struct head_codes *h, const struct chunk *c, struct err *e)
     return 0;
 }
 
+void head_codes_measure(const struct head_codes *h, int head, int64_t *codes,
+                        double *entropy)
+{
+    const uint64_t *count = h->count + (size_t)head * h->m;
+    uint64_t sum = 0;
+    double weighted = 0; /* Σ n log2 n */
+    for (size_t f = 0; f < h->m; f++) {
+        sum += count[f];
+        if (count[f] > 0)
+            weighted += (double)count[f] * log2((double)count[f]);
+    }
+    *codes = (int64_t)sum;
+    *entropy = sum == 0 ? (double)NAN
+                        : fmax(0, log2((double)sum) - weighted / (double)sum);
+}
+
 /* ---- writing ---- */
+
+int head_codes_write_counts(const struct head_codes *h, struct store_writer *w,
+                            struct err *e)
+{
+    const uint64_t *count = h->count;
+    for (size_t i = 0; i < h->heads; i++)
+        for (size_t f = 0; f < h->m; f++, count++)
+            if (*count > 0)
+                TRY(store_writer_head_code_count(w, (int)i, (int64_t)f,
+                                                 (int64_t)*count, e));
+    return 0;
+}
 
 /* Reads the codes of one token into `codes` (heads) and sorts them in. */
 static int sort_token(struct head_codes *h, struct by_key *sorted,

@@ -205,6 +205,7 @@ static int write_heads(const struct table *t, const struct recorded *recorded,
                                  recorded->head_fvu[h],
                                  0,
                                  (double)NAN};
+        head_codes_measure(&s->head_codes, h, &row.codes, &row.code_entropy);
         TRY(store_writer_head(t->writer, &row, e));
     }
     return 0;
@@ -336,6 +337,7 @@ static int write_all(struct table *t, int64_t id, const char *folder,
     TRY(write_places(t, e));
     TRY(write_rows(t, e));
     TRY(token_features_write(&t->token_features, t->writer, e));
+    TRY(head_codes_write_counts(&t->scan->head_codes, t->writer, e));
     TRY(head_codes_write(&t->scan->head_codes, t->scan->in.sample,
                          t->scan->in.memory / SCAN_MEMORY_SHARES, t->writer,
                          e));

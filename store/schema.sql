@@ -13,8 +13,7 @@
 -- dump. activation, activation_by_token, head_code and what is counted from
 -- head codes hold a random sample of whole contexts, those with
 -- context.sampled = 1; dump.sample_tokens says how many tokens that is, and
--- dump.sample_tokens = dump.tokens that it is all of them. feature_pair rests
--- on sae.pair_tokens tokens of that sample.
+-- dump.sample_tokens = dump.tokens that it is all of them.
 
 -- One set of captured activations: z, a head's attention-weighted sum of
 -- values, for every token and layer.
@@ -139,7 +138,6 @@ CREATE TABLE sae (
     relative_bias REAL,         -- below 1: reconstructions are too short
     dead INTEGER NOT NULL,
     activations INTEGER NOT NULL, -- rows in activation: those of the sample
-    pair_tokens INTEGER NOT NULL, -- tokens that feature_pair rests on
     UNIQUE (dump, name)
 ) STRICT;
 
@@ -233,47 +231,6 @@ CREATE TABLE feature_group (
     FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
 ) STRICT, WITHOUT ROWID;
 
--- The features whose decoder rows point most nearly the same way.
-CREATE TABLE feature_neighbour (
-    sae INTEGER NOT NULL,
-    feature INTEGER NOT NULL,
-    rank INTEGER NOT NULL, -- from 1
-    neighbour INTEGER NOT NULL,
-    cosine REAL NOT NULL,
-    PRIMARY KEY (sae, feature, rank),
-    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature),
-    FOREIGN KEY (sae, neighbour) REFERENCES feature (sae, feature)
-) STRICT, WITHOUT ROWID;
-
--- The features active together with a feature most beyond chance, on
--- sae.pair_tokens tokens: by (count - expected) / sqrt(expected).
-CREATE TABLE feature_pair (
-    sae INTEGER NOT NULL,
-    feature INTEGER NOT NULL,
-    rank INTEGER NOT NULL, -- from 1
-    other INTEGER NOT NULL,
-    count INTEGER NOT NULL, -- tokens at which both are active
-    expected REAL NOT NULL, -- if they were independent: fires there, of one
-                            -- times the other, by tokens
-    PRIMARY KEY (sae, feature, rank),
-    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature),
-    FOREIGN KEY (sae, other) REFERENCES feature (sae, feature)
-) STRICT, WITHOUT ROWID;
-
--- What a feature adds directly to the model's logits, per unit of activation:
--- its decoder row through W_O and W_U, the mean over the vocabulary taken out.
--- Rank 1, 2, ... are the tokens that it promotes most, -1, -2, ... those that
--- it suppresses most. Empty if the dump came without W_O and W_U.
-CREATE TABLE feature_logit (
-    sae INTEGER NOT NULL,
-    feature INTEGER NOT NULL,
-    rank INTEGER NOT NULL CHECK (rank <> 0),
-    vocab INTEGER NOT NULL REFERENCES vocab (id),
-    logit REAL NOT NULL,
-    PRIMARY KEY (sae, feature, rank),
-    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
-) STRICT, WITHOUT ROWID;
-
 -- Activations in the sample, from the feature's side. The level is an integer
 -- code, 1..255, on the feature's own scale: value = (level - 0.5) * scale,
 -- wrong by half a scale at most.
@@ -310,26 +267,13 @@ CREATE TABLE head_code (
     FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
 ) STRICT, WITHOUT ROWID;
 
--- How many tokens of the dump have which code of a head, in the sample.
+-- How many tokens of the sample have which code of a head.
 CREATE TABLE head_code_count (
     sae INTEGER NOT NULL,
     head INTEGER NOT NULL,
     feature INTEGER NOT NULL,
     count INTEGER NOT NULL,
     PRIMARY KEY (sae, head, feature),
-    FOREIGN KEY (sae, head) REFERENCES head (sae, head),
-    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
-) STRICT, WITHOUT ROWID;
-
--- A head's features, divided into groups of related ones; what does not hang
--- together is in different groups (docs/sql.md says how). Group 1 is the
--- largest.
-CREATE TABLE head_group (
-    sae INTEGER NOT NULL,
-    head INTEGER NOT NULL,
-    number INTEGER NOT NULL, -- of the group, from 1
-    feature INTEGER NOT NULL,
-    PRIMARY KEY (sae, head, number, feature),
     FOREIGN KEY (sae, head) REFERENCES head (sae, head),
     FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
 ) STRICT, WITHOUT ROWID;

@@ -609,6 +609,41 @@ static void test_head_codes(void **state)
         }
 }
 
+/* Against the rows themselves, which the test above has checked. */
+static void test_head_code_counts(void **state)
+{
+    (void)state;
+    for (int i = 0; i < SAES; i++)
+        for (int h = 0; h < HEADS; h++) {
+            double codes = 0, entropy = 0;
+            double all = number("SELECT count(*) FROM head_code WHERE sae = ? "
+                                "AND head = ?",
+                                i + 1, h, 0);
+            for (int f = 0; f < M; f++) {
+                double rows = number("SELECT count(*) FROM head_code WHERE "
+                                     "sae = ? AND head = ? AND feature = ?",
+                                     i + 1, h, f);
+                double count = number("SELECT coalesce(sum(count), 0) FROM "
+                                      "head_code_count WHERE sae = ? AND "
+                                      "head = ? AND feature = ?",
+                                      i + 1, h, f);
+                assert_near(count, rows, 0);
+                codes += rows;
+                if (rows > 0)
+                    entropy -= rows / all * log2(rows / all);
+            }
+            assert_true(codes > 0);
+            assert_near(number("SELECT codes FROM head WHERE sae = ? AND "
+                               "head = ?",
+                               i + 1, h, 0),
+                        codes, 0);
+            assert_near(number("SELECT code_entropy FROM head WHERE sae = ? "
+                               "AND head = ?",
+                               i + 1, h, 0),
+                        entropy, 1e-9);
+        }
+}
+
 struct pair {
     int count;
     float max;
@@ -715,6 +750,7 @@ int main(void)
         cmocka_unit_test(test_examples),
         cmocka_unit_test(test_windows),
         cmocka_unit_test(test_head_codes),
+        cmocka_unit_test(test_head_code_counts),
         cmocka_unit_test(test_token_features),
     };
     return cmocka_run_group_tests(tests, make_all, remove_all);
