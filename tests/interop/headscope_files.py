@@ -8,26 +8,28 @@ import pathlib
 
 import numpy as np
 
-TYPES = {"F32": np.float32, "F16": np.float16, "F64": np.float64}
+# bf16, which numpy has not, is looked at as u16
+TYPES = {"F32": np.float32, "F16": np.float16, "F64": np.float64,
+         "BF16": np.uint16}
 
 
-def read_tensors(path):
-    """All tensors of a .safetensors file as float32."""
+def open_tensors(path):
+    """The tensors of a .safetensors file, mapped; as_float32 has numbers."""
     data = np.memmap(path, np.uint8, "r")
     size = int.from_bytes(data[:8].tobytes(), "little")
     tensors = {}
     for name, entry in json.loads(data[8:8 + size].tobytes()).items():
-        if name == "__metadata__":
-            continue
-        begin, end = (8 + size + o for o in entry["data_offsets"])
-        raw = data[begin:end]
-        if entry["dtype"] == "BF16":
-            bits = np.frombuffer(raw, np.uint16).astype(np.uint32) << 16
-            values = bits.view(np.float32)
-        else:
-            values = np.frombuffer(raw, TYPES[entry["dtype"]])
-        tensors[name] = values.astype(np.float32).reshape(entry["shape"])
+        if name != "__metadata__":
+            begin, end = (8 + size + o for o in entry["data_offsets"])
+            tensors[name] = np.frombuffer(
+                data[begin:end], TYPES[entry["dtype"]]).reshape(entry["shape"])
     return tensors
+
+
+def as_float32(tensor):
+    if tensor.dtype == np.uint16:
+        return (tensor.astype(np.uint32) << 16).view(np.float32)
+    return tensor.astype(np.float32)
 
 
 class Sae:
@@ -38,8 +40,9 @@ class Sae:
         self.name = folder.name.removesuffix(".sae")
         self.cfg = json.loads((folder / "cfg.json").read_text())
         self.rule = self.cfg["architecture"]
-        self.t = {name: tensor.astype(np.float64) for name, tensor in
-                  read_tensors(folder / "sae_weights.safetensors").items()}
+        self.t = {name: as_float32(tensor).astype(np.float64)
+                  for name, tensor in open_tensors(
+                      folder / "sae_weights.safetensors").items()}
         self.w_dec, self.b_dec = self.t["W_dec"], self.t["b_dec"]
         self.norms = np.ones(len(self.w_dec))
         if self.cfg.get("rescale_acts_by_decoder_norm") and self.rule == "topk":
@@ -55,35 +58,48 @@ class Sae:
         gain = np.exp(self.t["r_mag"]) if self.rule == "gated" else self.norms
         return self.t["W_enc"] * gain
 
-    def encode(self, x):
-        """Activations (n, m), and how far each is from the border between on
-        and off: above 0 is on."""
-        u = self.centre(x) @ self.t["W_enc"]
+    def encode(self, x, features=slice(None)):
+        """Activations (n, features), and how far each is from the border
+        between on and off: above 0 is on."""
+        every = slice(None)
+        f = every if self.rule == "topk" else features
+        u = self.centre(x) @ self.t["W_enc"][:, f]
         if self.rule == "gated":
-            value = u * np.exp(self.t["r_mag"]) + self.t["b_mag"]
-            margin = np.minimum(u + self.t["b_gate"], value)
+            value = u * np.exp(self.t["r_mag"][f]) + self.t["b_mag"][f]
+            margin = np.minimum(u + self.t["b_gate"][f], value)
         else:
-            value = margin = (u + self.t["b_enc"]) * self.norms
+            value = margin = (u + self.t["b_enc"][f]) * self.norms[f]
         if self.rule == "jumprelu":
-            margin = np.minimum(value, value - self.t["threshold"])
+            margin = np.minimum(value, value - self.t["threshold"][f])
         if self.rule == "topk" and self.cfg["k"] < value.shape[1]:
             k = self.cfg["k"]
             order = -np.partition(-value, (k - 1, k), axis=1)
             last, next_ = order[:, k - 1:k], order[:, k:k + 1]
             border = np.where(value >= last, next_, last)
             margin = np.minimum(value, value - border)
+        if f is every:
+            value, margin = value[:, features], margin[:, features]
         return np.where(margin > 0, value, 0), margin
+
+
+def layer_parts(dump, layer, size=8192):
+    """(first row, float32 rows (n, heads, d_head)) of one layer, n <= size."""
+    dump = pathlib.Path(dump)
+    manifest = json.loads((dump / "manifest.json").read_text())
+    first = 0
+    for shard in manifest["shards"]:
+        if shard["layer"] != layer:
+            continue
+        z = open_tensors(dump / shard["file"])["z"]
+        for begin in range(0, len(z), size):
+            part = as_float32(z[begin:begin + size])
+            yield first, part
+            first += len(part)
 
 
 def read_layer(dump, layer):
     """Rows of one layer as float32 (tokens, heads, d_head)."""
-    dump = pathlib.Path(dump)
-    manifest = json.loads((dump / "manifest.json").read_text())
-    parts = []
-    for shard in manifest["shards"]:
-        if shard["layer"] == layer:
-            parts.append(read_tensors(dump / shard["file"])["z"])
-    return np.concatenate(parts)
+    return np.concatenate([part for _, part in layer_parts(dump, layer)])
 
 
 def philox(counter, key):
