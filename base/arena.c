@@ -62,6 +62,20 @@ int arena_string(struct arena *a, char **out, const char *text, struct err *e)
     return 0;
 }
 
+int arena_list(struct arena *a, char ***out, size_t *n, const char *list,
+               struct err *e)
+{
+    char *rest;
+    size_t commas = 0;
+    for (const char *at = list; *at != '\0'; at++)
+        commas += *at == ',';
+    TRY(arena_string(a, &rest, list, e));
+    TRY(arena_get(a, out, commas + 1, sizeof **out, "list", e));
+    for (*n = 0; rest != NULL;)
+        (*out)[(*n)++] = strsep(&rest, ",");
+    return 0;
+}
+
 void arena_free(struct arena *a)
 {
     for (size_t i = 0; i < a->n_blocks; i++)

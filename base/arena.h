@@ -27,6 +27,11 @@ int arena_get(struct arena *a, void *out, size_t count, size_t size,
 /* A copy of a string. */
 int arena_string(struct arena *a, char **out, const char *text, struct err *e);
 
+/* Copies of what stands between the commas of `list`: *n of them, at least one,
+ * which may be empty. */
+int arena_list(struct arena *a, char ***out, size_t *n, const char *list,
+               struct err *e);
+
 /* Frees everything; the arena is empty and usable again. */
 void arena_free(struct arena *a);
 

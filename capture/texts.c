@@ -12,20 +12,12 @@
 static int split(struct texts *x, char ***paths, const char *list,
                  struct err *e)
 {
-    char *copy;
-    size_t most = 1;
-    for (const char *at = list; *at != '\0'; at++)
-        most += *at == ',';
-    TRY(arena_string(&x->arena, &copy, list, e));
-    TRY(arena_get(&x->arena, paths, most, sizeof **paths, "texts", e));
-    TRY(arena_get(&x->arena, &x->names, most, sizeof *x->names, "texts", e));
-    if (access(list, F_OK) == 0) {
-        (*paths)[x->n++] = copy;
-        return 0;
+    TRY(arena_list(&x->arena, paths, &x->n, list, e));
+    if (access(list, F_OK) == 0) { /* a comma in its name */
+        x->n = 1;
+        TRY(arena_string(&x->arena, *paths, list, e));
     }
-    while (copy != NULL)
-        (*paths)[x->n++] = strsep(&copy, ",");
-    return 0;
+    return arena_get(&x->arena, &x->names, x->n, sizeof *x->names, "texts", e);
 }
 
 static int set_name(struct texts *x, size_t i, const char *path, struct err *e)

@@ -122,19 +122,6 @@ int groups_check(const struct dump_groups *g, uint64_t n, uint64_t contexts,
 
 /* ---- of the options ---- */
 
-/* "a,b,c" into n names. */
-static int split_names(struct dump *d, const char *list, struct err *e)
-{
-    char *copy;
-    struct dump_groups *g = &d->groups;
-    TRY(arena_string(&d->arena, &copy, list, e));
-    TRY(arena_get(&d->arena, &g->names, strlen(list) + 1, sizeof *g->names,
-                  "names of groups", e));
-    for (char *name = copy; name != NULL;)
-        g->names[g->n++] = strsep(&name, ",");
-    return 0;
-}
-
 static int number_names(struct dump *d, uint64_t n, struct err *e)
 {
     struct dump_groups *g = &d->groups;
@@ -182,7 +169,8 @@ int dump_read_groups(struct dump *d, const struct dump_options *options,
     TRY(groups_read(&of_context, &n, &d->arena, path, e));
     d->groups = (struct dump_groups){.of_context = of_context};
     if (options->group_names != NULL)
-        TRY(split_names(d, options->group_names, e));
+        TRY(arena_list(&d->arena, &d->groups.names, &d->groups.n,
+                       options->group_names, e));
     else
         TRY(number_names(d, n, e));
     if (d->contexts == NULL)

@@ -2,7 +2,6 @@
 #include "encode/encode.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/format.h"
 #include "base/log.h"
@@ -187,21 +186,6 @@ int encode_run(const struct encode_job *job, struct err *e)
 
 /* ---- removing ---- */
 
-/* Cuts the list at its commas. */
-static int split(const char ***names, size_t *n, struct arena *arena,
-                 const char *list, struct err *e)
-{
-    char *copy, *rest;
-    TRY(arena_string(arena, &copy, list, e));
-    TRY(arena_get(arena, names, strlen(list) + 1, sizeof **names, "names", e));
-    for (char *name = strtok_r(copy, ",", &rest); name != NULL;
-         name = strtok_r(NULL, ",", &rest))
-        (*names)[(*n)++] = name;
-    if (*n == 0)
-        return err_set(e, ERR_INPUT, "--remove names no SAE");
-    return 0;
-}
-
 static void say_freed(const char *path, size_t n, int64_t freed)
 {
     char bytes[32];
@@ -212,7 +196,7 @@ static void say_freed(const char *path, size_t n, int64_t freed)
              n, n == 1 ? "" : "s", bytes, path);
 }
 
-static int remove_names(const char *path, const char *const *names, size_t n,
+static int remove_names(const char *path, char *const *names, size_t n,
                         struct err *e)
 {
     struct store_writer *w;
@@ -227,10 +211,12 @@ static int remove_names(const char *path, const char *const *names, size_t n,
 
 int encode_remove(const struct encode_options *options, struct err *e)
 {
+    if (options->remove[0] == '\0')
+        return err_set(e, ERR_INPUT, "--remove names no SAE");
     struct arena arena = {0};
-    const char **names;
-    size_t n = 0;
-    int code = split(&names, &n, &arena, options->remove, e);
+    char **names;
+    size_t n;
+    int code = arena_list(&arena, &names, &n, options->remove, e);
     if (code == 0)
         code = remove_names(options->output, names, n, e);
     arena_free(&arena);

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "encode/by_key.h"
+#include "encode/statistics.h"
 
 enum { BUFFER_BYTES = 1 << 18, BATCH = 4096 };
 
@@ -53,8 +54,8 @@ void head_codes_measure(const struct head_codes *h, int head, int64_t *codes,
             weighted += (double)count[f] * log2((double)count[f]);
     }
     *codes = (int64_t)sum;
-    *entropy = sum == 0 ? (double)NAN
-                        : fmax(0, log2((double)sum) - weighted / (double)sum);
+    *entropy =
+        sum == 0 ? (double)NAN : statistics_entropy((double)sum, weighted);
 }
 
 /* ---- writing ---- */

@@ -60,6 +60,11 @@ void statistics_add(struct statistics *st, size_t feature, float value,
             head_sum[h] += (double)dfa[h];
 }
 
+double statistics_entropy(double n, double weighted)
+{
+    return fmax(log2(n) - weighted / n, 0);
+}
+
 /* Divides by the sum; NaN if that is 0. */
 static void normalise(double *shares, int heads)
 {

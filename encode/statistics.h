@@ -44,6 +44,11 @@ struct statistics_place {
 void statistics_add(struct statistics *st, size_t feature, float value,
                     const struct statistics_place *place, const float *dfa);
 
+/* H = −Σ p log2 p in bits, of counts c that sum to n > 0, p = c/n, where
+ * weighted = Σ c log2 c: log2 n − weighted/n. Of one count it is 0, not what is
+ * left by rounding. */
+double statistics_entropy(double n, double weighted);
+
 /* shares[h] = head_sum / Σ head_sum of a feature. Returns the head with the
  * largest, the first of equals, or -1 if the sum is 0: then shares are NaN. */
 int statistics_data_shares(const struct statistics *st, size_t feature,

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "encode/statistics.h"
+
 enum {
     FIRST_CAPACITY = 256, /* a power of two */
     BUFFER_PAIRS = 512,   /* of a run that is read */
@@ -290,14 +292,6 @@ int token_counts_walk_end(struct token_counts_walk *w)
     return w->code;
 }
 
-/* H = log2 N - (sum of c log2 c) / N over the counts c of the strings, which
- * sum to N: -sum of p log2 p with p = c / N. Of one string it is 0, not what is
- * left by rounding. */
-static double entropy_of(double sum, double weighted)
-{
-    return fmax(log2(sum) - weighted / sum, 0);
-}
-
 int token_counts_strings(const struct token_counts *t, uint64_t *strings,
                          double *entropy, size_t m, struct err *e)
 {
@@ -312,7 +306,7 @@ int token_counts_strings(const struct token_counts *t, uint64_t *strings,
     token_counts_walk_begin(&walk, t, e);
     while (token_counts_walk_next(&walk, &pair)) {
         if (pair.feature != feature && sum > 0) {
-            entropy[feature] = entropy_of(sum, weighted);
+            entropy[feature] = statistics_entropy(sum, weighted);
             sum = weighted = 0;
         }
         feature = pair.feature;
@@ -321,6 +315,6 @@ int token_counts_strings(const struct token_counts *t, uint64_t *strings,
         strings[feature]++;
     }
     if (sum > 0)
-        entropy[feature] = entropy_of(sum, weighted);
+        entropy[feature] = statistics_entropy(sum, weighted);
     return token_counts_walk_end(&walk);
 }

@@ -21,12 +21,10 @@ struct store_codes_source {
 
 enum { HEADS_MAX = 65536 }; /* docs/formats.md */
 
-/* A dump goes by its name or its key, as for --remove. */
 static const char sae_sql[] =
     "SELECT s.id, s.name, s.layer, s.heads, s.activations, d.sample_tokens,"
     " d.id FROM sae AS s JOIN dump AS d ON d.id = s.dump"
-    " WHERE ?1 IS NULL OR s.name = ?1 OR d.name || '/' || s.name = ?1"
-    " OR d.id || '/' || s.name = ?1";
+    " WHERE ?1 IS NULL OR " STORE_SAE_NAMED;
 
 /* Contexts and their tokens have ascending keys, so no sort is needed. */
 static const char tokens_sql[] =

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include <sqlite3.h>
@@ -180,6 +181,12 @@ int store_open_read(struct sqlite3 **db, const char *path, struct err *e)
     if (code != 0)
         close_failed(db);
     return code;
+}
+
+bool store_column_is(struct sqlite3_stmt *row, int column, const char *text)
+{
+    const unsigned char *found = sqlite3_column_text(row, column);
+    return found != NULL && strcmp((const char *)found, text) == 0;
 }
 
 json_t *store_row_object(struct sqlite3_stmt *row)

@@ -8,6 +8,7 @@
 #define STORE_DATABASE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -47,6 +48,15 @@ int store_number(int64_t *out, struct sqlite3 *db, const char *path,
  * cannot hold (blobs, text that is no UTF-8, infinities) is null. NULL without
  * memory. */
 json_t *store_row_object(struct sqlite3_stmt *row);
+
+/* Whether a column of the row is this text. */
+bool store_column_is(struct sqlite3_stmt *row, int column, const char *text);
+
+/* Which SAEs s of dumps d a user means by ?1: a dump goes by its name or its
+ * key, and may be left out. */
+#define STORE_SAE_NAMED                                                        \
+    "(s.name = ?1 OR d.name || '/' || s.name = ?1"                             \
+    " OR d.id || '/' || s.name = ?1)"
 
 /* The error that the last call on `db` (or NULL) left, as ours: a full or
  * unwritable disk and a file that is no database are ERR_INPUT. `doing` is

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <sqlite3.h>
 
@@ -156,21 +155,15 @@ int store_writer_each_string(struct store_writer *w, store_string_fn *check,
 
 /* ---- SAEs ---- */
 
-static bool is_text(sqlite3_stmt *row, int column, const char *text)
-{
-    const unsigned char *found = sqlite3_column_text(row, column);
-    return found != NULL && strcmp((const char *)found, text) == 0;
-}
-
 static void compare_sae(struct store_found *out, sqlite3_stmt *row,
                         const struct store_identity *s)
 {
     out->id = sqlite3_column_int64(row, 0);
-    if (!is_text(row, 1, s->fingerprint))
+    if (!store_column_is(row, 1, s->fingerprint))
         out->differs = "other weights";
     else if (sqlite3_column_int64(row, 2) != s->layer)
         out->differs = "another layer";
-    else if (!is_text(row, 3, s->options))
+    else if (!store_column_is(row, 3, s->options))
         out->differs = "other options";
 }
 

@@ -64,11 +64,9 @@ int store_writer_remove_sae(struct store_writer *w, int64_t id, struct err *e)
 
 /* ---- by name ---- */
 
-/* A dump goes by its name or its key. */
 static const char find_sql[] =
     "SELECT s.id, s.dump FROM sae AS s JOIN dump AS d ON d.id = s.dump"
-    " WHERE s.name = ?1 OR d.name || '/' || s.name = ?1"
-    " OR d.id || '/' || s.name = ?1";
+    " WHERE " STORE_SAE_NAMED;
 
 struct target {
     int64_t sae, dump;
@@ -124,7 +122,7 @@ static int remove_one(struct store_writer *w, const char *name, struct err *e)
 }
 
 int store_writer_remove(struct store_writer *w, int64_t *freed,
-                        const char *const *names, size_t n, struct err *e)
+                        char *const *names, size_t n, struct err *e)
 {
     TRY(writer_begin(w, e));
     for (size_t i = 0; i < n; i++)

@@ -2,7 +2,6 @@
 #include "store/writer_state.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include <sqlite3.h>
 
@@ -26,7 +25,7 @@ static bool answers(struct store_writer *w, const char *sql, const char *text)
     struct err unused;
     bool same = store_prepare(&row, w->db, w->output.path, sql, &unused) == 0 &&
                 sqlite3_step(row) == SQLITE_ROW &&
-                strcmp((const char *)sqlite3_column_text(row, 0), text) == 0;
+                store_column_is(row, 0, text);
     (void)sqlite3_finalize(row);
     return same;
 }
@@ -49,8 +48,7 @@ static bool is_sae(sqlite3_stmt *row, const struct store_identity *s,
 {
     const char *const want[] = {s->name, s->fingerprint, s->options};
     for (int i = 0; i < 3; i++) {
-        const unsigned char *text = sqlite3_column_text(row, i);
-        if (text == NULL || strcmp((const char *)text, want[i]) != 0)
+        if (!store_column_is(row, i, want[i]))
             return false;
     }
     return sqlite3_column_int64(row, 3) == s->layer &&

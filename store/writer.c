@@ -186,13 +186,26 @@ static int hold_old_file(sqlite3 **old, const char *path, struct err *e)
     return 0;
 }
 
+/* A run that was killed between its last transaction and the renaming has left
+ * the planner's statistics; making them again would change the file. */
+static int analyze(struct store_writer *w, struct err *e)
+{
+    int64_t there;
+    TRY(writer_number(&there, w,
+                      "SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'",
+                      0, 0, e));
+    if (there != 0 && sqlite3_total_changes(w->db) == 0)
+        return 0;
+    return writer_execute(w, analyze_sql, e);
+}
+
 int store_writer_commit(struct store_writer **writer, struct err *e)
 {
     struct store_writer *w = *writer;
     sqlite3 *old = NULL;
     int code = writer_begin(w, e);
     if (code == 0)
-        code = writer_execute(w, analyze_sql, e);
+        code = analyze(w, e);
     if (code == 0)
         code = writer_execute(w, "COMMIT", e);
     close_database(w);

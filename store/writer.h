@@ -240,7 +240,7 @@ int store_writer_remove_sae(struct store_writer *w, int64_t id, struct err *e);
  * transaction. A name is an SAE's, or DUMP/NAME where several dumps have one of
  * that name. *freed: bytes of the file that hold nothing now. */
 int store_writer_remove(struct store_writer *w, int64_t *freed,
-                        const char *const *names, size_t n, struct err *e);
+                        char *const *names, size_t n, struct err *e);
 
 /* ---- rows ---- */
 

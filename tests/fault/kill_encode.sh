@@ -64,6 +64,10 @@ sound() {
 
 # -- a new file: to the same bytes
 timed "${four[@]}" -o whole.db
+# Killed at the very end, when only the renaming was left.
+cp whole.db .last.db.partial
+encode "${four[@]}" -o last.db
+cmp whole.db last.db
 for ((i = 0; i < kills; i++)); do
   moments=
   killed "${four[@]}" -o part.db

@@ -108,9 +108,7 @@ def main():
     layer, feature = db.execute(
         "SELECT s.layer, c.feature FROM head_code_count AS c "
         "JOIN sae AS s ON s.id = c.sae ORDER BY c.count DESC LIMIT 1"
-    ).fetchone() or db.execute(
-        "SELECT s.layer, c.feature FROM head_code AS c "
-        "JOIN sae AS s ON s.id = c.sae LIMIT 1").fetchone()
+    ).fetchone()
     where = {"layer": layer, "feature": feature}
     question = QUESTION.format("", layer, feature)
     want = db.execute(question).fetchall()

@@ -64,12 +64,32 @@ static void strings_are_copied(void **state)
     arena_free(&a);
 }
 
+static void lists_are_cut_at_commas(void **state)
+{
+    (void)state;
+    struct arena a = {0};
+    struct err e = {0};
+    const char *const lists[] = {"one", "a,b", ",,", ""};
+    const char *const items[][3] = {{"one"}, {"a", "b"}, {"", "", ""}, {""}};
+    const size_t counts[] = {1, 2, 3, 1};
+    for (size_t i = 0; i < 4; i++) {
+        char **got;
+        size_t n = 99;
+        assert_int_equal(arena_list(&a, &got, &n, lists[i], &e), 0);
+        assert_int_equal(n, counts[i]);
+        for (size_t j = 0; j < n; j++)
+            assert_string_equal(got[j], items[i][j]);
+    }
+    arena_free(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_are_zeroed_aligned_and_apart),
         cmocka_unit_test(sizes_that_do_not_fit_are_errors),
         cmocka_unit_test(strings_are_copied),
+        cmocka_unit_test(lists_are_cut_at_commas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

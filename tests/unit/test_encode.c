@@ -5,8 +5,8 @@
  * attributions of each row.
  */
 #include <math.h>
-#include <sqlite3.h>
 
+#include "ask.h"
 #include "encode/encode.h"
 #include "planted_codes.h"
 
@@ -15,45 +15,9 @@ enum { SAES = 3, ROWS = 2000, TOP = 7, TOP_HEAD = 4, DRAWN = 3, KEPT = 32 };
 static const char *const folders[SAES] = {"a.sae", "b.sae", "c.sae"};
 static const int layers[SAES] = {0, 1, 1};
 
-static sqlite3 *db;
-
 static struct naive naive[SAES];
 static int context_of[TOKENS];
 static bool sampled[TOKENS];
-
-/* ---- asking ---- */
-
-static sqlite3_stmt *ask(const char *sql, int64_t a, int64_t b, int64_t c)
-{
-    sqlite3_stmt *stmt = NULL;
-    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-    const int64_t values[] = {a, b, c};
-    for (int i = 0; i < sqlite3_bind_parameter_count(stmt); i++)
-        assert_int_equal(sqlite3_bind_int64(stmt, i + 1, values[i]), 0);
-    return stmt;
-}
-
-static bool next(sqlite3_stmt *row)
-{
-    int stepped = sqlite3_step(row);
-    if (stepped == SQLITE_ROW)
-        return true;
-    assert_int_equal(stepped, SQLITE_DONE);
-    (void)sqlite3_finalize(row);
-    return false;
-}
-
-static double number(const char *sql, int64_t a, int64_t b, int64_t c)
-{
-    sqlite3_stmt *row = ask(sql, a, b, c);
-    assert_true(next(row));
-    double value = sqlite3_column_type(row, 0) == SQLITE_NULL
-                       ? (double)NAN
-                       : sqlite3_column_double(row, 0);
-    assert_false(next(row));
-    return value;
-}
 
 static void assert_near(double got, double want, double relative)
 {

@@ -7,8 +7,8 @@
  * which the feature is active.
  */
 #include <math.h>
-#include <sqlite3.h>
 
+#include "ask.h"
 #include "encode/encode.h"
 #include "planted_codes.h"
 
@@ -19,40 +19,6 @@ static const int layers[SAES] = {0, 1, 1};
 static struct naive naive[SAES];
 static int begin_of[TOKENS]; /* the first token of its context */
 static int context_of[TOKENS];
-static sqlite3 *db;
-
-/* ---- asking ---- */
-
-/* Parameters behind the first two are left to the caller. */
-static sqlite3_stmt *ask(const char *sql, int64_t sae, int64_t feature)
-{
-    sqlite3_stmt *stmt = NULL;
-    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-    const int64_t values[] = {sae, feature};
-    for (int i = 0; i < sqlite3_bind_parameter_count(stmt) && i < 2; i++)
-        assert_int_equal(sqlite3_bind_int64(stmt, i + 1, values[i]), 0);
-    return stmt;
-}
-
-static bool next(sqlite3_stmt *row)
-{
-    int stepped = sqlite3_step(row);
-    if (stepped == SQLITE_ROW)
-        return true;
-    assert_int_equal(stepped, SQLITE_DONE);
-    (void)sqlite3_finalize(row);
-    return false;
-}
-
-static double number(const char *sql, int64_t sae, int64_t feature)
-{
-    sqlite3_stmt *row = ask(sql, sae, feature);
-    assert_true(next(row));
-    double value = sqlite3_column_double(row, 0);
-    assert_false(next(row));
-    return value;
-}
 
 /* ---- making it ---- */
 
