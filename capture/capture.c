@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 #include "capture/gpt2.h"
 #include "capture/texts.h"
+#include "dump/weights.h"
 #include "dump/writer.h"
 
 /* Tokens of a group: enough for BLAS to run at full speed, few enough that
@@ -126,7 +127,12 @@ static void make_plan(struct capture *c)
     p->dtype = capture_dtype(c->o);
     uint64_t ids =
         p->tokens * sizeof(int32_t) + (p->contexts + 1) * sizeof(int64_t);
-    p->output_bytes = p->tokens * row * dtype_size(p->dtype) + ids;
+    const struct dump_info info = {.layers = p->layers,
+                                   .heads = p->heads,
+                                   .d_head = p->d_head,
+                                   .d_model = c->model.config.d_model};
+    p->output_bytes = p->tokens * row * dtype_size(p->dtype) + ids +
+                      weights_bytes(&info, (size_t)c->model.config.vocab);
     choose_wave(c);
     p->memory_bytes = c->model.arena.bytes + ids + 2 * c->wave * slot_bytes(c) +
                       (uint64_t)c->team->threads *
@@ -286,15 +292,16 @@ static int write_groups(struct run *r, struct err *e)
 /* Conv1D has its weight (in, out): rows of z come head by head as they are. */
 static int write_weights(struct run *r, struct err *e)
 {
-    const struct capture *c = r->c;
-    const float *w_o[1 << 10];
-    size_t layers = (size_t)c->plan.layers;
-    if (layers > sizeof w_o / sizeof *w_o)
-        return 0;
-    for (size_t l = 0; l < layers; l++)
-        w_o[l] =
-            c->model.layer[(size_t)c->plan.first_layer + l].attn_proj.weight;
-    return dump_writer_weights(r->writer, w_o, e);
+    const struct gpt2 *g = &r->c->model;
+    const float *w_o[DUMP_LAYERS_MAX];
+    const struct weights_source from = {.w_o = w_o,
+                                        .w_u = g->head,
+                                        .vocab = (size_t)g->config.vocab,
+                                        .ln_gain = g->ln_f.weight,
+                                        .ln_bias = g->ln_f.bias};
+    for (int l = 0; l < r->c->plan.layers; l++)
+        w_o[l] = g->layer[r->c->plan.first_layer + l].attn_proj.weight;
+    return dump_writer_weights(r->writer, &from, e);
 }
 
 static int begin_dump(struct run *r, bool force, struct err *e)

@@ -65,6 +65,15 @@ int describe_path(json_t *item, const char *path, struct err *e)
     return add_fact(item, "path", text_json(path), e);
 }
 
+/* Which weights of the model came with it. */
+static json_t *weights_json(const struct dump *d)
+{
+    if (dump_unembedding(d) != NULL)
+        return json_string("W_O, W_U, ln_f");
+    bool w_o = dump_w_o(d, dump_info(d)->first_layer) != NULL;
+    return w_o ? json_string("W_O") : json_null();
+}
+
 static int add_dump(json_t *item, const struct dump *d, struct err *e)
 {
     const struct dump_info *i = dump_info(d);
@@ -83,6 +92,7 @@ static int add_dump(json_t *item, const struct dump *d, struct err *e)
         {"groups", number_json(groups != NULL ? (int64_t)groups->n : 0, 0)},
         {"token_ids", json_boolean(dump_tokens(d) != NULL)},
         {"vocabulary", number_json(v != NULL ? (int64_t)v->n : 0, 0)},
+        {"weights", weights_json(d)},
         {"dtype", json_string(dtype_name(i->dtype))},
         {"bos", text_json(i->bos)},
         {"fold_value_biases", i->fold_value_biases < 0

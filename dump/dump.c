@@ -94,6 +94,7 @@ void dump_close(struct dump **dump)
         return;
     for (size_t i = 0; i < d->n_sources; i++)
         source_close(&d->sources[i]);
+    weights_close(&d->weights);
     manifest_free(&d->manifest);
     vocab_free(&d->vocab);
     arena_free(&d->arena);
@@ -121,9 +122,15 @@ const float *dump_w_o(const struct dump *d, int layer)
     const struct dump_info *info = &d->info;
     size_t size =
         (size_t)info->heads * (size_t)info->d_head * (size_t)info->d_model;
-    if (d->w_o == NULL)
+    if (d->weights.w_o == NULL)
         return NULL;
-    return d->w_o + (size_t)(layer - info->first_layer) * size;
+    return d->weights.w_o + (size_t)(layer - info->first_layer) * size;
+}
+
+const struct unembedding *dump_unembedding(const struct dump *d)
+{
+    const struct unembedding *u = &d->weights.unembedding;
+    return u->w_u != NULL ? u : NULL;
 }
 
 const struct vocab *dump_vocab(const struct dump *d)
@@ -311,7 +318,7 @@ int dump_verify_layer(const struct dump *d, int layer, struct err *e)
         TRY(look_for_bad_values(d, s, e));
         return err_set(e, mismatch.code, "%s", mismatch.msg);
     }
-    return 0;
+    return verify_file(d, &m->weights, e);
 }
 
 int dump_verify(const struct dump *d, struct err *e)

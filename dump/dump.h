@@ -80,6 +80,7 @@ struct dump_groups {
 };
 
 struct dump;
+struct unembedding;
 
 /* Opens paths[0..n_paths): one folder with a manifest, or array files that are
  * joined along tokens in the order given. Checks everything except the values:
@@ -103,6 +104,8 @@ const struct dump_groups *dump_groups(const struct dump *d);
 /* The output projection of a layer, (heads, d_head, d_model), or NULL if the
  * dump has none. */
 const float *dump_w_o(const struct dump *d, int layer);
+/* What turns the residual stream into logits (dump/weights.h), or NULL. */
+const struct unembedding *dump_unembedding(const struct dump *d);
 
 /* Rows [first, first + n) of layer `layer` (the number in hook names, from
  * info.first_layer on) as float (n, heads × d_head). A NaN or infinity is an
@@ -123,9 +126,9 @@ int dump_convert_part(const struct dump *d, int layer, const void *raw,
 /* Reads all files and compares their checksums with the manifest. Bare arrays
  * have none: 0. */
 int dump_verify(const struct dump *d, struct err *e);
-/* The same for the shards of one layer: whoever reads the layer's rows to make
- * something of them asks for this first. If a shard that differs holds a NaN
- * or an infinity, the error names its row. */
+/* The same for the shards of one layer and the weights: whoever reads the
+ * layer's rows to make something of them asks for this first. If a shard that
+ * differs holds a NaN or an infinity, the error names its row. */
 int dump_verify_layer(const struct dump *d, int layer, struct err *e);
 
 #endif

@@ -159,7 +159,7 @@ static int read_weights(struct dump *d, const char *folder, struct err *e)
     if (d->manifest.weights.name == NULL)
         return 0;
     TRY(output_join(path, folder, d->manifest.weights.name, e));
-    return weights_read(&d->w_o, path, &d->info, &d->arena, e);
+    return weights_open(&d->weights, path, &d->info, e);
 }
 
 static int read_groups(struct dump *d, const char *folder, struct err *e)

@@ -9,6 +9,7 @@
 #include "dump/dump.h"
 #include "dump/manifest.h"
 #include "dump/source.h"
+#include "dump/weights.h"
 
 /* Rows of one layer that lie in one file. */
 struct dump_segment {
@@ -34,7 +35,7 @@ struct dump {
     int64_t *contexts;
     struct vocab vocab;        /* n 0: unknown */
     struct dump_groups groups; /* n 0: unknown */
-    float *w_o;                /* (layers, heads, d_head, d_model), or NULL */
+    struct weights weights;    /* zeroed: there are none */
     struct manifest manifest;  /* of a folder; else zeroed */
     struct arena arena;
 };

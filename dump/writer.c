@@ -192,12 +192,12 @@ int dump_writer_groups(struct dump_writer *w, const struct dump_groups *groups,
                        groups->of_context, e);
 }
 
-int dump_writer_weights(struct dump_writer *w, const float *const *w_o,
-                        struct err *e)
+int dump_writer_weights(struct dump_writer *w,
+                        const struct weights_source *from, struct err *e)
 {
     char path[OUTPUT_PATH_MAX];
     TRY(output_join(path, w->output.partial, WEIGHTS_NAME, e));
-    TRY(weights_write(path, &w->manifest.info, w_o, e));
+    TRY(weights_write(path, &w->manifest.info, from, e));
     return record(w, &w->manifest.weights, WEIGHTS_NAME, e);
 }
 

@@ -14,6 +14,7 @@
 #include "dump/dump.h"
 
 struct dump_writer;
+struct weights_source;
 
 /* `info` says what will be written: layers, heads, d_head, d_model, tokens,
  * contexts, dtype (f32, f16, bf16), model, bos, fold_value_biases; path and
@@ -33,10 +34,9 @@ int dump_writer_vocab(struct dump_writer *w, const struct vocab *v,
 int dump_writer_groups(struct dump_writer *w, const struct dump_groups *groups,
                        struct err *e);
 
-/* w_o[info.layers]: each layer's output projection (heads, d_head, d_model),
- * for what lies behind z. May be left out. */
-int dump_writer_weights(struct dump_writer *w, const float *const *w_o,
-                        struct err *e);
+/* The model's weights that lie behind z (dump/weights.h). May be left out. */
+int dump_writer_weights(struct dump_writer *w,
+                        const struct weights_source *from, struct err *e);
 
 /* Appends n rows (n, heads × d_head) to a layer, converted to the dtype. A
  * value that is not finite, or too large for f16, is an error. */

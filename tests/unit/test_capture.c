@@ -17,6 +17,7 @@
 #include "capture/gpt2.h"
 #include "capture/texts.h"
 #include "dump/dump.h"
+#include "dump/weights.h"
 
 #define MODEL SOURCE_DIR "/examples/tiny-gpt2"
 #define CORPUS MODEL "/corpus.txt"
@@ -241,6 +242,53 @@ static void the_dump_is_the_same_for_any_number_of_threads(void **state)
     }
 }
 
+/* From z·W_O and what else is in the stream, W_U and the last norm make the
+ * model's logits: those of gpt2_logits, worked out from the dump's weights. */
+static void the_dump_has_the_unembedding(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct gpt2 g;
+    struct gpt2_workspace w;
+    struct capture_options o = options_for("weights.dump");
+    struct dump *d = capture_and_open(&o, 2);
+    const struct unembedding *u = dump_unembedding(d);
+    assert_non_null(u);
+    assert_int_equal(gpt2_open(&g, MODEL, &e), 0);
+    assert_int_equal(gpt2_workspace_open(&w, &g, 3, &e), 0);
+    enum { VOCAB = 2048 };
+    static float logits[3 * VOCAB], column[256];
+    float *none[4] = {NULL};
+    const struct gpt2_batch batch = {.ids = dump_tokens(d),
+                                     .starts = (const int64_t[]){0, 3},
+                                     .contexts = 1};
+    assert_int_equal(u->vocab, VOCAB);
+    assert_int_equal(u->d_model, 256);
+    gpt2_forward(&g, &w, &batch, none, true);
+    double mean = 0, variance = 0;
+    for (int i = 0; i < 256; i++)
+        mean += (double)w.x[2 * 256 + i] / 256;
+    for (int i = 0; i < 256; i++)
+        variance += pow((double)w.x[2 * 256 + i] - mean, 2) / 256;
+    double normed[256];
+    for (int i = 0; i < 256; i++)
+        normed[i] = ((double)w.x[2 * 256 + i] - mean) /
+                        sqrt(variance + (double)g.config.epsilon) *
+                        (double)u->ln_gain[i] +
+                    (double)u->ln_bias[i];
+    gpt2_logits(&g, &w, logits, 0, 3);
+    for (size_t v = 0; v < VOCAB; v += 97) {
+        double logit = 0;
+        assert_int_equal(unembedding_read(u, column, v, 1, &e), 0);
+        for (int i = 0; i < 256; i++)
+            logit += normed[i] * (double)column[i];
+        assert_true(fabs(logit - (double)logits[2 * VOCAB + v]) < 1e-3);
+    }
+    gpt2_workspace_close(&w);
+    gpt2_close(&g);
+    dump_close(&d);
+}
+
 static void several_texts_are_groups(void **state)
 {
     (void)state;
@@ -444,6 +492,7 @@ int main(void)
         cmocka_unit_test(texts_that_cannot_be_told_apart_are_refused),
         cmocka_unit_test(layer_lists_are_read),
         cmocka_unit_test(the_dump_is_the_same_for_any_number_of_threads),
+        cmocka_unit_test(the_dump_has_the_unembedding),
         cmocka_unit_test(several_texts_are_groups),
         cmocka_unit_test(the_dump_holds_the_z_of_every_context),
         cmocka_unit_test(other_types_and_no_bos_are_recorded),

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "dump/npy.h"
 #include "dump/shuffle.h"
+#include "dump/weights.h"
 #include "dump/writer.h"
 
 /* What two reservoirs of `blocks` blocks need for rows of two f32. */
@@ -402,6 +403,7 @@ static void results_are_z_times_w_o(void **state)
     static float w_o[LAYERS][HEADS * WIDE * MODEL];
     static float rows[TOKENS * LAYERS * HEADS * MODEL];
     const float *const w[LAYERS] = {w_o[0], w_o[1]};
+    const struct weights_source weights = {.w_o = w};
     const struct dump_info info = {.model = "m",
                                    .first_layer = 4,
                                    .layers = LAYERS,
@@ -426,7 +428,7 @@ static void results_are_z_times_w_o(void **state)
     }
     assert_int_equal(dump_writer_open(&writer, path, &info, false, &e), 0);
     assert_int_equal(dump_writer_tokens(writer, ids, NULL, &e), 0);
-    assert_int_equal(dump_writer_weights(writer, w, &e), 0);
+    assert_int_equal(dump_writer_weights(writer, &weights, &e), 0);
     for (int l = 0; l < LAYERS; l++)
         assert_int_equal(dump_writer_rows(writer, 4 + l, z[l], TOKENS, &e), 0);
     assert_int_equal(dump_writer_commit(&writer, &e), 0);
