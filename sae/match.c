@@ -4,7 +4,7 @@
 #include <cblas.h>
 #include <math.h>
 
-#include "kernels/kernels.h"
+#include "sae/unit_rows.h"
 
 /* Features of a tile: of the one, an item of work; of the other, a panel that
  * all items share. A tile fits in L2 with what it is made from. */
@@ -35,34 +35,13 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* ---- unit rows ---- */
-
-struct scaling {
-    const struct side *side;
-    const float *w;
-    size_t d;
-};
-
-static void scale_block(void *ctx, size_t block, int thread)
-{
-    (void)thread;
-    const struct scaling *j = ctx;
-    size_t end = least((block + 1) * BLOCK, j->side->features), d = j->d;
-    for (size_t f = block * BLOCK; f < end; f++) {
-        const float *w = j->w + f * d;
-        double norm = sqrt(kernels.dot_double(w, w, d));
-        for (size_t i = 0; norm > 0 && i < d; i++)
-            j->side->w[f * d + i] = (float)((double)w[i] / norm);
-    }
-}
-
 static int scale_rows(struct side *side, struct arena *a, const struct sae *s,
                       const struct team *team, struct err *e)
 {
+    const struct unit_rows_of rows = {.w = s->w_dec, .stride = s->d};
     side->features = s->m;
     TRY(arena_get(a, &side->w, s->m * s->d, sizeof(float), "decoder rows", e));
-    struct scaling j = {side, s->w_dec, s->d};
-    team_run(team, scale_block, &j, (s->m + BLOCK - 1) / BLOCK);
+    unit_rows(side->w, &rows, s->m, s->d, team);
     return 0;
 }
 
