@@ -4,12 +4,17 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "dump/weights.h"
 #include "encode/example_sets.h"
 #include "encode/job.h"
+#include "encode/logits.h"
+#include "encode/neighbours.h"
 #include "store/writer.h"
 
 /* Measured on one core of a server of 2023: rows of one tree a second. */
 static const double tree_rows_per_second = 5e6;
+/* The same for products in fp32: operations. */
+static const double flop_per_second = 1.4e11;
 
 /* What a token takes: its row, and in the sample a code for each head. */
 enum { TOKEN_BYTES = 24, HEAD_CODE_BYTES = 14 };
@@ -21,10 +26,12 @@ enum {
     HEAD_EXAMPLE_BYTES = 30,
     TOKEN_FEATURE_BYTES = 45
 };
+/* Rows of feature_neighbour, feature_pair and feature_logit. */
+enum { NEIGHBOUR_BYTES = 20, PAIR_BYTES = 28, LOGIT_BYTES = 26 };
 
 /* How often a pair of feature and token string recurs, on text like the demo's,
  * and what it takes in a half-full table. */
-enum { ACTIVATIONS_A_PAIR = 4, PAIR_BYTES = 64 };
+enum { ACTIVATIONS_A_COUNT = 4, COUNT_BYTES = 64 };
 /* An activation of the sample while it is sorted, and while it waits for that
  * in a file. */
 enum { SORTED_BYTES = 5, WAITING_BYTES = 12 };
@@ -40,6 +47,21 @@ static int measure(double *seconds, double *l0, struct scan *s, struct err *e)
     return 0;
 }
 
+/* Tokens whose logits are worked out. */
+static double logit_tokens(const struct scan *s)
+{
+    const struct unembedding *u = dump_unembedding(s->in.dump);
+    return u != NULL ? (double)u->vocab : 0;
+}
+
+/* Neighbours and logits of features, if none is dead. */
+static double product_seconds(const struct scan *s)
+{
+    double m = (double)s->in.sae->m, d = (double)s->in.sae->d;
+    return 2 * m * d * (m + logit_tokens(s)) /
+           (flop_per_second * s->in.team->threads);
+}
+
 static double disk_bytes(const struct scan *s,
                          const struct encode_options *options, double l0)
 {
@@ -47,6 +69,8 @@ static double disk_bytes(const struct scan *s,
     double sampled = (double)s->in.sample->tokens;
     return sampled * l0 * STORE_ACTIVATION_BYTES +
            sampled * heads * HEAD_CODE_BYTES +
+           m * NEIGHBOURS * NEIGHBOUR_BYTES + m * PAIRS * PAIR_BYTES +
+           (logit_tokens(s) > 0 ? m * 2 * LOGITS * LOGIT_BYTES : 0) +
            m * (double)options->examples * EXAMPLE_BYTES +
            m * EXAMPLE_SLOTS *
                ((double)options->interval_examples * EXAMPLE_BYTES +
@@ -55,8 +79,9 @@ static double disk_bytes(const struct scan *s,
            m * 2 * STORE_TOKEN_FEATURES * TOKEN_FEATURE_BYTES;
 }
 
-/* What is allocated already, and what grows: the sample in feature order, and
- * the pairs of feature and string. */
+/* What is allocated already, what grows, which is the sample in feature order
+ * and the pairs of feature and string, and, before the former is, decoder rows
+ * for their cosines. */
 static double memory_bytes(const struct scan *s, double l0)
 {
     double held =
@@ -66,10 +91,11 @@ static double memory_bytes(const struct scan *s, double l0)
                  s->statistics.arena.bytes + s->quantiles.arena.bytes +
                  s->head_codes.arena.bytes);
     double sampled = (double)s->in.sample->tokens;
-    double pairs = (double)s->tokens * l0 / ACTIVATIONS_A_PAIR;
+    double pairs = (double)s->tokens * l0 / ACTIVATIONS_A_COUNT;
     double share = (double)s->in.memory / SCAN_MEMORY_SHARES;
-    return held + fmin(sampled * l0 * SORTED_BYTES, share) +
-           fmin(pairs * PAIR_BYTES, share);
+    double rows = (double)(s->in.sae->m * s->in.sae->d * sizeof(float));
+    return held + fmax(fmin(sampled * l0 * SORTED_BYTES, share), rows) +
+           fmin(pairs * COUNT_BYTES, share);
 }
 
 /* Codes of all tokens, head codes of the sample, and what does not fit into
@@ -79,9 +105,9 @@ static double spill_bytes(const struct scan *s, double l0)
     double sampled = (double)s->in.sample->tokens;
     double share = (double)s->in.memory / SCAN_MEMORY_SHARES;
     double waiting = fmax(sampled * l0 - share / SORTED_BYTES, 0);
-    double pairs = (double)s->tokens * l0 / ACTIVATIONS_A_PAIR;
+    double pairs = (double)s->tokens * l0 / ACTIVATIONS_A_COUNT;
     return (double)s->tokens * (4 + 8 * l0) + sampled * 4 * s->heads +
-           waiting * WAITING_BYTES + fmax(pairs * PAIR_BYTES - share, 0) / 2;
+           waiting * WAITING_BYTES + fmax(pairs * COUNT_BYTES - share, 0) / 2;
 }
 
 /* Adds one SAE. Memory and the temporary file are those of the largest. */
@@ -94,7 +120,7 @@ static void add(struct encode_estimate *out, const struct scan *s,
     double memory = memory_bytes(s, l0);
     out->activations += activations;
     out->seconds += (double)s->tokens * seconds_a_token +
-                    2 * activations / tree_rows_per_second;
+                    2 * activations / tree_rows_per_second + product_seconds(s);
     out->disk_bytes += disk_bytes(s, options, l0);
     if (spill > out->spill_bytes)
         out->spill_bytes = spill;

@@ -7,7 +7,10 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "encode/head_groups.h"
 #include "encode/levels.h"
+#include "encode/logits.h"
+#include "encode/neighbours.h"
 #include "encode/rows.h"
 #include "encode/token_features.h"
 
@@ -131,6 +134,7 @@ static int write_sae(const struct table *t, int64_t id,
         .cosine = metrics_cosine(q),
         .relative_bias = metrics_relative_bias(q),
         .dead = (int64_t)metrics_dead(q),
+        .pair_tokens = (int64_t)scan->pairs.tokens,
     };
     for (size_t f = 0; f < s->m; f++)
         row.activations += (int64_t)scan->statistics.sampled[f];
@@ -291,6 +295,20 @@ static int write_places(const struct table *t, struct err *e)
     return 0;
 }
 
+/* What follows from decoder and codes: neighbours, pairs, logits, groups. */
+static int write_relations(const struct table *t, struct err *e)
+{
+    const struct scan *s = t->scan;
+    const struct scan_input *in = &s->in;
+    const uint64_t *fires = s->statistics.fires;
+    TRY(neighbours_write(in->sae, fires, in->team, t->writer, e));
+    TRY(pairs_write(&s->pairs, in->team, t->writer, e));
+    TRY(logits_write(in->sae, fires, in->dump, in->layer, in->team, t->writer,
+                     e));
+    TRY(head_codes_write_counts(&s->head_codes, t->writer, e));
+    return head_groups_write(s, t->data_share, t->writer, e);
+}
+
 /* Everything that needs the random examples; they take much memory, and go
  * before the rows come. */
 static int write_examples(const struct table *t, struct windows *around,
@@ -335,9 +353,9 @@ static int write_all(struct table *t, int64_t id, const char *folder,
     TRY(write_features(t, e));
     TRY(write_feature_heads(t, e));
     TRY(write_places(t, e));
+    TRY(write_relations(t, e));
     TRY(write_rows(t, e));
     TRY(token_features_write(&t->token_features, t->writer, e));
-    TRY(head_codes_write_counts(&t->scan->head_codes, t->writer, e));
     TRY(head_codes_write(&t->scan->head_codes, t->scan->in.sample,
                          t->scan->in.memory / SCAN_MEMORY_SHARES, t->writer,
                          e));

@@ -29,6 +29,7 @@ static int init_parts(struct scan *s, struct err *e)
     TRY(token_counts_init(&s->strings, SCAN_PARTS,
                           in->memory / SCAN_MEMORY_SHARES, in->output, e));
     TRY(head_codes_init(&s->head_codes, s->heads, m, in->output, e));
+    TRY(pairs_init(&s->pairs, m, in->sample->tokens, e));
     return spill_open(&s->spill, in->output, CHUNK_ROWS, e);
 }
 
@@ -45,6 +46,7 @@ int scan_init(struct scan *s, const struct scan_input *in, struct err *e)
 void scan_free(struct scan *s)
 {
     spill_close(&s->spill);
+    pairs_free(&s->pairs);
     head_codes_free(&s->head_codes);
     token_counts_free(&s->strings);
     examples_free(&s->by_head);
@@ -146,6 +148,7 @@ int scan_add(struct scan *s, uint64_t first, size_t n, struct err *e)
     team_run(s->in.team, count_part, &job, SCAN_PARTS);
     TRY(token_counts_check(&s->strings, e));
     TRY(head_codes_add(&s->head_codes, c, e));
+    TRY(pairs_add(&s->pairs, c, e));
     return spill_write(&s->spill, &c->codes, e);
 }
 

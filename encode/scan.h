@@ -13,6 +13,7 @@
 #include "encode/chunk.h"
 #include "encode/examples.h"
 #include "encode/head_codes.h"
+#include "encode/pairs.h"
 #include "encode/quantiles.h"
 #include "encode/spill.h"
 #include "encode/statistics.h"
@@ -52,6 +53,7 @@ struct scan {
     struct examples by_head; /* slot: feature × heads + head */
     struct token_counts strings;
     struct head_codes head_codes;
+    struct pairs pairs;
     struct spill spill;
 };
 

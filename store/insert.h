@@ -28,7 +28,7 @@
     X(VOCAB_USE, "vocab_use", 3)                                               \
     X(VOCAB, "vocab", 4)                                                       \
     X(TOKEN, "token", 4)                                                       \
-    X(SAE, "sae", 26)                                                          \
+    X(SAE, "sae", 27)                                                          \
     X(METRIC, "metric", 4)                                                     \
     X(HEAD, "head", 8)                                                         \
     X(FEATURE, "feature", 11)                                                  \
@@ -36,7 +36,11 @@
     X(HISTOGRAM, "histogram", 4)                                               \
     X(FEATURE_POSITION, "feature_position", 4)                                 \
     X(FEATURE_GROUP, "feature_group", 4)                                       \
+    X(FEATURE_NEIGHBOUR, "feature_neighbour", 5)                               \
+    X(FEATURE_PAIR, "feature_pair", 6)                                         \
+    X(FEATURE_LOGIT, "feature_logit", 5)                                       \
     X(HEAD_CODE_COUNT, "head_code_count", 4)                                   \
+    X(HEAD_GROUP, "head_group", 4)                                             \
     X(EXAMPLE_SET, "example_set", 8)                                           \
     X(EXAMPLE, "example", 7)
 

@@ -13,7 +13,8 @@
 -- dump. activation, activation_by_token, head_code and what is counted from
 -- head codes hold a random sample of whole contexts, those with
 -- context.sampled = 1; dump.sample_tokens says how many tokens that is, and
--- dump.sample_tokens = dump.tokens that it is all of them.
+-- dump.sample_tokens = dump.tokens that it is all of them. feature_pair rests
+-- on sae.pair_tokens tokens of that sample.
 
 -- One set of captured activations: z, a head's attention-weighted sum of
 -- values, for every token and layer.
@@ -138,6 +139,7 @@ CREATE TABLE sae (
     relative_bias REAL,         -- below 1: reconstructions are too short
     dead INTEGER NOT NULL,
     activations INTEGER NOT NULL, -- rows in activation: those of the sample
+    pair_tokens INTEGER NOT NULL, -- tokens that feature_pair rests on
     UNIQUE (dump, name)
 ) STRICT;
 
@@ -231,6 +233,52 @@ CREATE TABLE feature_group (
     FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
 ) STRICT, WITHOUT ROWID;
 
+-- The 8 features whose decoder rows point most nearly the same way as a
+-- feature's own. Those that are never active are left out, on both sides.
+CREATE TABLE feature_neighbour (
+    sae INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    rank INTEGER NOT NULL, -- from 1
+    neighbour INTEGER NOT NULL,
+    cosine REAL NOT NULL,
+    PRIMARY KEY (sae, feature, rank),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature),
+    FOREIGN KEY (sae, neighbour) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+
+-- The 16 features active together with a feature most beyond chance, on
+-- sae.pair_tokens tokens spread evenly over the sample: those with the largest
+-- (count - expected) / sqrt(expected), count being 2 or more.
+CREATE TABLE feature_pair (
+    sae INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    rank INTEGER NOT NULL, -- from 1
+    other INTEGER NOT NULL,
+    count INTEGER NOT NULL, -- tokens at which both are active
+    expected REAL NOT NULL, -- if they were independent: fires there, of one
+                            -- times the other, by tokens
+    PRIMARY KEY (sae, feature, rank),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature),
+    FOREIGN KEY (sae, other) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+
+-- What a feature adds directly to the model's logits, for each unit of its
+-- activation: its decoder row through W_O, then, less its mean and times the
+-- gain of the last LayerNorm, through W_U; less the mean over the vocabulary.
+-- The LayerNorm's scale, which depends on the token, is left out: logits of one
+-- feature compare with each other. Rank 1, 2, ... are the tokens that it
+-- promotes most, -1, -2, ... those that it suppresses most. Empty if the dump
+-- came without W_U; features that are never active are left out.
+CREATE TABLE feature_logit (
+    sae INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    rank INTEGER NOT NULL CHECK (rank <> 0),
+    vocab INTEGER NOT NULL REFERENCES vocab (id),
+    logit REAL NOT NULL,
+    PRIMARY KEY (sae, feature, rank),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+
 -- Activations in the sample, from the feature's side. The level is an integer
 -- code, 1..255, on the feature's own scale: value = (level - 0.5) * scale,
 -- wrong by half a scale at most.
@@ -274,6 +322,23 @@ CREATE TABLE head_code_count (
     feature INTEGER NOT NULL,
     count INTEGER NOT NULL,
     PRIMARY KEY (sae, head, feature),
+    FOREIGN KEY (sae, head) REFERENCES head (sae, head),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+
+-- A head's own features, divided into groups of related ones: up to 64, those
+-- most often its code, of the features that get a quarter of their DFA or more
+-- through it and are active at 10 tokens or more. Two are as related as the
+-- larger of: cosine / 0.5 of the head's parts of their decoder rows; and
+-- shared / 0.25, the overlap of the token strings that both prefer, beyond what
+-- is frequent anyway. Groups whose members are on average related by 1 or more
+-- are joined, the most related first. Group 1 is most often the head's code.
+CREATE TABLE head_group (
+    sae INTEGER NOT NULL,
+    head INTEGER NOT NULL,
+    number INTEGER NOT NULL, -- of the group, from 1
+    feature INTEGER NOT NULL,
+    PRIMARY KEY (sae, head, number, feature),
     FOREIGN KEY (sae, head) REFERENCES head (sae, head),
     FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
 ) STRICT, WITHOUT ROWID;
@@ -497,6 +562,129 @@ WHERE s.id = h.sae
     AND p.sae = h.sae AND p.head = h.head
     AND f.sae = p.sae AND f.feature = p.feature
 ORDER BY h.sae, h.head, p.data_share DESC;
+
+-- The features whose decoder rows point most nearly the same way.
+--   SELECT neighbour, cosine FROM neighbours_of_feature
+--   WHERE layer = 2 AND feature = 117;
+CREATE VIEW neighbours_of_feature AS
+SELECT s.id AS sae, s.layer, n.feature, n.rank, n.neighbour, n.cosine,
+    f.density, f.max, f.top_head
+FROM sae AS s
+CROSS JOIN feature_neighbour AS n
+CROSS JOIN feature AS f
+WHERE n.sae = s.id AND f.sae = n.sae AND f.feature = n.neighbour
+ORDER BY s.id, n.feature, n.rank;
+
+-- The features active together with a feature most beyond chance; times is how
+-- often they are, as a multiple of what chance would do.
+--   SELECT other, count, expected, times FROM features_that_fire_together
+--   WHERE layer = 2 AND feature = 117;
+CREATE VIEW features_that_fire_together AS
+SELECT s.id AS sae, s.layer, p.feature, p.rank, p.other, p.count, p.expected,
+    p.count / p.expected AS times, s.pair_tokens, f.density, f.max, f.top_head
+FROM sae AS s
+CROSS JOIN feature_pair AS p
+CROSS JOIN feature AS f
+WHERE p.sae = s.id AND f.sae = p.sae AND f.feature = p.other
+ORDER BY s.id, p.feature, p.rank;
+
+-- The tokens whose logits a feature raises (rank > 0) and lowers most.
+--   SELECT text, logit FROM logits_of_feature
+--   WHERE layer = 2 AND feature = 117 AND rank > 0;
+CREATE VIEW logits_of_feature AS
+SELECT s.id AS sae, s.layer, l.feature, l.rank, v.text, l.logit, l.vocab
+FROM sae AS s
+CROSS JOIN feature_logit AS l
+CROSS JOIN vocab AS v
+WHERE l.sae = s.id AND v.id = l.vocab
+ORDER BY s.id, l.feature, l.rank;
+
+-- The codes of a head in the sample, the most frequent first; share is of the
+-- head's tokens with a code, data_share of the feature's DFA through the head.
+--   SELECT feature, count, share, data_share FROM codes_of_head
+--   WHERE head_name = 'L2H3' LIMIT 10;
+CREATE VIEW codes_of_head AS
+SELECT h.sae, s.layer, h.head, h.name AS head_name, c.feature, c.count,
+    1.0 * c.count / h.codes AS share, p.data_share, f.density
+FROM head AS h
+CROSS JOIN sae AS s
+CROSS JOIN head_code_count AS c
+CROSS JOIN feature_head AS p
+CROSS JOIN feature AS f
+WHERE s.id = h.sae
+    AND c.sae = h.sae AND c.head = h.head
+    AND p.sae = c.sae AND p.feature = c.feature AND p.head = c.head
+    AND f.sae = c.sae AND f.feature = c.feature
+ORDER BY h.sae, h.head, c.count DESC, c.feature;
+
+-- The groups of related features of a head (table head_group), the one that is
+-- its code most often first: how many features, the share of the groups' codes,
+-- and the strings that its features prefer most.
+--   SELECT number, features, share, strings FROM groups_of_head
+--   WHERE head_name = 'L2H3';
+CREATE VIEW groups_of_head AS
+SELECT h.sae, s.layer, h.head, h.name AS head_name, m.number,
+    count(*) AS features, sum(c.count) AS codes,
+    1.0 * sum(c.count) /
+        (SELECT sum(k.count) FROM head_group AS o
+         CROSS JOIN head_code_count AS k
+         WHERE o.sae = h.sae AND o.head = h.head AND k.sae = o.sae
+            AND k.head = o.head AND k.feature = o.feature) AS share,
+    -- by activations at the string as a share of all of the feature's, less
+    -- the string's share of all tokens, over the group's features
+    (SELECT group_concat(text, '|') FROM
+        (SELECT v.text, sum(t.count * t.mean / (f.mean * f.fires)
+                            - 1.0 * u.count / d.tokens) AS more
+         FROM head_group AS o CROSS JOIN feature AS f
+         CROSS JOIN token_feature AS t CROSS JOIN vocab AS v
+         CROSS JOIN dump AS d CROSS JOIN vocab_use AS u
+         WHERE o.sae = h.sae AND o.head = h.head AND o.number = m.number
+            AND f.sae = o.sae AND f.feature = o.feature
+            AND t.sae = o.sae AND t.feature = o.feature
+            AND v.id = t.vocab AND d.id = s.dump
+            AND u.dump = d.id AND u.vocab = t.vocab
+         GROUP BY v.id, v.text
+         ORDER BY more DESC, v.id LIMIT 8)) AS strings
+FROM head AS h
+CROSS JOIN sae AS s
+CROSS JOIN head_group AS m
+CROSS JOIN head_code_count AS c
+WHERE s.id = h.sae AND m.sae = h.sae AND m.head = h.head
+    AND c.sae = m.sae AND c.head = m.head AND c.feature = m.feature
+GROUP BY h.sae, s.layer, s.dump, h.head, h.name, m.number
+ORDER BY h.sae, h.head, m.number;
+
+-- Which heads do several unrelated things, the most such first: into how many
+-- groups of related features (table head_group) a head's own features fall, and
+-- how evenly its codes divide over them. effective_groups is 1 / (sum of the
+-- squared shares): 1 for one group, n for n equal ones, and steadier than their
+-- number. covered is the share of the head's codes that are in a group: the
+-- others are features that the head has in common with others. A head without
+-- features of its own has no groups. After Kissane et al. 2024, section 4.1.
+--   SELECT head_name, features, groups, effective_groups, largest_share
+--   FROM polysemantic_heads;
+CREATE VIEW polysemantic_heads AS
+SELECT h.sae, s.layer, h.head, h.name AS head_name,
+    coalesce(g.features, 0) AS features, coalesce(g.groups, 0) AS groups,
+    1.0 * g.codes * g.codes / g.squares AS effective_groups,
+    1.0 * g.largest / g.codes AS largest_share,
+    1.0 * coalesce(g.codes, 0) / nullif(h.codes, 0) AS covered,
+    h.code_entropy
+FROM head AS h
+CROSS JOIN sae AS s
+LEFT JOIN (
+    SELECT sae, head, sum(features) AS features, count(*) AS groups,
+        sum(codes) AS codes, max(codes) AS largest,
+        sum(1.0 * codes * codes) AS squares
+    FROM (
+        SELECT m.sae, m.head, m.number, count(*) AS features,
+            sum(c.count) AS codes
+        FROM head_group AS m CROSS JOIN head_code_count AS c
+        WHERE c.sae = m.sae AND c.head = m.head AND c.feature = m.feature
+        GROUP BY m.sae, m.head, m.number) AS one
+    GROUP BY sae, head) AS g ON g.sae = h.sae AND g.head = h.head
+WHERE s.id = h.sae
+ORDER BY effective_groups DESC;
 
 -- At what share of the tokens of which positions a feature is active.
 --   SELECT first, last, density FROM positions_of_feature

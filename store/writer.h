@@ -88,7 +88,7 @@ struct store_sae {
     double held_out_fvu, held_out_l0, held_out_dead, train_fvu, pca_fvu;
     int64_t tokens;
     double fvu, l0, l1, mse, cosine, relative_bias;
-    int64_t dead, activations;
+    int64_t dead, activations, pair_tokens;
 };
 
 struct store_head {
@@ -124,6 +124,13 @@ struct store_activation {
 struct store_head_code {
     int head;
     uint32_t feature, token;
+};
+
+struct store_feature_pair {
+    int64_t feature;
+    int rank;
+    int64_t other, count;
+    double expected;
 };
 
 enum store_example_kind {
@@ -295,8 +302,19 @@ int store_writer_feature_position(struct store_writer *w, int64_t feature,
 int store_writer_feature_group(struct store_writer *w, int64_t feature,
                                int64_t document_group, int64_t fires,
                                struct err *e);
+int store_writer_feature_neighbour(struct store_writer *w, int64_t feature,
+                                   int rank, int64_t neighbour, double cosine,
+                                   struct err *e);
+int store_writer_feature_pair(struct store_writer *w,
+                              const struct store_feature_pair *p,
+                              struct err *e);
+int store_writer_feature_logit(struct store_writer *w, int64_t feature,
+                               int rank, int64_t vocab, double logit,
+                               struct err *e);
 int store_writer_head_code_count(struct store_writer *w, int head,
                                  int64_t feature, int64_t count, struct err *e);
+int store_writer_head_group(struct store_writer *w, int head, int number,
+                            int64_t feature, struct err *e);
 /* A set before its examples. */
 int store_writer_example_set(struct store_writer *w,
                              const struct store_example_set *x, struct err *e);

@@ -33,6 +33,7 @@ int store_writer_begin_sae(struct store_writer *w, const struct store_sae *s,
     row_real(&r, s->relative_bias);
     row_int(&r, s->dead);
     row_int(&r, s->activations);
+    row_int(&r, s->pair_tokens);
     return row_end(&r, &w->inserts, e);
 }
 
@@ -126,6 +127,45 @@ int store_writer_feature_group(struct store_writer *w, int64_t feature,
     return row_end(&r, &w->inserts, e);
 }
 
+int store_writer_feature_neighbour(struct store_writer *w, int64_t feature,
+                                   int rank, int64_t neighbour, double cosine,
+                                   struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_FEATURE_NEIGHBOUR);
+    row_int(&r, w->sae);
+    row_int(&r, feature);
+    row_int(&r, rank);
+    row_int(&r, neighbour);
+    row_real(&r, cosine);
+    return row_end(&r, &w->inserts, e);
+}
+
+int store_writer_feature_pair(struct store_writer *w,
+                              const struct store_feature_pair *p, struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_FEATURE_PAIR);
+    row_int(&r, w->sae);
+    row_int(&r, p->feature);
+    row_int(&r, p->rank);
+    row_int(&r, p->other);
+    row_int(&r, p->count);
+    row_real(&r, p->expected);
+    return row_end(&r, &w->inserts, e);
+}
+
+int store_writer_feature_logit(struct store_writer *w, int64_t feature,
+                               int rank, int64_t vocab, double logit,
+                               struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_FEATURE_LOGIT);
+    row_int(&r, w->sae);
+    row_int(&r, feature);
+    row_int(&r, rank);
+    row_int(&r, vocab);
+    row_real(&r, logit);
+    return row_end(&r, &w->inserts, e);
+}
+
 int store_writer_head_code_count(struct store_writer *w, int head,
                                  int64_t feature, int64_t count, struct err *e)
 {
@@ -134,6 +174,17 @@ int store_writer_head_code_count(struct store_writer *w, int head,
     row_int(&r, head);
     row_int(&r, feature);
     row_int(&r, count);
+    return row_end(&r, &w->inserts, e);
+}
+
+int store_writer_head_group(struct store_writer *w, int head, int number,
+                            int64_t feature, struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_HEAD_GROUP);
+    row_int(&r, w->sae);
+    row_int(&r, head);
+    row_int(&r, number);
+    row_int(&r, feature);
     return row_end(&r, &w->inserts, e);
 }
 

@@ -152,7 +152,7 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
         "jumprelu", 8 * heads, features, heads, "0" * 32, None,
         "{}", .2, 4.0, .1, .2,
         .4, n, .2, 4.0, 8.0, 2.0, .9, 1.0, features - len(alive),
-        len(rows["activation"]))])
+        len(rows["activation"]), n)])
     insert(db, "head", ((number, h, f"L{layer}H{h}",
                          sum(f % heads == h for f in alive), .2, .2,
                          sum(row[1] == h for row in rows["head_code"]), 1.0)
