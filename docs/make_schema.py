@@ -1,4 +1,4 @@
-"""Prints docs/schema.md from store/schema.sql.
+"""Prints docs/schema.md from store/schema.sql and store/views.sql.
 
     python3 docs/make_schema.py > docs/schema.md
 
@@ -12,7 +12,7 @@ import re
 import sqlite3
 import textwrap
 
-SCHEMA = pathlib.Path(__file__).parents[1] / "store" / "schema.sql"
+STORE = pathlib.Path(__file__).parents[1] / "store"
 
 
 def blocks(text):
@@ -126,7 +126,8 @@ def print_view(db, name):
 
 
 def main():
-    text = SCHEMA.read_text(encoding="utf-8")
+    text = "".join((STORE / name).read_text(encoding="utf-8")
+                   for name in ("schema.sql", "views.sql"))
     db = sqlite3.connect(":memory:")
     db.executescript(text)
     print("# Schema\n\nMade from the schema that stands in every database "

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "encode/levels.h"
+
 /* What a feature's examples are written with. */
 struct example_writer {
     struct store_writer *writer;
@@ -114,6 +116,7 @@ static int write_features(struct example_writer *x, struct err *e)
 /* The rows of one slot after the other. */
 struct head_examples {
     const struct scan *scan;
+    const double *scale; /* (m) */
     size_t slot, slots;
     struct store_head_example *rows; /* of a slot */
 };
@@ -128,24 +131,25 @@ static int next_head_examples(void *ctx, const void **rows, size_t *n,
     const struct best_entry *list = NULL;
     for (*n = 0; *n == 0 && x->slot < x->slots; x->slot++)
         list = best_list(&s->by_head.best, x->slot, n);
-    size_t slot = x->slot - 1;
+    size_t slot = x->slot - 1, f = slot / heads;
     for (size_t i = 0; i < *n; i++)
-        x->rows[i] =
-            (struct store_head_example){.feature = (int64_t)(slot / heads),
-                                        .head = (int)(slot % heads),
-                                        .rank = (int)i + 1,
-                                        .token = list[i].id,
-                                        .contribution = (double)list[i].score,
-                                        .value = (double)list[i].tie};
+        x->rows[i] = (struct store_head_example){
+            .feature = (int64_t)f,
+            .head = (int)(slot % heads),
+            .rank = (int)i + 1,
+            .token = list[i].id,
+            .contribution = (double)list[i].score,
+            .level = levels_of(list[i].tie, x->scale[f])};
     *rows = x->rows;
     return 0;
 }
 
-static int write_head_examples(struct example_writer *x, struct err *e)
+static int write_head_examples(struct example_writer *x, const double *scale,
+                               struct err *e)
 {
     const struct scan *s = x->scan;
-    struct head_examples heads = {.scan = s,
-                                  .slots = s->statistics.m * (size_t)s->heads};
+    struct head_examples heads = {
+        .scan = s, .scale = scale, .slots = s->statistics.m * (size_t)s->heads};
     struct store_source source = {next_head_examples, &heads};
     TRY(arena_get(&x->arena, &heads.rows, s->by_head.best.limit,
                   sizeof *heads.rows, "examples", e));
@@ -153,12 +157,13 @@ static int write_head_examples(struct example_writer *x, struct err *e)
 }
 
 int tables_write_examples(struct store_writer *w, const struct scan *s,
-                          const struct example_sets *sets, struct err *e)
+                          const struct example_sets *sets, const double *scale,
+                          struct err *e)
 {
     struct example_writer x = {.writer = w, .scan = s, .sets = sets};
     int code = write_features(&x, e);
     if (code == 0)
-        code = write_head_examples(&x, e);
+        code = write_head_examples(&x, scale, e);
     arena_free(&x.arena);
     return code;
 }

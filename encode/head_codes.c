@@ -3,16 +3,22 @@
 
 #include <math.h>
 
-#include "encode/by_key.h"
 #include "encode/statistics.h"
 
-enum { BUFFER_BYTES = 1 << 18, BATCH = 4096 };
+enum { BUFFER_BYTES = 1 << 18 };
 
 int head_codes_init(struct head_codes *h, int heads, size_t m, const char *path,
                     struct err *e)
 {
     *h = (struct head_codes){.heads = (size_t)heads, .m = m};
+    if (heads > HEAD_CODES_MAX)
+        return err_set(e, ERR_INPUT,
+                       "%d heads: a database holds the codes of %d at most",
+                       heads, HEAD_CODES_MAX);
     int code = arena_get(&h->arena, &h->count, h->heads * m, sizeof *h->count,
+                         "head codes", e);
+    if (code == 0)
+        code = arena_get(&h->arena, &h->codes, h->heads, sizeof *h->codes,
                          "head codes", e);
     if (code == 0)
         code = temporary_open(&h->file, path, BUFFER_BYTES, e);
@@ -72,64 +78,18 @@ int head_codes_write_counts(const struct head_codes *h, struct store_writer *w,
     return 0;
 }
 
-/* Reads the codes of one token into `codes` (heads) and sorts them in. */
-static int sort_token(struct head_codes *h, struct by_key *sorted,
-                      uint32_t *codes, uint32_t token, struct err *e)
+int head_codes_next(struct head_codes *h, struct err *e)
 {
-    TRY(temporary_read(&h->file, codes, h->heads * sizeof *codes, e));
-    for (size_t i = 0; i < h->heads; i++) {
-        uint32_t key = (uint32_t)(i * h->m) + codes[i];
-        struct by_key_entry entry = {.key = key, .token = token};
-        if (codes[i] != CHUNK_NO_CODE)
-            TRY(by_key_add(sorted, entry, e));
-    }
-    return 0;
+    if (!h->reading)
+        TRY(temporary_rewind(&h->file, e));
+    h->reading = true;
+    return temporary_read(&h->file, h->codes, h->heads * sizeof *h->codes, e);
 }
 
-static int sort_all(struct head_codes *h, struct by_key *sorted,
-                    const struct sample *s, struct err *e)
+uint64_t head_codes_of(const struct head_codes *h, uint32_t feature)
 {
-    uint32_t *codes;
-    TRY(arena_get(&h->arena, &codes, h->heads, sizeof *codes, "head codes", e));
-    TRY(temporary_rewind(&h->file, e));
-    for (size_t c = 0; c < s->contexts; c++)
-        for (int64_t t = s->start[c]; s->in[c] && t < s->start[c + 1]; t++)
-            TRY(sort_token(h, sorted, codes, (uint32_t)t, e));
-    return 0;
-}
-
-struct batch {
-    const struct head_codes *codes;
-    struct by_key *sorted;
-    struct by_key_entry entry[BATCH];
-    struct store_head_code rows[BATCH];
-};
-
-static int next_batch(void *ctx, const void **rows, size_t *n, struct err *e)
-{
-    struct batch *b = ctx;
-    size_t m = b->codes->m;
-    TRY(by_key_take(b->sorted, b->entry, BATCH, n, e));
-    for (size_t i = 0; i < *n; i++)
-        b->rows[i] = (struct store_head_code){(int)(b->entry[i].key / m),
-                                              (uint32_t)(b->entry[i].key % m),
-                                              b->entry[i].token};
-    *rows = b->rows;
-    return 0;
-}
-
-int head_codes_write(struct head_codes *h, const struct sample *sample,
-                     uint64_t memory, struct store_writer *w, struct err *e)
-{
-    struct by_key sorted;
-    TRY(by_key_init(&sorted, h->count, h->heads * h->m, memory, h->file.path,
-                    e));
-    int code = sort_all(h, &sorted, sample, e);
-    if (code == 0) {
-        struct batch b = {.codes = h, .sorted = &sorted};
-        struct store_source source = {next_batch, &b};
-        code = store_writer_head_codes(w, &source, e);
-    }
-    by_key_free(&sorted);
-    return code;
+    uint64_t heads = 0;
+    for (size_t i = 0; i < h->heads; i++)
+        heads |= (uint64_t)(h->codes[i] == feature) << i;
+    return heads;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The codes of all heads at the tokens of the sample: collected in token order
- * in a temporary file, 4 bytes each, and given out in the order of their table:
- * head, feature, token.
+ * The codes of all heads at the tokens of the sample: counted, collected in a
+ * temporary file, 4 bytes each, and given out again in the same order.
+ *
+ * Call order: init; add all chunks; measure and write_counts at any time; next
+ * for each token.
  */
 #ifndef ENCODE_HEAD_CODES_H
 #define ENCODE_HEAD_CODES_H
@@ -14,12 +16,17 @@
 struct head_codes {
     size_t heads, m;
     uint64_t *count; /* (heads, m) tokens of the sample with this code */
+    uint32_t *codes; /* (heads) of the token last read */
+    bool reading;
     struct temporary file;
     struct arena arena;
 };
 
-/* For an SAE of m features; the file lies beside `path`, which is kept. On
- * failure nothing is held. */
+/* A database has them as bits of an integer (store/schema.sql). */
+enum { HEAD_CODES_MAX = 64 };
+
+/* For an SAE of m features; the file lies beside `path`, which is kept. More
+ * than HEAD_CODES_MAX heads are ERR_INPUT. On failure nothing is held. */
 int head_codes_init(struct head_codes *h, int heads, size_t m, const char *path,
                     struct err *e);
 void head_codes_free(struct head_codes *h);
@@ -36,8 +43,10 @@ void head_codes_measure(const struct head_codes *h, int head, int64_t *codes,
 int head_codes_write_counts(const struct head_codes *h, struct store_writer *w,
                             struct err *e);
 
-/* Writes the rows, once, with so much memory for sorting (by_key.h). */
-int head_codes_write(struct head_codes *h, const struct sample *sample,
-                     uint64_t memory, struct store_writer *w, struct err *e);
+/* Reads the codes of the sample's next token into h->codes, the first time of
+ * its first. */
+int head_codes_next(struct head_codes *h, struct err *e);
+/* The heads whose code a feature is at that token: bit i for head i. */
+uint64_t head_codes_of(const struct head_codes *h, uint32_t feature);
 
 #endif

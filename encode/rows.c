@@ -101,10 +101,10 @@ static int note(struct rows *r, struct store_activation a, bool sampled,
 {
     r->histogram[(size_t)a.feature * STORE_HISTOGRAM_BINS +
                  (size_t)levels_bin(a.level)]++;
-    if (windows_contain(r->windows, a.feature, a.token))
-        TRY(keep_around(r, a, e));
     if (!sampled)
-        return 0;
+        return windows_contain(r->windows, a.feature, a.token)
+                   ? keep_around(r, a, e)
+                   : 0;
     struct by_key_entry entry = {a.feature, a.token, a.level};
     return by_key_add(&r->by_feature, entry, e);
 }
@@ -112,8 +112,8 @@ static int note(struct rows *r, struct store_activation a, bool sampled,
 /* Goes to the next row with an activation; r->left stays 0 behind the last. */
 static int next_row(struct rows *r, struct err *e)
 {
-    const struct scan *s = r->scan;
-    struct spill *spill = &r->scan->spill;
+    struct scan *s = r->scan;
+    struct spill *spill = &s->spill;
     while (r->left == 0) {
         if (r->row == r->n) {
             r->first += r->n;
@@ -125,10 +125,12 @@ static int next_row(struct rows *r, struct err *e)
             TRY(spill_read(spill, r->n, e));
         }
         r->left = spill->counts[r->row++];
+        uint64_t token = r->first + r->row - 1;
+        while (token >= (uint64_t)s->in.sample->start[r->context + 1])
+            r->context++;
+        if (s->in.sample->in[r->context])
+            TRY(head_codes_next(&s->head_codes, e));
     }
-    uint64_t token = r->first + r->row - 1;
-    while (token >= (uint64_t)s->in.sample->start[r->context + 1])
-        r->context++;
     return 0;
 }
 
@@ -148,7 +150,10 @@ static int fill_by_token(void *ctx, void *rows, size_t max, size_t *n,
         for (; r->left > 0 && *n < max; r->left--, r->entry++) {
             uint32_t f = spill->feature[r->entry];
             uint8_t level = levels_of(spill->value[r->entry], r->scale[f]);
-            struct store_activation a = {f, token, level};
+            struct store_activation a = {
+                .feature = f, .token = token, .level = level};
+            if (sampled)
+                a.heads = head_codes_of(&r->scan->head_codes, f);
             TRY(note(r, a, sampled, e));
             out[*n] = a;
             *n += sampled;
@@ -171,8 +176,9 @@ static int fill_by_feature(void *ctx, void *rows, size_t max, size_t *n,
         if (got == 0)
             break;
         for (size_t i = 0; i < got; i++)
-            out[(*n)++] = (struct store_activation){
-                entry[i].key, entry[i].token, entry[i].level};
+            out[(*n)++] = (struct store_activation){.feature = entry[i].key,
+                                                    .token = entry[i].token,
+                                                    .level = entry[i].level};
     }
     return 0;
 }

@@ -323,7 +323,7 @@ static int write_examples(const struct table *t, struct windows *around,
     int code = windows_init(around, of, sizeof of / sizeof *of, s->in.sae->m,
                             s->in.sample, e);
     if (code == 0)
-        code = tables_write_examples(t->writer, s, &sets, e);
+        code = tables_write_examples(t->writer, s, &sets, t->scale, e);
     example_sets_free(&sets);
     return code;
 }
@@ -356,9 +356,6 @@ static int write_all(struct table *t, int64_t id, const char *folder,
     TRY(write_relations(t, e));
     TRY(write_rows(t, e));
     TRY(token_features_write(&t->token_features, t->writer, e));
-    TRY(head_codes_write(&t->scan->head_codes, t->scan->in.sample,
-                         t->scan->in.memory / SCAN_MEMORY_SHARES, t->writer,
-                         e));
     return store_writer_end_sae(t->writer, e);
 }
 

@@ -31,9 +31,10 @@ int tables_write_dump(struct store_writer *w, const struct store_dump *row,
 int tables_check_strings(struct store_writer *w, const struct dump *dump,
                          struct err *e);
 
-/* example_set, example and head_example of an SAE. */
+/* example_set, example and head_example of an SAE; scale (m) as in levels.h. */
 int tables_write_examples(struct store_writer *w, const struct scan *s,
-                          const struct example_sets *sets, struct err *e);
+                          const struct example_sets *sets, const double *scale,
+                          struct err *e);
 
 /* All tables of one SAE; `id` is its key, `folder` where its training curve
  * is. */

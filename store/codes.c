@@ -40,8 +40,9 @@ static const char *const codes_sql[] = {
         " FROM activation_by_token AS a CROSS JOIN feature AS f"
         " ON f.sae = a.sae AND f.feature = a.feature"
         " WHERE a.sae = ? ORDER BY a.token, a.feature",
-    [STORE_HEAD_CODES] = "SELECT token, feature, head FROM head_code"
-                         " WHERE sae = ? ORDER BY token, head",
+    [STORE_HEAD_CODES] = "SELECT token, feature, heads FROM activation_by_token"
+                         " WHERE sae = ? AND heads <> 0"
+                         " ORDER BY token, feature",
 };
 
 static int damaged(const struct store_codes *c, const char *what, struct err *e)
@@ -224,12 +225,20 @@ static int take_activation(struct store_codes *c, struct err *e)
     return 0;
 }
 
-static int take_head_code(struct store_codes *c, struct err *e)
+static int take_head_codes(struct store_codes *c, struct err *e)
 {
-    int64_t head = sqlite3_column_int64(c->source->codes, 2);
-    if (head < 0 || head >= c->heads)
-        return damaged(c, "a head code is of a head that the SAE has not", e);
-    return take_feature(c, (size_t)head, e);
+    uint64_t heads = (uint64_t)sqlite3_column_int64(c->source->codes, 2);
+    for (size_t h = 0; h < 64 && heads >> h != 0; h++) {
+        if ((heads >> h & 1) == 0)
+            continue;
+        if (h >= (size_t)c->heads)
+            return damaged(c, "a head code is of a head that the SAE has not",
+                           e);
+        if (c->feature[h] >= 0)
+            return damaged(c, "a head has two codes at a token", e);
+        TRY(take_feature(c, h, e));
+    }
+    return 0;
 }
 
 static int take_codes(struct store_codes *c, struct err *e)
@@ -239,7 +248,7 @@ static int take_codes(struct store_codes *c, struct err *e)
     for (size_t h = 0; h < c->n; h++)
         c->feature[h] = -1;
     while (s->ahead == c->token) {
-        TRY(s->kind == STORE_HEAD_CODES ? take_head_code(c, e)
+        TRY(s->kind == STORE_HEAD_CODES ? take_head_codes(c, e)
                                         : take_activation(c, e));
         TRY(advance(c, e));
     }

@@ -12,9 +12,12 @@
 #define JOIN_PLACE                                                             \
     " CROSS JOIN token AS t ON t.id = e.token"                                 \
     " CROSS JOIN context AS c ON c.id = t.context"
-#define EXAMPLE_COLUMNS(contribution)                                          \
-    "SELECT e.feature, e.rank, e.token, e.value, " contribution ","            \
+#define EXAMPLE_COLUMNS(value, contribution)                                   \
+    "SELECT e.feature, e.rank, e.token, " value ", " contribution ","          \
     " t.context, t.position, c.first_token, c.tokens, t.vocab FROM "
+#define JOIN_SCALE                                                             \
+    " CROSS JOIN feature AS f ON f.sae = e.sae AND f.feature = e.feature"
+#define HEAD_EXAMPLE_VALUE "(e.level - 0.5) * f.scale"
 #define VOCAB_COLUMNS "SELECT id, text, bytes IS NOT NULL, count FROM vocab "
 
 static const char *const sql[QUERY_N] = {
@@ -44,16 +47,19 @@ static const char *const sql[QUERY_N] = {
     [QUERY_HISTOGRAM] = "SELECT bin, count FROM histogram"
                         " WHERE sae = ? AND feature = ? ORDER BY bin",
     [QUERY_EXAMPLES] = EXAMPLE_COLUMNS(
+        "e.value",
         "NULL") "example AS e" JOIN_PLACE
                 " WHERE e.sae = ? AND e.feature = ? AND e.kind = 'top'"
                 " AND e.interval = 1 ORDER BY e.rank LIMIT ?",
     [QUERY_HEAD_EXAMPLES] = EXAMPLE_COLUMNS(
-        "e.contribution") "head_example AS e" JOIN_PLACE
+        HEAD_EXAMPLE_VALUE,
+        "e.contribution") "head_example AS e" JOIN_SCALE JOIN_PLACE
                           " WHERE e.sae = ? AND e.feature = ? AND e.head = ?"
                           " ORDER BY e.rank LIMIT ?",
     [QUERY_BEST_OF_HEAD] = EXAMPLE_COLUMNS(
+        HEAD_EXAMPLE_VALUE,
         "e.contribution") "head_example AS e INDEXED BY "
-                          "head_example_best" JOIN_PLACE
+                          "head_example_best" JOIN_SCALE JOIN_PLACE
                           " WHERE e.sae = ? AND e.head = ? AND e.rank = 1"
                           " ORDER BY e.contribution DESC LIMIT ?",
     [QUERY_EXAMPLE_VOCAB] =
@@ -62,15 +68,19 @@ static const char *const sql[QUERY_N] = {
         " WHERE e.sae = ? AND e.feature = ? AND e.kind = 'top'"
         " AND e.interval = 1 AND t.vocab IS NOT NULL ORDER BY e.rank LIMIT ?",
     [QUERY_HEAD_VOCAB] =
-        "SELECT t.vocab, e.value, e.contribution FROM head_example AS e"
+        "SELECT t.vocab, " HEAD_EXAMPLE_VALUE ", e.contribution"
+        " FROM head_example AS e" JOIN_SCALE
         " CROSS JOIN token AS t ON t.id = e.token"
         " WHERE e.sae = ? AND e.feature = ? AND e.head = ?"
         " AND t.vocab IS NOT NULL ORDER BY e.rank LIMIT ?",
     [QUERY_WINDOW] = "SELECT t.id, v.text, v.bytes IS NOT NULL FROM token AS t"
                      " LEFT JOIN vocab AS v ON v.id = t.vocab"
                      " WHERE t.id BETWEEN ? AND ? ORDER BY t.id",
-    [QUERY_LEVELS] = "SELECT token, level FROM example_activation"
-                     " WHERE sae = ? AND feature = ? AND token BETWEEN ? AND ?",
+    [QUERY_LEVELS] =
+        "SELECT token, level FROM activation"
+        " WHERE sae = ?1 AND feature = ?2 AND token BETWEEN ?3 AND ?4"
+        " UNION ALL SELECT token, level FROM example_activation"
+        " WHERE sae = ?1 AND feature = ?2 AND token BETWEEN ?3 AND ?4",
     [QUERY_STRINGS] =
         "SELECT t.vocab, t.count, t.max, t.mean, u.count FROM sae AS s"
         " CROSS JOIN token_feature AS t INDEXED BY token_feature_by_feature"

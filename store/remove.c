@@ -19,7 +19,6 @@ static const char *const sae_sql[] = {
     "DELETE FROM example_set WHERE sae = ?",
     "DELETE FROM head_group WHERE sae = ?",
     "DELETE FROM head_code_count WHERE sae = ?",
-    "DELETE FROM head_code WHERE sae = ?",
     "DELETE FROM activation_by_token WHERE sae = ?",
     "DELETE FROM activation WHERE sae = ?",
     "DELETE FROM feature_logit WHERE sae = ?",

@@ -12,6 +12,7 @@
 #include "base/interrupt.h"
 #include "store/database.h"
 #include "store/schema_sql.h"
+#include "store/views_sql.h"
 #include "store/writer_state.h"
 
 /* A rollback journal, which holds nothing of pages that are new, so that a
@@ -104,6 +105,7 @@ static int create(struct store_writer *w, struct err *e)
     TRY(writer_begin(w, e));
     TRY(writer_execute(w, identity, e));
     TRY(writer_execute(w, (const char *)schema_sql, e));
+    TRY(writer_execute(w, (const char *)views_sql, e));
     return inserts_prepare(&w->inserts, w->db, w->output.path, e);
 }
 

@@ -38,7 +38,7 @@ enum {
     STORE_HISTOGRAM_BINS = 51, /* of five levels each */
     STORE_EXAMPLE_WINDOW = 32, /* tokens around a top example with levels */
     STORE_RANDOM_EXAMPLE_WINDOW = 16, /* the same, of the other kinds */
-    STORE_TOKEN_FEATURES = 32,   /* kept of each order, table token_feature */
+    STORE_TOKEN_FEATURES = 16,   /* kept of each order, table token_feature */
     STORE_ACTIVATION_BYTES = 31, /* both trees together, for estimates */
 };
 
@@ -119,11 +119,7 @@ struct store_feature_head {
 struct store_activation {
     uint32_t feature, token;
     uint8_t level;
-};
-
-struct store_head_code {
-    int head;
-    uint32_t feature, token;
+    uint64_t heads; /* whose code it is, as bits; only by token */
 };
 
 struct store_feature_pair {
@@ -161,7 +157,8 @@ struct store_head_example {
     int64_t feature;
     int head, rank;
     int64_t token;
-    double contribution, value;
+    double contribution;
+    uint8_t level;
 };
 
 struct store_token_feature {
@@ -323,8 +320,8 @@ int store_writer_example(struct store_writer *w, const struct store_example *x,
 
 /* Rows in bulk, which their source gives when they are wanted: the tree that
  * begins with the token, that with the feature and the levels around examples
- * (struct store_activation), head codes (struct store_head_code), and so on. No
- * other function of the writer may be called from within a source. */
+ * (struct store_activation), and so on. No other function of the writer may be
+ * called from within a source. */
 int store_writer_by_token(struct store_writer *w,
                           const struct store_source *rows, struct err *e);
 int store_writer_by_feature(struct store_writer *w,
@@ -332,8 +329,6 @@ int store_writer_by_feature(struct store_writer *w,
 int store_writer_around_examples(struct store_writer *w,
                                  const struct store_source *rows,
                                  struct err *e);
-int store_writer_head_codes(struct store_writer *w,
-                            const struct store_source *rows, struct err *e);
 int store_writer_head_examples(struct store_writer *w,
                                const struct store_source *rows, struct err *e);
 int store_writer_token_features(struct store_writer *w,

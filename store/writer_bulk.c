@@ -7,10 +7,11 @@
 static const struct stream_shape by_token_shape = {
     .table = "activation_by_token",
     .row_bytes = sizeof(struct store_activation),
-    .columns = 3,
+    .columns = 4,
     .column = {{STREAM_TOKEN, AT(store_activation, token)},
                {STREAM_U32, AT(store_activation, feature)},
-               {STREAM_U8, AT(store_activation, level)}},
+               {STREAM_U8, AT(store_activation, level)},
+               {STREAM_INT64, AT(store_activation, heads)}},
 };
 
 static const struct stream_shape by_feature_shape = {
@@ -31,15 +32,6 @@ static const struct stream_shape around_shape = {
                {STREAM_U8, AT(store_activation, level)}},
 };
 
-static const struct stream_shape head_code_shape = {
-    .table = "head_code",
-    .row_bytes = sizeof(struct store_head_code),
-    .columns = 3,
-    .column = {{STREAM_INT, AT(store_head_code, head)},
-               {STREAM_U32, AT(store_head_code, feature)},
-               {STREAM_TOKEN, AT(store_head_code, token)}},
-};
-
 static const struct stream_shape head_example_shape = {
     .table = "head_example",
     .row_bytes = sizeof(struct store_head_example),
@@ -49,7 +41,7 @@ static const struct stream_shape head_example_shape = {
                {STREAM_INT, AT(store_head_example, rank)},
                {STREAM_TOKEN64, AT(store_head_example, token)},
                {STREAM_REAL, AT(store_head_example, contribution)},
-               {STREAM_REAL, AT(store_head_example, value)}},
+               {STREAM_U8, AT(store_head_example, level)}},
 };
 
 static const struct stream_shape token_feature_shape = {
@@ -96,12 +88,6 @@ int store_writer_around_examples(struct store_writer *w,
                                  const struct store_source *rows, struct err *e)
 {
     return insert(w, &around_shape, rows, e);
-}
-
-int store_writer_head_codes(struct store_writer *w,
-                            const struct store_source *rows, struct err *e)
-{
-    return insert(w, &head_code_shape, rows, e);
 }
 
 int store_writer_head_examples(struct store_writer *w,

@@ -9,8 +9,9 @@ import math
 import os
 import sqlite3
 
-APPLICATION_ID, SCHEMA_VERSION = 0x68736370, 3
+APPLICATION_ID, SCHEMA_VERSION = 0x68736370, 4
 CONTEXTS, LENGTH = 24, 12
+SAMPLED = CONTEXTS // 2  # every second one
 BOS = "<|endoftext|>"
 LONG = "long" * 2560
 
@@ -40,9 +41,10 @@ def schema(path, source):
     db = sqlite3.connect(path)
     db.execute("PRAGMA journal_mode = OFF")
     db.execute("PRAGMA synchronous = OFF")
-    with open(os.path.join(source, "store", "schema.sql"),
-              encoding="utf-8") as sql:
-        db.executescript(sql.read())
+    for name in "schema.sql", "views.sql":
+        with open(os.path.join(source, "store", name),
+                  encoding="utf-8") as sql:
+            db.executescript(sql.read())
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     return db
@@ -61,7 +63,7 @@ def text(db, words, has_tokens, layers, heads):
     insert(db, "dump", [(1, "planted.dump", "planted", "0" * 32, 0, layers,
                          heads, 8, 8 * heads, "f32", "always", 0, n, CONTEXTS,
                          "dump", int(has_tokens), int(has_tokens), 1, n, 0,
-                         CONTEXTS, n)])
+                         SAMPLED, SAMPLED * LENGTH)])
     places = [[] for _ in words]
     tokens = []
     for context in range(CONTEXTS):
@@ -77,7 +79,7 @@ def text(db, words, has_tokens, layers, heads):
                              for i, word in enumerate(words)))
         insert(db, "vocab_use", ((1, i, len(places[i]))
                                  for i in range(len(words)) if places[i]))
-    insert(db, "context", ((c, 1, None, 1 + c * LENGTH, LENGTH, 1)
+    insert(db, "context", ((c, 1, None, 1 + c * LENGTH, LENGTH, 1 - c % 2)
                            for c in range(CONTEXTS)))
     insert(db, "token", tokens)
     return places
@@ -92,6 +94,10 @@ def shares(feature, heads):
             for h in range(heads)]
 
 
+def sampled(token):
+    return (token - 1) // LENGTH % 2 == 0
+
+
 def value(feature, token):
     """An activation: from 1 to 4, different for the places of a feature."""
     return 1 + 3 * (token * 37 % 101) / 101 + feature % 10 / 1000
@@ -102,7 +108,7 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
     n = CONTEXTS * LENGTH
     rows = {name: [] for name in (
         "feature", "feature_head", "histogram", "activation",
-        "activation_by_token", "head_code", "example_set", "example",
+        "activation_by_token", "example_set", "example",
         "example_activation", "head_example", "token_feature")}
     for f in range(features):
         word, dead = f % len(words), features > 1 and f == features - 1
@@ -129,17 +135,17 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
             bins[(at - 1) // 5] += 1
         rows["histogram"] += ((number, f, b, count)
                               for b, count in enumerate(bins) if count)
-        rows["activation"] += ((number, f, t, level[t]) for _, t in values)
-        rows["activation_by_token"] += ((number, t, f, level[t])
-                                        for _, t in values)
-        rows["head_code"] += ((number, top, f, t) for _, t in values)
+        inside = [t for t in active if sampled(t)]
+        rows["activation"] += ((number, f, t, level[t]) for t in inside)
+        rows["activation_by_token"] += ((number, t, f, level[t], 1 << top)
+                                        for t in inside)
         rows["example_set"].append((number, f, "top", 1, 0.0, most,
                                     len(values), len(values[:20])))
         rows["example"] += ((number, f, "top", 1, i + 1, t, v)
                             for i, (v, t) in enumerate(values[:20]))
         rows["example_activation"] += ((number, f, t, level[t])
-                                       for _, t in values)
-        rows["head_example"] += ((number, f, h, i + 1, t, v * share[h], v)
+                                       for t in active if not sampled(t))
+        rows["head_example"] += ((number, f, h, i + 1, t, v * share[h], level[t])
                                  for h in range(heads) if share[h] > 0
                                  for i, (v, t) in enumerate(values[:10]))
         if has_tokens:
@@ -152,10 +158,11 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
         "jumprelu", 8 * heads, features, heads, "0" * 32, None,
         "{}", .2, 4.0, .1, .2,
         .4, n, .2, 4.0, 8.0, 2.0, .9, 1.0, features - len(alive),
-        len(rows["activation"]), n)])
+        len(rows["activation"]), SAMPLED * LENGTH)])
     insert(db, "head", ((number, h, f"L{layer}H{h}",
                          sum(f % heads == h for f in alive), .2, .2,
-                         sum(row[1] == h for row in rows["head_code"]), 1.0)
+                         sum(row[4] == 1 << h
+                             for row in rows["activation_by_token"]), 1.0)
                         for h in range(heads)))
     for table, content in rows.items():
         insert(db, table, content)

@@ -15,7 +15,7 @@ head -c 9000 "$MODEL/corpus.txt" | tail -c 5000 >second.txt
 headscope capture "$MODEL" --text second.txt -o second.dump --layers 0-1 \
   --context 64 --quiet >out.log
 
-encode=(encode --rows 4k --quiet)
+encode=(encode --rows 1k --quiet)
 add() {
   headscope "${encode[@]}" "$@" >out.log 2>err.log || fail "$(cat err.log)"
 }
@@ -46,7 +46,7 @@ same whole.db one.db
   "$(ask whole.db 'SELECT * FROM sqlite_stat1 ORDER BY 1, 2')" ] ||
   fail "the planner's statistics are old"
 before=$(sha256sum one.db)
-headscope encode --rows 4k tiny.dump third.sae layer0.sae --append -o one.db \
+headscope encode --rows 1k tiny.dump third.sae layer0.sae --append -o one.db \
   >out.log 2>err.log
 grep -q '2 of 2 SAEs are there already' err.log
 [ "$before" = "$(sha256sum one.db)" ]
@@ -76,7 +76,7 @@ for question in \
   'SELECT feature, text, level, position FROM tokens_of_feature WHERE sae = ?' \
   'SELECT head, feature, text, position FROM tokens_of_head_code
      WHERE sae = ?' \
-  'SELECT a.feature, level, text, context - (SELECT min(id) FROM context
+  'SELECT a.feature, level, a.heads, text, context - (SELECT min(id) FROM context
      WHERE dump = s.dump) FROM sae AS s JOIN activation_by_token AS a
      ON a.sae = s.id JOIN token AS t ON t.id = a.token JOIN vocab AS v
      ON v.id = t.vocab WHERE s.id = ?' \
@@ -107,7 +107,7 @@ add tiny.dump other/layer0.sae -o fresh.db
   "6|$(ask fresh.db 'SELECT fingerprint FROM sae')|1
 $(ask two.db "SELECT id, fingerprint, dump FROM sae
   WHERE name = 'layer0' AND dump = 2")" ]
-for table in activation activation_by_token head_code feature feature_head \
+for table in activation activation_by_token feature feature_head \
   histogram example_set example example_activation head_example token_feature \
   head metric; do
   [ "$(ask replaced.db "SELECT count(*) FROM $table WHERE sae = 6")" = \
@@ -142,9 +142,9 @@ sound less.db
   fail "grew from $size to $(stat -c %s less.db)"
 
 # -- what does not fit
-refuse 2 '--rows 4000 --seed 0' encode tiny.dump third.sae --rows 2k --append \
+refuse 2 '--rows 1000 --seed 0' encode tiny.dump third.sae --rows 2k --append \
   -o one.db
-refuse 2 '--rows 4000 --seed 0' "${encode[@]}" tiny.dump third.sae --seed 4 \
+refuse 2 '--rows 1000 --seed 0' "${encode[@]}" tiny.dump third.sae --seed 4 \
   --append -o one.db
 refuse 2 'No such file' "${encode[@]}" tiny.dump third.sae --append -o none.db
 refuse 2 'no SQLite database' "${encode[@]}" tiny.dump third.sae --append \
@@ -192,7 +192,7 @@ sound one.db
 
 # -- a new file goes on behind what was finished, and only if it is the same
 cp one.db .part.db.partial
-headscope encode --rows 4k tiny.dump layer0.sae layer1.sae -o part.db \
+headscope encode --rows 1k tiny.dump layer0.sae layer1.sae -o part.db \
   >out.log 2>err.log
 grep -q 'beginning anew' err.log || fail "took another run's file: $(cat err.log)"
 rm part.db
@@ -201,12 +201,12 @@ mkdir broken
 cp -r layer1.sae broken/fourth.sae
 echo '{"step": 1' >>broken/fourth.sae/metrics.jsonl
 status=0
-headscope encode --rows 4k tiny.dump layer0.sae layer1.sae third.sae \
+headscope encode --rows 1k tiny.dump layer0.sae layer1.sae third.sae \
   broken/fourth.sae -o part.db >out.log 2>err.log || status=$?
 [ $status = 2 ] && [ ! -e part.db ]
 grep -q '3 of 4 SAEs are kept' err.log
 mv broken/fourth.sae/metrics.jsonl broken.jsonl
-headscope encode --rows 4k tiny.dump layer0.sae layer1.sae third.sae \
+headscope encode --rows 1k tiny.dump layer0.sae layer1.sae third.sae \
   broken/fourth.sae -o part.db >out.log 2>err.log
 grep -q '3 of 4 SAEs are there already; going on' err.log
 add tiny.dump layer0.sae layer1.sae third.sae broken/fourth.sae -o again.db

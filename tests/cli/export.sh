@@ -124,12 +124,15 @@ refuse 2 "is damaged" export -q bad.db -o x.npy --heads
 damage 'UPDATE context SET sampled = 0 WHERE id =
   (SELECT max(id) FROM context WHERE sampled = 1)'
 refuse 2 "is damaged" export -q bad.db -o x.csv
-damage 'UPDATE head_code SET head = 8 WHERE head = 7'
+damage 'UPDATE activation_by_token SET heads = heads | 256
+  WHERE heads & 128 <> 0'
 refuse 2 "of a head that the SAE has not" export -q bad.db -o x.csv --heads
+damage 'UPDATE activation_by_token SET heads = 128'
+refuse 2 "a head has two codes" export -q bad.db -o x.csv --heads
 
 # -- Ctrl-C in the middle: a database that takes a while
 damage 'DELETE FROM activation_by_token;
-  INSERT INTO activation_by_token SELECT 1, t.id, f.feature, 7
+  INSERT INTO activation_by_token SELECT 1, t.id, f.feature, 7, 0
   FROM context AS c JOIN token AS t ON t.context = c.id JOIN feature AS f
   WHERE c.sampled = 1;
   UPDATE sae SET activations = (SELECT count(*) FROM activation_by_token);'

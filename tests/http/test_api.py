@@ -205,7 +205,8 @@ class Pages(OnDatabase):
         low = max(first, example["token"] - width)
         high = min(first + tokens - 1, example["token"] + width)
         return low, self.sql(
-            "SELECT v.text, (SELECT level FROM example_activation AS a WHERE "
+            "SELECT v.text, (SELECT level FROM (SELECT * FROM activation "
+            "UNION ALL SELECT * FROM example_activation) AS a WHERE "
             "a.sae = 1 AND a.feature = ? AND a.token = t.id) FROM token AS t "
             "JOIN vocab AS v ON v.id = t.vocab WHERE t.id BETWEEN ? AND ? "
             "ORDER BY t.id", example["feature"], low, high)
@@ -389,7 +390,7 @@ class Silent(OnDatabase):
         with db:
             for table in ("example", "example_set", "example_activation",
                           "head_example", "token_feature", "histogram",
-                          "activation", "activation_by_token", "head_code"):
+                          "activation", "activation_by_token"):
                 db.execute(f"DELETE FROM {table}")
             db.execute("UPDATE feature SET fires = 0, density = 0, max = NULL, "
                        "mean = NULL, scale = NULL, strings = NULL, "
@@ -452,7 +453,8 @@ class Damaged(OnDatabase):
                        "WHERE feature = 5")
             db.execute("UPDATE histogram SET bin = bin + 1000 "
                        "WHERE feature = 6")
-            db.execute("UPDATE example_activation SET level = 100000 + level")
+            for table in ("activation", "example_activation"):
+                db.execute(f"UPDATE {table} SET level = 100000 + level")
             db.execute("UPDATE vocab SET text = CAST(x'ff41' AS TEXT) "
                        "WHERE id = 1")
             db.execute("UPDATE vocab SET text = CAST(x'410042' AS TEXT) "
@@ -485,8 +487,8 @@ class Moving(OnDatabase):
         db = sqlite3.connect(cls.name)
         with db:
             db.execute("PRAGMA legacy_alter_table = ON")
-            db.execute("ALTER TABLE example_activation RENAME TO real")
-            db.execute("CREATE VIEW example_activation AS SELECT sae, feature, "
+            db.execute("ALTER TABLE activation RENAME TO real")
+            db.execute("CREATE VIEW activation AS SELECT sae, feature, "
                        "token + 100000000 * (abs(random()) % 2) AS token, "
                        "level FROM real")
             db.execute("UPDATE vocab SET text = 'same', count = ?",

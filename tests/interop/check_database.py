@@ -316,14 +316,15 @@ def check_top(report, base, text, f, own, limits):
     check_ranking(report, "top tokens", stored, text, own, own.value,
                   limits[0])
     for head in range(base.heads):
-        stored = base.of("token - ?3, contribution, value", "head_example", f,
+        stored = base.of("token - ?3, contribution, level", "head_example", f,
                          "head = ?4 ORDER BY rank", base.first, head)
         check_ranking(report, "top tokens of a head", stored[:, :2], text, own,
                       own.dfa[:, head], limits[1])
         at = np.searchsorted(own.token, stored[:, 0])
         if len(stored) and at.max() < len(own.token):
-            report.check("top tokens of a head: activations",
-                         near(stored[:, 2], own.value[at]))
+            report.check("top tokens of a head: activations", near(
+                stored[:, 2] * own.scale, own.value[at] + own.scale / 2,
+                own.scale / 2))
 
 
 def check_sets(report, base, text, f, own):
@@ -403,11 +404,8 @@ def check_codes(report, base, codes):
     tokens = sorted({token for token, _ in codes})
     for token in tokens:
         for head, feature in base.db.execute(
-                "SELECT c.head, c.feature FROM activation_by_token AS a CROSS "
-                "JOIN head AS h CROSS JOIN head_code AS c WHERE a.sae = ?1 "
-                "AND a.token = ?2 AND h.sae = ?1 AND c.sae = ?1 AND "
-                "c.head = h.head AND c.feature = a.feature AND c.token = ?2",
-                (base.sae, token + base.first)):
+                "SELECT head, feature FROM head_code WHERE sae = ? AND "
+                "token = ?", (base.sae, token + base.first)):
             stored[token, head] = feature
     report.check("head codes", [stored.get(place, -1) in may
                                 for place, may in codes.items()])

@@ -4,6 +4,6 @@
 need python3
 python3 "$SOURCE/docs/make_schema.py" | diff "$SOURCE/docs/schema.md" - ||
   fail "mend with: python3 docs/make_schema.py > docs/schema.md"
-! sed 's/--.*//' "$SOURCE/store/schema.sql" | tr '\n' ' ' |
+! sed 's/--.*//' "$SOURCE/store/views.sql" | tr '\n' ' ' |
   grep -oE 'CROSS JOIN \w+ AS \w+ +ON [^ ]+|INDEXED BY \w+' ||
   fail "other programs cannot read that: conditions belong into WHERE"

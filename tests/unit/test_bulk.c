@@ -28,7 +28,9 @@ static int next_numbers(void *ctx, const void **rows, size_t *n,
         if (at == x->bad)
             return err_set(err, ERR_INTERRUPTED, "stop at %u", at);
         x->rows[i] =
-            (struct store_activation){at / 1000, at, (uint8_t)(1 + at % 100)};
+            (struct store_activation){.feature = at / 1000,
+                                      .token = at,
+                                      .level = (uint8_t)(1 + at % 100)};
     }
     x->next += piece;
     *rows = x->rows;
@@ -164,7 +166,7 @@ static void test_failures(void **state)
     /* A statement is whole or not at all. */
     assert_int_equal(ask(db, "SELECT count(*) FROM rows"), 0);
     /* A row that breaks the schema: the key twice. */
-    struct store_activation twice[] = {{1, 2, 3}, {1, 2, 3}};
+    struct store_activation twice[] = {{1, 2, 3, 0}, {1, 2, 3, 0}};
     struct store_array array = {twice, 2};
     source = (struct store_source){store_array_next, &array};
     assert_int_equal(insert(db, 1, &source), ERR_SYSTEM);

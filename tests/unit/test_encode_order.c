@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Rows on their way into the database: sorted by key within any memory, and
- * made by a thread ahead of who takes them.
+ * Rows on their way into the database: sorted by key within any memory, made by
+ * a thread ahead of who takes them, and with the codes of heads as bits.
  */
 #include <stdlib.h>
 
 #include "base/rng.h"
 #include "encode/ahead.h"
 #include "encode/by_key.h"
+#include "encode/head_codes.h"
 #include "scratch.h"
 
 static struct err e;
@@ -146,6 +147,44 @@ static void test_ahead_is_left(void **state)
     }
 }
 
+/* ---- codes of heads ---- */
+
+enum { HEADS = 64, FEATURES = 5 };
+
+/* The code of each head at a token. */
+static uint32_t code_of(uint32_t token, uint32_t head)
+{
+    uint32_t code = (token * 7 + head * head) % (FEATURES + 1);
+    return code < FEATURES ? code : CHUNK_NO_CODE;
+}
+
+/* Bits up to the last that an integer has. Token 2 is outside the sample. */
+static void test_bits_of_64_heads(void **state)
+{
+    (void)state;
+    bool in[] = {true, false};
+    struct sample sample = {.in = in};
+    uint32_t codes[3 * HEADS], context[] = {0, 0, 1};
+    for (uint32_t i = 0; i < 3 * HEADS; i++)
+        codes[i] = code_of(i / HEADS, i % HEADS);
+    struct chunk chunk = {
+        .n = 3, .sample = &sample, .context = context, .head_code = codes};
+    struct head_codes h;
+    assert_int_equal(head_codes_init(&h, HEADS, FEATURES, "x", &e), 0);
+    assert_int_equal(head_codes_add(&h, &chunk, &e), 0);
+    for (uint32_t t = 0; t < 2; t++) {
+        assert_int_equal(head_codes_next(&h, &e), 0);
+        for (uint32_t f = 0; f < FEATURES; f++)
+            for (uint32_t i = 0; i < HEADS; i++)
+                assert_int_equal(head_codes_of(&h, f) >> i & 1,
+                                 code_of(t, i) == f);
+    }
+    assert_int_not_equal(head_codes_next(&h, &e), 0);
+    head_codes_free(&h);
+    assert_int_equal(head_codes_init(&h, HEADS + 1, FEATURES, "x", &e),
+                     ERR_INPUT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +192,7 @@ int main(void)
         cmocka_unit_test(test_sort_nothing),
         cmocka_unit_test(test_ahead),
         cmocka_unit_test(test_ahead_is_left),
+        cmocka_unit_test(test_bits_of_64_heads),
     };
     return cmocka_run_group_tests(tests, scratch_begin, scratch_end);
 }

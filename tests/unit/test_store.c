@@ -103,15 +103,12 @@ static int put(struct store_writer *w, put_fn *table, const void *rows,
 static void put_rows(struct store_writer *w)
 {
     struct store_activation a[4];
-    struct store_head_code code[4];
-    for (uint32_t i = 0; i < 4; i++) {
-        a[i] = (struct store_activation){0, 1 + 6 * i, (uint8_t)(255 - i)};
-        code[i] = (struct store_head_code){1, 0, 1 + 6 * i};
-    }
+    for (uint32_t i = 0; i < 4; i++)
+        a[i] = (struct store_activation){
+            .token = 1 + 6 * i, .level = (uint8_t)(255 - i), .heads = 1 << 1};
     assert_int_equal(put(w, store_writer_by_token, a, 4), 0);
     assert_int_equal(put(w, store_writer_by_feature, a, 4), 0);
     assert_int_equal(put(w, store_writer_around_examples, a, 4), 0);
-    assert_int_equal(put(w, store_writer_head_codes, code, 4), 0);
     assert_int_equal(store_writer_histogram(w, 0, 50, 4, &e), 0);
     struct store_example_set set = {0, STORE_EXAMPLE_TOP, 1, 0, 5.1, 4, 2};
     struct store_example first = {0, STORE_EXAMPLE_TOP, 1, 1, 7, 5.1};
@@ -119,7 +116,7 @@ static void put_rows(struct store_writer *w)
     assert_int_equal(store_writer_example_set(w, &set, &e), 0);
     assert_int_equal(store_writer_example(w, &first, &e), 0);
     assert_int_equal(store_writer_example(w, &second, &e), 0);
-    struct store_head_example h = {0, 1, 1, 19, 2.5, 4.0};
+    struct store_head_example h = {0, 1, 1, 19, 2.5, 200};
     assert_int_equal(put(w, store_writer_head_examples, &h, 1), 0);
     struct store_token_feature t = {1, 0, 4, 5.1, 3};
     assert_int_equal(put(w, store_writer_token_features, &t, 1), 0);
@@ -221,7 +218,7 @@ static void test_views(void **state)
     assert_string_equal(
         ask("SELECT text, contribution, value FROM top_tokens_through_head "
             "WHERE layer = 0 AND feature = 0 AND head = 1"),
-        " Lily|2.5|4.0\n");
+        " Lily|2.5|3.99\n");
     assert_string_equal(ask("SELECT layer, feature, max, share FROM "
                             "features_of_token WHERE text = ' Lily'"),
                         "0|0|5.1|1.0\n");
@@ -258,6 +255,7 @@ static void test_views_do_not_scan(void **state)
         "SELECT * FROM tokens_of_head_code WHERE head_name = 'L2H3' AND "
         "feature = 7",
         "SELECT * FROM features_at_token WHERE token = 7",
+        "SELECT * FROM head_code WHERE token = 7",
         "SELECT * FROM tokens_of_feature WHERE layer = 2 AND feature = 7",
     };
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
@@ -356,7 +354,7 @@ static void test_rows_that_break_the_schema_fail(void **state)
 {
     (void)state;
     struct store_writer *w = begin("twice.db", false);
-    struct store_activation a = {0, 1, 9};
+    struct store_activation a = {0, 1, 9, 0};
     assert_int_equal(put(w, store_writer_by_token, &a, 1), ERR_SYSTEM);
     store_writer_abort(&w);
     assert_int_not_equal(access("twice.db", F_OK), 0);
