@@ -56,7 +56,7 @@ static int table_connect(sqlite3 *db, void *aux, int argc,
     t->stream = aux;
     *out = &t->base;
     return sqlite3_declare_vtab(db, "CREATE TABLE stream (c0, c1, c2, c3, c4, "
-                                    "c5)");
+                                    "c5, c6)");
 }
 
 static int table_disconnect(sqlite3_vtab *table)
@@ -112,6 +112,21 @@ static int cursor_eof(sqlite3_vtab_cursor *cursor)
     return c->row >= c->end;
 }
 
+static void give_cell(sqlite3_context *out, const struct stream_cell *cell)
+{
+    switch (cell->type) {
+    case STREAM_CELL_INTEGER:
+        sqlite3_result_int64(out, cell->integer);
+        break;
+    case STREAM_CELL_REAL:
+        sqlite3_result_double(out, cell->real);
+        break;
+    case STREAM_CELL_TEXT:
+        sqlite3_result_text(out, cell->text, -1, SQLITE_STATIC);
+        break;
+    }
+}
+
 static int cursor_column(sqlite3_vtab_cursor *cursor, sqlite3_context *out,
                          int i)
 {
@@ -145,6 +160,9 @@ static int cursor_column(sqlite3_vtab_cursor *cursor, sqlite3_context *out,
     case STREAM_INT64:
         memcpy(&int64, at, sizeof int64);
         sqlite3_result_int64(out, int64);
+        break;
+    case STREAM_CELL:
+        give_cell(out, (const struct stream_cell *)(const void *)at);
         break;
     case STREAM_REAL:
         memcpy(&real, at, sizeof real);

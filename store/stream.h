@@ -18,6 +18,22 @@ enum stream_type {
     /* A token of the dump at hand, as U32 or INT64. */
     STREAM_TOKEN,
     STREAM_TOKEN64,
+    STREAM_CELL,
+};
+
+/* A value that says itself what it is. */
+enum stream_cell_type {
+    STREAM_CELL_INTEGER,
+    STREAM_CELL_REAL,
+    STREAM_CELL_TEXT,
+};
+struct stream_cell {
+    enum stream_cell_type type;
+    union {
+        int64_t integer;
+        double real;      /* NaN: NULL */
+        const char *text; /* a constant */
+    };
 };
 
 /* Where a column's value lies in a row of the source. */
@@ -27,7 +43,7 @@ struct stream_column {
 };
 
 /* Rows of a WITHOUT ROWID table whose first column is the SAE. */
-enum { STREAM_COLUMNS_MAX = 6 };
+enum { STREAM_COLUMNS_MAX = 7 };
 struct stream_shape {
     const char *table;
     size_t row_bytes;

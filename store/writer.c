@@ -148,6 +148,7 @@ int store_writer_end_dump(struct store_writer *w, struct err *e)
 
 int store_writer_end_sae(struct store_writer *w, struct err *e)
 {
+    TRY(inserts_flush(&w->inserts, e));
     if (w->in_place)
         TRY(writer_execute(w, analyze_sql, e));
     return writer_execute(w, "COMMIT", e);
