@@ -16,24 +16,39 @@
  * The vocabulary is what the dump has strings for. Features that are never
  * active are left out. Of equal logits the token with the lower id comes first.
  *
- * Cost: 2·n·d·v flop in fp32 for n active features and v tokens, W_U read
- * twice; memory: a copy of W_O, some thousand columns of W_U, and 0.3 KB for
- * each active feature. The result does not depend on the number of threads.
+ * Call order: find; write; free, also after a failure.
+ *
+ * Cost: 2·n·d·v flop in fp32 for n active features and v tokens on one thread,
+ * W_U read twice; memory: a copy of W_O, some hundred columns of W_U, and 0.3
+ * KB for each active feature.
  */
 #ifndef ENCODE_LOGITS_H
 #define ENCODE_LOGITS_H
 
 #include "dump/dump.h"
+#include "encode/background.h"
+#include "encode/best.h"
 #include "sae/sae.h"
 #include "store/writer.h"
 
 enum { LOGITS = 10 }; /* promoted most, and as many suppressed most */
 
-/* fires (m); `layer` is the dump's that s is for. Writes nothing if the dump
- * has no W_U or no vocabulary. Shows a progress bar; Ctrl-C ends it with
- * ERR_INTERRUPTED. */
-int logits_write(const struct sae *s, const uint64_t *fires,
-                 const struct dump *dump, int layer, const struct team *team,
-                 struct store_writer *w, struct err *e);
+struct logits {
+    size_t n;          /* active features; 0 also without W_U or vocabulary */
+    uint32_t *feature; /* [n] their numbers */
+    struct best promoted, suppressed; /* (n); score: the logit, or less it */
+    struct arena arena;
+};
+
+/* Whether a dump has what it takes. */
+bool logits_possible(const struct dump *dump);
+
+/* Zeroed; fires (m); `layer` is the dump's that s is for. A step of `b` is a
+ * feature. Ctrl-C ends it with ERR_INTERRUPTED. */
+int logits_find(struct logits *x, const struct sae *s, const uint64_t *fires,
+                const struct dump *dump, int layer, struct background *b,
+                struct err *e);
+int logits_write(const struct logits *x, struct store_writer *w, struct err *e);
+void logits_free(struct logits *x);
 
 #endif

@@ -2,24 +2,18 @@
 #include "encode/neighbours.h"
 
 #include <cblas.h>
-#include <stdio.h>
 
-#include "base/interrupt.h"
-#include "base/progress.h"
-#include "encode/best.h"
 #include "sae/unit_rows.h"
 
-/* Features of a tile: an item of work, and a panel that all items share. A tile
- * fits in L2 with what it is made from. */
-enum { BLOCK = 256, PANEL = 512 };
+/* Features of a tile on both sides: it fits in L2 with what it is made from. */
+enum { TILE = 384 };
 
-struct job {
-    size_t d, n;         /* n active features */
-    uint32_t *feature;   /* [n] their numbers */
-    float *rows;         /* (n, d) of unit length */
-    float *tiles;        /* (threads, BLOCK, PANEL) */
-    size_t panel;        /* the first of the panel on hand */
-    struct best nearest; /* (n) */
+/* What is needed while they are looked for. */
+struct search {
+    struct neighbours *x;
+    size_t d;
+    float *rows; /* (n, d) of unit length */
+    float *tile; /* (TILE, TILE) */
     struct arena arena;
 };
 
@@ -28,89 +22,88 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-static void compare_block(void *ctx, size_t block, int thread)
+static void offer(struct neighbours *x, size_t of, size_t other, float cosine)
 {
-    struct job *j = ctx;
-    size_t first = block * BLOCK, d = j->d;
-    size_t n = least(BLOCK, j->n - first), m = least(PANEL, j->n - j->panel);
-    float *tile = j->tiles + (size_t)thread * BLOCK * PANEL;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)m, (int)d,
-                1, j->rows + first * d, (int)d, j->rows + j->panel * d, (int)d,
-                0, tile, PANEL);
+    uint32_t id = x->feature[other];
+    if (!best_is_late(&x->nearest, of, cosine))
+        best_offer(&x->nearest, of,
+                   (struct best_entry){.id = id, .key = id, .score = cosine});
+}
+
+/* The features from `first` on against those from `other` on, which are not
+ * before them: each pair is seen once and offered to both. */
+static void compare(struct search *j, size_t first, size_t other)
+{
+    struct neighbours *x = j->x;
+    size_t n = least(TILE, x->n - first), m = least(TILE, x->n - other);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)m,
+                (int)j->d, 1, j->rows + first * j->d, (int)j->d,
+                j->rows + other * j->d, (int)j->d, 0, j->tile, TILE);
     for (size_t r = 0; r < n; r++)
-        for (size_t c = 0; c < m; c++) {
-            float cosine = tile[r * PANEL + c];
-            uint32_t other = j->feature[j->panel + c];
-            if (!best_is_late(&j->nearest, first + r, cosine) &&
-                first + r != j->panel + c)
-                best_offer(&j->nearest, first + r,
-                           (struct best_entry){
-                               .id = other, .key = other, .score = cosine});
+        for (size_t c = first == other ? r + 1 : 0; c < m; c++) {
+            float cosine = j->tile[r * TILE + c];
+            offer(x, first + r, other + c, cosine);
+            offer(x, other + c, first + r, cosine);
         }
 }
 
-static int compare_all(struct job *j, const char *name, const struct team *team,
-                       struct err *e)
+static int compare_all(struct search *j, struct background *b, struct err *e)
 {
-    char what[128];
-    (void)snprintf(what, sizeof what, "neighbours %.100s", name);
-    struct progress bar;
-    progress_begin(&bar, what, "features", 0, j->n);
-    int code = 0;
-    for (j->panel = 0; code == 0 && j->panel < j->n; j->panel += PANEL) {
-        if (interrupt_requested())
-            code = err_set(e, ERR_INTERRUPTED, "interrupted");
-        else
-            team_run(team, compare_block, j, (j->n + BLOCK - 1) / BLOCK);
-        progress_set(&bar, least(j->panel + PANEL, j->n), NULL);
+    size_t n = j->x->n;
+    for (size_t first = 0; first < n; first += TILE) {
+        for (size_t other = first; other < n; other += TILE)
+            compare(j, first, other);
+        TRY(background_step(b, least(TILE, n - first), e));
     }
-    progress_end(&bar);
-    return code;
-}
-
-static int init(struct job *j, const struct sae *s, const uint64_t *fires,
-                const struct team *team, struct err *e)
-{
-    static const char what[] = "neighbours of features";
-    j->d = s->d;
-    TRY(arena_get(&j->arena, &j->feature, s->m, sizeof *j->feature, what, e));
-    for (size_t f = 0; f < s->m; f++)
-        if (fires[f] > 0)
-            j->feature[j->n++] = (uint32_t)f;
-    TRY(arena_get(&j->arena, &j->rows, j->n * j->d, sizeof *j->rows, what, e));
-    TRY(arena_get(&j->arena, &j->tiles, (size_t)team->threads * BLOCK * PANEL,
-                  sizeof *j->tiles, what, e));
-    TRY(best_init(&j->nearest, j->n, NEIGHBOURS, e));
-    const struct unit_rows_of rows = {s->w_dec, s->d, j->feature};
-    unit_rows(j->rows, &rows, j->n, j->d, team);
     return 0;
 }
 
-static int write_rows(const struct job *j, struct store_writer *w,
-                      struct err *e)
+static int prepare(struct search *j, const struct sae *s, const uint64_t *fires,
+                   struct err *e)
 {
-    for (size_t i = 0; i < j->n; i++) {
+    static const char what[] = "neighbours of features";
+    struct neighbours *x = j->x;
+    TRY(arena_get(&x->arena, &x->feature, s->m, sizeof *x->feature, what, e));
+    for (size_t f = 0; f < s->m; f++)
+        if (fires[f] > 0)
+            x->feature[x->n++] = (uint32_t)f;
+    TRY(arena_get(&j->arena, &j->rows, x->n * j->d, sizeof *j->rows, what, e));
+    TRY(arena_get(&j->arena, &j->tile, TILE * TILE, sizeof *j->tile, what, e));
+    TRY(best_init(&x->nearest, x->n, NEIGHBOURS, e));
+    const struct unit_rows_of rows = {s->w_dec, s->d, x->feature};
+    const struct team alone = {.threads = 1};
+    unit_rows(j->rows, &rows, x->n, j->d, &alone);
+    return 0;
+}
+
+int neighbours_find(struct neighbours *x, const struct sae *s,
+                    const uint64_t *fires, struct background *b, struct err *e)
+{
+    struct search j = {.x = x, .d = s->d};
+    int code = prepare(&j, s, fires, e);
+    if (code == 0)
+        code = compare_all(&j, b, e);
+    arena_free(&j.arena);
+    return code;
+}
+
+int neighbours_write(const struct neighbours *x, struct store_writer *w,
+                     struct err *e)
+{
+    for (size_t i = 0; i < x->n; i++) {
         size_t n;
-        const struct best_entry *list = best_list(&j->nearest, i, &n);
+        const struct best_entry *list = best_list(&x->nearest, i, &n);
         for (size_t k = 0; k < n; k++)
-            TRY(store_writer_feature_neighbour(w, j->feature[i], (int)k + 1,
+            TRY(store_writer_feature_neighbour(w, x->feature[i], (int)k + 1,
                                                list[k].id,
                                                (double)list[k].score, e));
     }
     return 0;
 }
 
-int neighbours_write(const struct sae *s, const uint64_t *fires,
-                     const struct team *team, struct store_writer *w,
-                     struct err *e)
+void neighbours_free(struct neighbours *x)
 {
-    struct job j = {0};
-    int code = init(&j, s, fires, team, e);
-    if (code == 0)
-        code = compare_all(&j, s->name, team, e);
-    if (code == 0)
-        code = write_rows(&j, w, e);
-    best_free(&j.nearest);
-    arena_free(&j.arena);
-    return code;
+    best_free(&x->nearest);
+    arena_free(&x->arena);
+    *x = (struct neighbours){0};
 }

@@ -6,21 +6,34 @@
  * numbers. Of equal cosines the feature with the lower number comes first; a
  * decoder row of zeros has cosine 0 with all others.
  *
- * Cost: 2·n²·d flop in fp32 for n active features, a copy of their decoder
- * rows, and 128 bytes for each. The result does not depend on the number of
- * threads.
+ * Call order: find; write; free, also after a failure.
+ *
+ * Cost: n²·d flop in fp32 for n active features on one thread, a copy of their
+ * decoder rows meanwhile, and 128 bytes for each.
  */
 #ifndef ENCODE_NEIGHBOURS_H
 #define ENCODE_NEIGHBOURS_H
 
+#include "encode/background.h"
+#include "encode/best.h"
 #include "sae/sae.h"
 #include "store/writer.h"
 
 enum { NEIGHBOURS = 8 }; /* of a feature */
 
-/* fires (m). Shows a progress bar; Ctrl-C ends it with ERR_INTERRUPTED. */
-int neighbours_write(const struct sae *s, const uint64_t *fires,
-                     const struct team *team, struct store_writer *w,
+struct neighbours {
+    size_t n;            /* active features */
+    uint32_t *feature;   /* [n] their numbers */
+    struct best nearest; /* (n) */
+    struct arena arena;
+};
+
+/* Zeroed; fires (m). A step of `b` is a feature. Ctrl-C ends it with
+ * ERR_INTERRUPTED. */
+int neighbours_find(struct neighbours *x, const struct sae *s,
+                    const uint64_t *fires, struct background *b, struct err *e);
+int neighbours_write(const struct neighbours *x, struct store_writer *w,
                      struct err *e);
+void neighbours_free(struct neighbours *x);
 
 #endif

@@ -8,8 +8,6 @@
 
 #include "encode/best.h"
 
-enum { BLOCK = 64 }; /* features of one item of work */
-
 int pairs_init(struct pairs *p, size_t m, uint64_t sample_tokens, struct err *e)
 {
     *p = (struct pairs){
@@ -23,6 +21,7 @@ int pairs_init(struct pairs *p, size_t m, uint64_t sample_tokens, struct err *e)
 void pairs_free(struct pairs *p)
 {
     free(p->feature);
+    best_free(&p->best);
     arena_free(&p->arena);
     *p = (struct pairs){0};
 }
@@ -94,18 +93,12 @@ int pairs_add(struct pairs *p, const struct chunk *c, struct err *e)
 
 /* ---- counting ---- */
 
-/* What one thread counts a feature's company in. */
-struct company {
-    uint32_t *count; /* (m), 0 between features */
-    uint32_t *met;   /* (m) those with a count */
-};
-
+/* What features are counted with. */
 struct counting {
-    const struct pairs *p;
-    size_t *start;           /* (m + 1) where a feature's tokens begin */
-    uint32_t *token;         /* in feature order */
-    struct company *company; /* [threads] */
-    struct best best;        /* (m) tie: the count */
+    struct pairs *p;
+    uint32_t *token; /* of all activations, in feature order */
+    uint32_t *count; /* (m) with one feature; 0 between features */
+    uint32_t *met;   /* (m) those with a count */
     struct arena arena;
 };
 
@@ -113,116 +106,96 @@ struct counting {
 static void order_by_feature(struct counting *c)
 {
     const struct pairs *p = c->p;
-    size_t entries = p->start[p->tokens];
+    size_t entries = p->start[p->tokens], *begin = p->begin;
     for (size_t i = 0; i < entries; i++)
-        c->start[p->feature[i] + 1]++;
+        begin[p->feature[i] + 1]++;
     for (size_t f = 0; f < p->m; f++)
-        c->start[f + 1] += c->start[f];
-    /* Filling moves each start to the next feature's; then back by one. */
+        begin[f + 1] += begin[f];
+    /* Filling moves each beginning to the next feature's; then back by one. */
     for (size_t t = 0; t < p->tokens; t++)
         for (size_t i = p->start[t]; i < p->start[t + 1]; i++)
-            c->token[c->start[p->feature[i]]++] = (uint32_t)t;
-    memmove(c->start + 1, c->start, p->m * sizeof *c->start);
-    c->start[0] = 0;
+            c->token[begin[p->feature[i]]++] = (uint32_t)t;
+    memmove(begin + 1, begin, p->m * sizeof *begin);
+    begin[0] = 0;
 }
 
-static double expected_of(const struct counting *c, size_t f, size_t g)
+static double expected_of(const struct pairs *p, size_t f, size_t g)
 {
-    double fires_f = (double)(c->start[f + 1] - c->start[f]);
-    double fires_g = (double)(c->start[g + 1] - c->start[g]);
-    return fires_f * fires_g / (double)c->p->tokens;
+    double fires_f = (double)(p->begin[f + 1] - p->begin[f]);
+    double fires_g = (double)(p->begin[g + 1] - p->begin[g]);
+    return fires_f * fires_g / (double)p->tokens;
 }
 
-static void offer(struct counting *c, size_t f, uint32_t other, uint32_t count)
+static void offer(struct pairs *p, size_t f, uint32_t other, uint32_t count)
 {
-    double expected = expected_of(c, f, other);
+    double expected = expected_of(p, f, other);
     double beyond = ((double)count - expected) / sqrt(expected);
     if (count >= PAIR_COUNT && beyond > 0)
-        best_offer(&c->best, f,
+        best_offer(&p->best, f,
                    (struct best_entry){.id = other,
                                        .key = other,
                                        .score = (float)beyond,
                                        .tie = (float)count});
 }
 
-static void count_feature(struct counting *c, size_t f,
-                          const struct company *company)
+static void count_feature(struct counting *c, size_t f)
 {
-    const struct pairs *p = c->p;
+    struct pairs *p = c->p;
     size_t met = 0;
-    for (size_t i = c->start[f]; i < c->start[f + 1]; i++) {
+    for (size_t i = p->begin[f]; i < p->begin[f + 1]; i++) {
         uint32_t t = c->token[i];
         for (size_t j = p->start[t]; j < p->start[t + 1]; j++) {
             uint32_t other = p->feature[j];
-            if (company->count[other]++ == 0)
-                company->met[met++] = other;
+            if (c->count[other]++ == 0)
+                c->met[met++] = other;
         }
     }
     for (size_t i = 0; i < met; i++) {
-        uint32_t other = company->met[i];
+        uint32_t other = c->met[i];
         if (other != f)
-            offer(c, f, other, company->count[other]);
-        company->count[other] = 0;
+            offer(p, f, other, c->count[other]);
+        c->count[other] = 0;
     }
 }
 
-static void count_block(void *ctx, size_t block, int thread)
-{
-    struct counting *c = ctx;
-    size_t end = (block + 1) * BLOCK;
-    for (size_t f = block * BLOCK; f < end && f < c->p->m; f++)
-        count_feature(c, f, &c->company[thread]);
-}
-
-static int counting_init(struct counting *c, const struct team *team,
-                         struct err *e)
+static int count_all(struct counting *c, struct err *e)
 {
     static const char what[] = "pairs of features";
-    const struct pairs *p = c->p;
-    struct arena *a = &c->arena;
-    size_t threads = (size_t)team->threads;
-    TRY(arena_get(a, &c->start, p->m + 1, sizeof *c->start, what, e));
-    TRY(arena_get(a, &c->token, p->start[p->tokens], sizeof *c->token, what,
-                  e));
-    TRY(arena_get(a, &c->company, threads, sizeof *c->company, what, e));
-    for (size_t t = 0; t < threads; t++) {
-        struct company *company = &c->company[t];
-        TRY(arena_get(a, &company->count, p->m, sizeof(uint32_t), what, e));
-        TRY(arena_get(a, &company->met, p->m, sizeof(uint32_t), what, e));
-    }
-    return best_init(&c->best, p->m, PAIRS, e);
+    struct pairs *p = c->p;
+    TRY(arena_get(&p->arena, &p->begin, p->m + 1, sizeof *p->begin, what, e));
+    TRY(best_init(&p->best, p->m, PAIRS, e));
+    TRY(arena_get(&c->arena, &c->token, p->start[p->tokens], sizeof *c->token,
+                  what, e));
+    TRY(arena_get(&c->arena, &c->count, p->m, sizeof *c->count, what, e));
+    TRY(arena_get(&c->arena, &c->met, p->m, sizeof *c->met, what, e));
+    order_by_feature(c);
+    for (size_t f = 0; f < p->m; f++)
+        count_feature(c, f);
+    return 0;
 }
 
-static int write_rows(const struct counting *c, struct store_writer *w,
-                      struct err *e)
+int pairs_find(struct pairs *p, struct err *e)
 {
-    for (size_t f = 0; f < c->p->m; f++) {
+    struct counting c = {.p = p};
+    int code = count_all(&c, e);
+    arena_free(&c.arena);
+    return code;
+}
+
+int pairs_write(const struct pairs *p, struct store_writer *w, struct err *e)
+{
+    for (size_t f = 0; f < p->m; f++) {
         size_t n;
-        const struct best_entry *list = best_list(&c->best, f, &n);
+        const struct best_entry *list = best_list(&p->best, f, &n);
         for (size_t i = 0; i < n; i++) {
             const struct store_feature_pair row = {
                 .feature = (int64_t)f,
                 .rank = (int)i + 1,
                 .other = list[i].id,
                 .count = (int64_t)list[i].tie,
-                .expected = expected_of(c, f, list[i].id)};
+                .expected = expected_of(p, f, list[i].id)};
             TRY(store_writer_feature_pair(w, &row, e));
         }
     }
     return 0;
-}
-
-int pairs_write(const struct pairs *p, const struct team *team,
-                struct store_writer *w, struct err *e)
-{
-    struct counting c = {.p = p};
-    int code = counting_init(&c, team, e);
-    if (code == 0) {
-        order_by_feature(&c);
-        team_run(team, count_block, &c, (p->m + BLOCK - 1) / BLOCK);
-        code = write_rows(&c, w, e);
-    }
-    best_free(&c.best);
-    arena_free(&c.arena);
-    return code;
 }

@@ -13,13 +13,14 @@
  * √expected, count being at least PAIR_COUNT and above expected; of equals
  * those with the larger count, then the lower number.
  *
- * Call order: init; add all chunks; write, once. Memory: 4 bytes for each
- * activation at these tokens (16 MB at k 64), twice that while writing, and
- * 8 bytes a feature for each thread.
+ * Call order: init; add all chunks; find; write; free. Memory: 4 bytes for each
+ * activation at these tokens (16 MB at k 64), twice that in find, which has one
+ * thread, and 0.3 KB a feature from then on.
  */
 #ifndef ENCODE_PAIRS_H
 #define ENCODE_PAIRS_H
 
+#include "encode/best.h"
 #include "encode/chunk.h"
 #include "store/writer.h"
 
@@ -38,7 +39,10 @@ struct pairs {
     size_t *start;       /* [tokens + 1] where a token's features begin */
     uint32_t *feature;   /* [start[tokens]] */
     size_t capacity;     /* of feature */
-    struct arena arena;  /* of start */
+    /* What is found: */
+    size_t *begin;    /* (m + 1) differences: tokens of each feature */
+    struct best best; /* (m) tie: the count */
+    struct arena arena;
 };
 
 /* For an SAE of m features and a sample of so many tokens. On failure nothing
@@ -50,8 +54,7 @@ void pairs_free(struct pairs *p);
 /* Adds the rows of a chunk that are in the sample. */
 int pairs_add(struct pairs *p, const struct chunk *c, struct err *e);
 
-/* The result does not depend on the number of threads. */
-int pairs_write(const struct pairs *p, const struct team *team,
-                struct store_writer *w, struct err *e);
+int pairs_find(struct pairs *p, struct err *e);
+int pairs_write(const struct pairs *p, struct store_writer *w, struct err *e);
 
 #endif

@@ -9,8 +9,7 @@
 #include "base/json.h"
 #include "encode/head_groups.h"
 #include "encode/levels.h"
-#include "encode/logits.h"
-#include "encode/neighbours.h"
+#include "encode/relations.h"
 #include "encode/rows.h"
 #include "encode/token_features.h"
 
@@ -24,6 +23,7 @@ struct table {
     uint64_t *strings;  /* (m) */
     double *entropy;    /* (m) */
     struct token_features token_features;
+    struct relations relations;
     struct arena arena;
 };
 
@@ -295,20 +295,6 @@ static int write_places(const struct table *t, struct err *e)
     return 0;
 }
 
-/* What follows from decoder and codes: neighbours, pairs, logits, groups. */
-static int write_relations(const struct table *t, struct err *e)
-{
-    const struct scan *s = t->scan;
-    const struct scan_input *in = &s->in;
-    const uint64_t *fires = s->statistics.fires;
-    TRY(neighbours_write(in->sae, fires, in->team, t->writer, e));
-    TRY(pairs_write(&s->pairs, in->team, t->writer, e));
-    TRY(logits_write(in->sae, fires, in->dump, in->layer, in->team, t->writer,
-                     e));
-    TRY(head_codes_write_counts(&s->head_codes, t->writer, e));
-    return head_groups_write(s, t->data_share, t->writer, e);
-}
-
 /* Everything that needs the random examples; they take much memory, and go
  * before the rows come. */
 static int write_examples(const struct table *t, struct windows *around,
@@ -345,6 +331,7 @@ static int write_all(struct table *t, int64_t id, const char *folder,
     struct curve curve = {t->writer, -1};
     struct recorded recorded;
     token_features_begin(&t->token_features, t->scan);
+    relations_begin(&t->relations, t->scan);
     TRY(work_out(t, e));
     TRY(read_recorded(&recorded, t, e));
     TRY(write_sae(t, id, &recorded, e));
@@ -353,9 +340,11 @@ static int write_all(struct table *t, int64_t id, const char *folder,
     TRY(write_features(t, e));
     TRY(write_feature_heads(t, e));
     TRY(write_places(t, e));
-    TRY(write_relations(t, e));
+    TRY(head_codes_write_counts(&t->scan->head_codes, t->writer, e));
+    TRY(head_groups_write(t->scan, t->data_share, t->writer, e));
     TRY(write_rows(t, e));
     TRY(token_features_write(&t->token_features, t->writer, e));
+    TRY(relations_write(&t->relations, t->writer, e));
     return store_writer_end_sae(t->writer, e);
 }
 
@@ -365,6 +354,7 @@ int tables_write_sae(struct store_writer *w, struct scan *s, int64_t id,
     struct table t = {.writer = w, .scan = s};
     int code = write_all(&t, id, folder, e);
     token_features_end(&t.token_features);
+    relations_end(&t.relations);
     arena_free(&t.arena);
     return code;
 }

@@ -8,37 +8,28 @@
 
 enum { BATCH = 1024 };
 
-static void *choose(void *ctx)
+static int choose(void *ctx, struct background *b, struct err *e)
 {
+    (void)b;
     struct token_features *f = ctx;
     const struct scan *s = f->scan;
     struct arena scratch = {0};
     uint64_t *occurrences = NULL;
     struct token_choice choice = {.m = s->statistics.m,
                                   .limit = STORE_TOKEN_FEATURES};
-    f->code = tables_count_strings(&scratch, &occurrences, &choice.n_vocab,
-                                   s->in.dump, &f->e);
+    int code = tables_count_strings(&scratch, &occurrences, &choice.n_vocab,
+                                    s->in.dump, e);
     choice.occurrences = occurrences;
-    if (f->code == 0)
-        f->code =
-            token_choice_make(&f->pairs, &f->n, &s->strings, &choice, &f->e);
+    if (code == 0)
+        code = token_choice_make(&f->pairs, &f->n, &s->strings, &choice, e);
     arena_free(&scratch);
-    f->done = true;
-    return NULL;
+    return code;
 }
 
 void token_features_begin(struct token_features *f, const struct scan *s)
 {
     *f = (struct token_features){.scan = s};
-    f->threaded = s->in.team->threads > 1 &&
-                  pthread_create(&f->thread, NULL, choose, f) == 0;
-}
-
-static void wait_for(struct token_features *f)
-{
-    if (f->threaded)
-        (void)pthread_join(f->thread, NULL);
-    f->threaded = false;
+    background_begin(&f->background, choose, f, s->in.team->threads == 1);
 }
 
 struct batch {
@@ -67,11 +58,7 @@ static int next_batch(void *ctx, const void **rows, size_t *n, struct err *e)
 int token_features_write(struct token_features *f, struct store_writer *w,
                          struct err *e)
 {
-    wait_for(f);
-    if (!f->done)
-        (void)choose(f);
-    if (f->code != 0)
-        return err_set(e, f->code, "%s", f->e.msg);
+    TRY(background_wait(&f->background, NULL, NULL, 0, e));
     struct batch b = {.pairs = f->pairs, .n = f->n};
     struct store_source source = {next_batch, &b};
     return store_writer_token_features(w, &source, e);
@@ -79,7 +66,7 @@ int token_features_write(struct token_features *f, struct store_writer *w,
 
 void token_features_end(struct token_features *f)
 {
-    wait_for(f);
+    background_end(&f->background);
     free(f->pairs);
     *f = (struct token_features){0};
 }

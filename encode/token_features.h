@@ -9,20 +9,15 @@
 #ifndef ENCODE_TOKEN_FEATURES_H
 #define ENCODE_TOKEN_FEATURES_H
 
-#include <pthread.h>
-
+#include "encode/background.h"
 #include "encode/scan.h"
 #include "store/writer.h"
 
 struct token_features {
     const struct scan *scan;
-    pthread_t thread;
-    bool threaded; /* and not yet waited for */
-    bool done;
     struct token_count *pairs;
     size_t n;
-    int code;
-    struct err e;
+    struct background background;
 };
 
 /* `s` has run. */
