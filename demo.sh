@@ -8,7 +8,7 @@ SOURCE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
 usage() {
   cat <<'END'
-usage: ./demo.sh [--fresh] [--no-serve]
+usage: ./demo.sh [--fresh] [--no-serve] [--binary FILE] [--folder FOLDER]
 
 Installs missing packages, builds headscope into build/, then in demo/: runs
 examples/tiny-gpt2 over its text, trains a sparse autoencoder on each layer's
@@ -16,17 +16,27 @@ attention outputs, encodes them into demo/demo.db, prints a summary and serves
 the page at http://127.0.0.1:8765/ until Ctrl-C.
 Steps whose inputs have not changed since the last run are not repeated.
 
-  --fresh     repeat all steps
-  --no-serve  end with the summary
+  --fresh          repeat all steps
+  --no-serve       end with the summary
+  --binary FILE    use this headscope instead of building one
+  --folder FOLDER  instead of demo/
 END
 }
 
 fresh=false
 serve=true
+headscope=
+folder=$SOURCE/demo
 while [ $# -gt 0 ]; do
   case $1 in
     --fresh) fresh=true ;;
     --no-serve) serve=false ;;
+    --binary | --folder)
+      [ $# -gt 1 ] || die "$1 needs a value"
+      path=$(realpath -m "$2")
+      if [ "$1" = --binary ]; then headscope=$path; else folder=$path; fi
+      shift
+      ;;
     -h | --help)
       usage
       exit 0
@@ -36,7 +46,6 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-headscope=$SOURCE/build/headscope
 model=$SOURCE/examples/tiny-gpt2
 
 # Checksums of what a step reads. A dump's arrays stand in its manifest with
@@ -64,7 +73,7 @@ step() {
   )
   if ! $fresh && [ -e "$output" ] && [ -f "$stamp" ] &&
     [ "$key" = "$(cat "$stamp")" ]; then
-    printf 'up to date: demo/%s\n' "$output" >&2
+    printf 'up to date: %s/%s\n' "${folder##*/}" "$output" >&2
     return 0
   fi
   rm -f "$stamp"
@@ -78,16 +87,19 @@ step() {
 }
 
 started=$SECONDS
-install_packages build
-say "Building headscope"
-build "$SOURCE/build" -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF
+if [ -z "$headscope" ]; then
+  install_packages build
+  say "Building headscope"
+  build "$SOURCE/build" -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF
+  headscope=$SOURCE/build/headscope
+fi
 
 # What decides the results: not viewer, page or tests.
 sources=$(cd "$SOURCE" && checksums base kernels dump sae capture train encode \
   store | sha256sum)
-mkdir -p "$SOURCE/demo"
-cd "$SOURCE/demo"
-[ -w . ] || die "cannot write into $SOURCE/demo"
+mkdir -p "$folder"
+cd "$folder"
+[ -w . ] || die "cannot write into $folder"
 
 say "Capturing attention outputs"
 step tiny.dump "$model" -- capture "$model" --text "$model/corpus.txt"
@@ -108,14 +120,14 @@ for ((layer = 0; layer < layers; layer++)); do
 done
 
 # Its summary comes below, also where nothing had to be encoded.
-say "Encoding into demo/demo.db"
+say "Encoding into ${folder##*/}/demo.db"
 step demo.db tiny.dump "${saes[@]}" -- encode tiny.dump "${saes[@]}" \
   --rows 100k >/dev/null
 
 say "Summary"
 "$headscope" info demo.db
 say "Done in $((SECONDS - started)) s"
-printf 'The database: %s\n' "$SOURCE/demo/demo.db"
+printf 'The database: %s\n' "$folder/demo.db"
 
 if $serve; then
   say "The page (Ctrl-C ends it; ./demo.sh starts it again)"
