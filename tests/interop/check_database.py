@@ -30,7 +30,7 @@ from headscope_files import Sae, layer_parts  # noqa: E402
 FEATURES, DEAD, CONTEXTS = 200, 20, 100
 ERROR, SHARE_ERROR = 2e-5, 1e-4
 TEXT_TOKENS = 8
-KEPT_STRINGS = 32
+KEPT_STRINGS = 16
 
 
 def near(a, b, error=ERROR):
@@ -164,7 +164,8 @@ def head_codes(sae, x, tokens, encoder, base):
         may = np.flatnonzero(margin > -ERROR * np.maximum(1, np.abs(value)))
         sure = np.abs(margin[may]) > ERROR * np.maximum(1, np.abs(value[may]))
         score = (row.reshape(base.heads, -1)[:, :, None] *
-                 encoder[:, may].reshape(base.heads, -1, len(may))).sum(1)
+                 encoder[:, may].reshape(base.heads, len(row) // base.heads,
+                                         len(may))).sum(1)
         if base.heads == 1:
             score = value[may][None]
         for head in range(base.heads):
@@ -315,6 +316,7 @@ def check_top(report, base, text, f, own, limits):
                      "kind = 'top' ORDER BY rank", base.first)
     check_ranking(report, "top tokens", stored, text, own, own.value,
                   limits[0])
+    scale = base.of("scale", "feature", f)[0, 0]
     for head in range(base.heads):
         stored = base.of("token - ?3, contribution, level", "head_example", f,
                          "head = ?4 ORDER BY rank", base.first, head)
@@ -322,9 +324,10 @@ def check_top(report, base, text, f, own, limits):
                       own.dfa[:, head], limits[1])
         at = np.searchsorted(own.token, stored[:, 0])
         if len(stored) and at.max() < len(own.token):
-            report.check("top tokens of a head: activations", near(
-                stored[:, 2] * own.scale, own.value[at] + own.scale / 2,
-                own.scale / 2))
+            level, value = stored[:, 2], own.value[at]
+            report.check("top tokens of a head: levels",
+                         (value <= level * scale + ERROR) &
+                         (value >= (level - 1) * scale - ERROR))
 
 
 def check_sets(report, base, text, f, own):
