@@ -15,7 +15,11 @@ ln -s "$HEADSCOPE" bin/headscope
 PATH=$PWD/bin:$PATH
 
 head -c 40000 "$MODEL/corpus.txt" >stories.txt
-tail -c 20000 "$MODEL/corpus.txt" >news.txt
+# The texts of which docs/sql.md asks for " lasted" stand apart in the corpus.
+{
+  tail -c 20000 "$MODEL/corpus.txt"
+  grep -m 20 'lasted from the year' "$MODEL/corpus.txt"
+} >news.txt
 headscope capture "$MODEL" --text stories.txt,news.txt -o demo/tiny.dump \
   -q >out.log
 saes=()
@@ -26,8 +30,10 @@ for layer in 0 1 2 3; do
 done
 headscope encode demo/tiny.dump "${saes[@]}" -o demo/demo.db -q >out.log
 
+# Of layer 2, as the examples ask for "layer = 2".
 read -r sae feature < <(sqlite3 -separator ' ' demo/demo.db \
-  'SELECT sae, feature FROM feature ORDER BY fires DESC LIMIT 1')
+  'SELECT sae, feature FROM feature JOIN sae ON sae.id = feature.sae
+   WHERE layer = 2 ORDER BY fires DESC LIMIT 1')
 
 # blocks FENCE FILE FOLDER: each block with that fence into a file of its own,
 # named after its first line.
