@@ -42,10 +42,11 @@ PLACES = {
     "sae": r"(\bsae = )\d+",
     "layer": r"(\blayer = )\d+",
     "feature": r"(\bfeature (?:=|<>) )\d+",
+    "other": r"(\bb\.feature = )\d+",  # behind feature, which takes it too
     "token": r"(\b(?:token|m\.id) = )\d+",
     "text": r"(\btext = )'(?:[^']|'')*'",
     "head": r"(\b(?:head_name|name) = )'L\d+H\d+'",
-    "head number": r"(\bhead = )\d+",
+    "head number": r"(\bhead = )\d+",  # comes with head
 }
 
 
@@ -129,7 +130,8 @@ def ask(db, sql):
 
 
 def substitute(sql, places):
-    for name, value in places.items():
+    for name in filter(places.get, PLACES):
+        value = places[name]
         if name == "text":
             value = "'" + value.replace("'", "''") + "'"
         elif name == "head":

@@ -257,6 +257,12 @@ static void test_views_do_not_scan(void **state)
         "SELECT * FROM features_at_token WHERE token = 7",
         "SELECT * FROM head_code WHERE token = 7",
         "SELECT * FROM tokens_of_feature WHERE layer = 2 AND feature = 7",
+        "SELECT * FROM examples_of_feature WHERE layer = 2 AND feature = 7",
+        "SELECT * FROM neighbours_of_feature WHERE layer = 2 AND feature = 7",
+        "SELECT * FROM features_that_fire_together WHERE layer = 2 AND "
+        "feature = 7",
+        "SELECT * FROM logits_of_feature WHERE layer = 2 AND feature = 7",
+        "SELECT * FROM codes_of_head WHERE head_name = 'L2H3'",
     };
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
         char sql[256];
