@@ -26,7 +26,8 @@ differs() {
   [ "$before" = "$(cksum <"$1")" ] || fail "$1 was changed"
 }
 
-answers --check demo/demo.db
+answers --check demo/demo.db || fail "mend with: python3 docs/answers.py" \
+  "$PWD/demo/demo.db"
 [ "$(grep -c '^### ' "$SOURCE/docs/sql.md")" -ge 15 ] || fail "few questions"
 
 # A page of this database's own answers, whatever the processor.
