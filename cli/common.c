@@ -28,7 +28,8 @@ const struct option common_option_table[] = {
      .type = OPTION_TEXT,
      .offset = FIELD(cpu),
      .value = "TIER",
-     .help = "kernels to use: portable, avx2, avx512, avx512bf16, amx; unset: "
+     .help = "kernels to use: portable, avx2, avx512, avx512vnni, avx512bf16, "
+             "amx; unset: "
              "HEADSCOPE_CPU, or the best this computer has"},
     {.name = "seed",
      .type = OPTION_COUNT,

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 static const char *const names[CPU_TIERS] = {
-    [CPU_PORTABLE] = "portable", [CPU_AVX2] = "avx2",
-    [CPU_AVX512] = "avx512",     [CPU_AVX512BF16] = "avx512bf16",
-    [CPU_AMX] = "amx",
+    [CPU_PORTABLE] = "portable",     [CPU_AVX2] = "avx2",
+    [CPU_AVX512] = "avx512",         [CPU_AVX512VNNI] = "avx512vnni",
+    [CPU_AVX512BF16] = "avx512bf16", [CPU_AMX] = "amx",
 };
 
 const char *cpu_tier_name(enum cpu_tier tier)
@@ -36,6 +36,7 @@ enum {
     EBX7_AVX512F = 1 << 16,
     EBX7_AVX512DQ = 1 << 17,
     EBX7_AVX512BW = 1 << 30,
+    ECX7_AVX512_VNNI = 1 << 11,
     EDX7_AMX_BF16 = 1 << 22,
     EDX7_AMX_TILE = 1 << 24,
     EAX71_AVX512_BF16 = 1 << 5,
@@ -59,8 +60,10 @@ enum cpu_tier cpu_tier_of(const struct cpu_leaves *l)
              EBX7_AVX512F | EBX7_AVX512DQ | EBX7_AVX512BW | EBX7_AVX512VL) ||
         !has(l->xcr0, XCR0_ZMM))
         return CPU_AVX2;
-    if (!has(l->leaf7_1_eax, EAX71_AVX512_BF16))
+    if (!has(l->leaf7_ecx, ECX7_AVX512_VNNI))
         return CPU_AVX512;
+    if (!has(l->leaf7_1_eax, EAX71_AVX512_BF16))
+        return CPU_AVX512VNNI;
     if (!has(l->leaf7_edx, EDX7_AMX_BF16 | EDX7_AMX_TILE) ||
         !has(l->xcr0, XCR0_TILES))
         return CPU_AVX512BF16;

@@ -14,12 +14,13 @@ enum cpu_tier {
     CPU_PORTABLE,   /* C */
     CPU_AVX2,       /* AVX2, FMA, F16C */
     CPU_AVX512,     /* AVX-512 F, BW, DQ, VL */
+    CPU_AVX512VNNI, /* AVX512_VNNI: Cascade Lake, Ice Lake */
     CPU_AVX512BF16, /* AVX512_BF16: Zen 4 and later, Cooper Lake */
     CPU_AMX,        /* AMX-TILE, AMX-BF16 */
 };
 enum { CPU_TIERS = CPU_AMX + 1 };
 
-/* "portable", "avx2", "avx512", "avx512bf16", "amx". */
+/* "portable", "avx2", "avx512", "avx512vnni", "avx512bf16", "amx". */
 const char *cpu_tier_name(enum cpu_tier tier);
 bool cpu_tier_parse(enum cpu_tier *out, const char *name);
 
@@ -27,8 +28,8 @@ bool cpu_tier_parse(enum cpu_tier *out, const char *name);
  * system does not save wide registers at all). */
 struct cpu_leaves {
     uint32_t leaf1_ecx;
-    uint32_t leaf7_ebx, leaf7_edx; /* subleaf 0 */
-    uint32_t leaf7_1_eax;          /* subleaf 1 */
+    uint32_t leaf7_ebx, leaf7_ecx, leaf7_edx; /* subleaf 0 */
+    uint32_t leaf7_1_eax;                     /* subleaf 1 */
     uint64_t xcr0;
 };
 

@@ -28,6 +28,7 @@ static struct cpu_leaves read_leaves(void)
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
         return l;
     l.leaf7_ebx = b;
+    l.leaf7_ecx = c;
     l.leaf7_edx = d;
     /* Leaf 7's eax is its last subleaf. */
     if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d))
@@ -61,6 +62,8 @@ void kernels_overlay(struct kernels *k, enum cpu_tier tier)
         kernels_avx2(k);
     if (tier >= CPU_AVX512)
         kernels_avx512(k);
+    if (tier >= CPU_AVX512VNNI)
+        kernels_avx512vnni(k);
     if (tier >= CPU_AVX512BF16)
         kernels_avx512bf16(k);
     if (tier >= CPU_AMX)

@@ -35,7 +35,7 @@ int encoder_init(struct encoder *enc, size_t d, size_t capacity,
     const struct product *p = &enc->product;
     size_t panels = ceil_div(capacity, p->features);
     struct arena *a = &enc->arena;
-    enc->panel_bytes = product_depth(p, d) * p->features * p->element;
+    enc->panel_bytes = product_panel(p, product_depth(p, d));
     TRY(arena_get(a, &enc->packed, panels, enc->panel_bytes, "packed W_enc",
                   e));
     TRY(arena_get(a, &enc->every, capacity, sizeof *enc->every, "features", e));
@@ -43,7 +43,9 @@ int encoder_init(struct encoder *enc, size_t d, size_t capacity,
         enc->every[i] = (uint32_t)i;
     TRY(arena_get(a, &enc->bias, panels * p->features, sizeof(float),
                   "packed b_enc", e));
-    return arena_get(a, &enc->fourth, panels, sizeof(float), "packed W_enc", e);
+    enc->terms = coarse ? p->rounding.terms(d) : 0;
+    return arena_get(a, &enc->panel_terms, panels * enc->terms, sizeof(double),
+                     "packed W_enc", e);
 }
 
 void encoder_free(struct encoder *enc)
@@ -75,13 +77,10 @@ void encoder_pack_panel(struct encoder *enc, size_t p)
         bias[i] = i < n ? enc->b[index[i]] : -INFINITY;
     if (!enc->coarse)
         return;
-    double most = 0;
-    for (size_t i = 0; i < n; i++) {
-        double fourth =
-            kernels.fourth_double(enc->w + index[i] * enc->d, enc->d);
-        most = fourth > most ? fourth : most;
-    }
-    enc->fourth[p] = (float)sqrt(sqrt(most));
+    double *terms = enc->panel_terms + p * enc->terms;
+    memset(terms, 0, enc->terms * sizeof *terms);
+    for (size_t i = 0; i < n; i++)
+        product->rounding.raise(terms, enc->w + index[i] * enc->d, enc->d);
 }
 
 static void pack_panel(void *ctx, size_t p, int thread)
@@ -112,23 +111,33 @@ static bool grow(void *pointer, size_t *capacity, size_t size)
     return *block != NULL;
 }
 
-bool encoder_rows_reserve(struct encoder_rows *rows, const struct encoder *enc,
-                          size_t n)
+bool encoder_rows_begin(struct encoder_rows *rows, const struct encoder *enc,
+                        size_t n)
 {
     const struct product *p = &enc->product;
     rows->n = n;
     rows->groups = ceil_div(n, p->rows);
     rows->group_bytes =
-        ceil_div(product_depth(p, enc->d) * p->rows * p->element, 64) * 64;
-    return grow(&rows->packed, &rows->packed_capacity,
-                rows->groups * rows->group_bytes) &&
-           grow(&rows->margin, &rows->margin_capacity, n * sizeof(float));
+        ceil_div(product_group(p, product_depth(p, enc->d)), 64) * 64;
+    size_t terms_bytes = enc->terms * sizeof *rows->terms;
+    if (!grow(&rows->packed, &rows->packed_capacity,
+              rows->groups * rows->group_bytes) ||
+        !grow(&rows->margin, &rows->margin_capacity, n * sizeof(float)) ||
+        !grow(&rows->terms, &rows->terms_capacity, terms_bytes))
+        return false;
+    memset(rows->terms, 0, terms_bytes);
+    for (size_t i = 0; i < enc->panels * enc->terms; i++) {
+        double *most = &rows->terms[i % enc->terms];
+        *most = enc->panel_terms[i] > *most ? enc->panel_terms[i] : *most;
+    }
+    return true;
 }
 
 void encoder_rows_free(struct encoder_rows *rows)
 {
     free(rows->packed);
     free(rows->margin);
+    free(rows->terms);
     *rows = (struct encoder_rows){0};
 }
 
@@ -139,15 +148,11 @@ void encoder_pack_group(struct encoder_rows *rows, const struct encoder *enc,
     size_t first = g * p->rows, n = min_size(p->rows, rows->n - first);
     x += first * enc->d;
     p->pack_rows(rows->packed + g * rows->group_bytes, x, n, enc->d);
-    float most = 0;
-    for (size_t i = 0; enc->coarse && i < enc->panels; i++)
-        most = enc->fourth[i] > most ? enc->fourth[i] : most;
-    for (size_t r = 0; r < n; r++) {
-        double norm = 0;
-        if (enc->coarse)
-            norm = sqrt(sqrt(kernels.fourth_double(x + r * enc->d, enc->d)));
-        rows->margin[first + r] = (float)(6 * 0x1p-9 * norm * (double)most);
-    }
+    for (size_t r = 0; r < n; r++)
+        rows->margin[first + r] =
+            enc->coarse
+                ? (float)p->rounding.margin(x + r * enc->d, enc->d, rows->terms)
+                : 0;
 }
 
 /* ---- pieces ---- */
@@ -165,7 +170,7 @@ struct encoder_cut encoder_cut_of(const struct encoder *enc, size_t n)
     size_t depth = product_depth(p, enc->d);
     size_t groups = ceil_div(n, p->rows);
     /* Half of L2 is for rows; panels stream through the rest. */
-    size_t each = cache.l2 / 2 / (depth * p->rows * p->element);
+    size_t each = cache.l2 / 2 / product_group(p, depth);
     each = min_size(each, BLOCK_ROWS / p->rows);
     each = each > 0 ? each : 1;
     size_t blocks = ceil_div(groups, each);
@@ -173,8 +178,7 @@ struct encoder_cut encoder_cut_of(const struct encoder *enc, size_t n)
     size_t most_slabs = enc->panels / SLAB_PANELS;
     slabs = min_size(slabs, most_slabs > 0 ? most_slabs : 1);
     /* Half of L1 is for a stretch of a panel. */
-    size_t stretch = cache.l1 / 2 / (p->features * p->element);
-    stretch = stretch / p->step * p->step;
+    size_t stretch = cache.l1 / 2 / p->panel_step * p->step;
     stretch = stretch > 0 ? stretch : p->step;
     /* Evenly: no short last stretch. */
     size_t steps = ceil_div(depth, stretch);
@@ -263,8 +267,8 @@ static void multiply(const struct scan *c, size_t panel)
     const char *w = c->enc->packed + panel * c->enc->panel_bytes;
     size_t depth = product_depth(p, c->enc->d);
     for (size_t j = 0; j < depth; j += c->stretch)
-        p->run(c->s->tiles, c->groups + j * p->rows * p->element, c->n_groups,
-               c->group_bytes, w + j * p->features * p->element,
+        p->run(c->s->tiles, c->groups + product_group(p, j), c->n_groups,
+               c->group_bytes, w + product_panel(p, j),
                min_size(c->stretch, depth - j), j > 0);
 }
 

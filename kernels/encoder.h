@@ -44,8 +44,9 @@ struct encoder {
     uint32_t *every;       /* (capacity) 0, 1, 2, ... */
     char *packed;          /* (panels, depth, product.features) */
     size_t panel_bytes;
-    float *bias;   /* of each packed feature; −∞ where there is none */
-    float *fourth; /* (panels) largest ‖w‖₄ of a panel; coarse only */
+    float *bias;  /* of each packed feature; −∞ where there is none */
+    size_t terms; /* of rounding; 0 if exact */
+    double *panel_terms; /* (panels, terms) */
     struct arena arena;
 };
 
@@ -73,14 +74,16 @@ struct encoder_rows {
     size_t group_bytes;
     char *packed;
     float *margin; /* (n) of a coarse product, else 0 */
-    size_t packed_capacity, margin_capacity;
+    double *terms; /* (enc->terms) of all features */
+    size_t packed_capacity, margin_capacity, terms_capacity;
 };
 
-/* Room for n rows. False without memory. */
-bool encoder_rows_reserve(struct encoder_rows *rows, const struct encoder *enc,
-                          size_t n);
+/* Begins a batch of n rows, after all panels are packed. False without memory.
+ */
+bool encoder_rows_begin(struct encoder_rows *rows, const struct encoder *enc,
+                        size_t n);
 void encoder_rows_free(struct encoder_rows *rows);
-/* Packs group g of x (n, d), after all panels are packed. */
+/* Packs group g of x (n, d). */
 void encoder_pack_group(struct encoder_rows *rows, const struct encoder *enc,
                         const float *x, size_t g);
 

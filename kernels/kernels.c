@@ -36,7 +36,7 @@ static int named_tier(enum cpu_tier *out, const char *name, const char *source,
     if (!cpu_tier_parse(out, name))
         return err_set(e, ERR_INPUT,
                        "%s: no tier '%.40s'; there are portable, avx2, avx512, "
-                       "avx512bf16 and amx",
+                       "avx512vnni, avx512bf16 and amx",
                        source, name);
     if (*out > best)
         return err_set(e, ERR_INPUT,

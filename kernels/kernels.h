@@ -26,18 +26,32 @@
 #include "kernels/cpu.h"
 #include "kernels/hits.h"
 
+/* What packing's rounding does to products: a row's margin covers them, but for
+ * the exceptions that kernels/encoder.h states with the formulas. A feature has
+ * terms, a few numbers; those of many features are the largest of each. What is
+ * not finite has no terms and no margin. */
+struct rounding {
+    /* How many terms a feature of length d has. */
+    size_t (*terms)(size_t d);
+    /* Raises terms to those of the feature w (d) where these are larger. */
+    void (*raise)(double *terms, const float *w, size_t d);
+    /* Of the row x (d) and features of such terms. */
+    double (*margin)(const float *x, size_t d, const double *terms);
+};
+
 /* A way to multiply rows by features, in tiles of rows × features numbers.
  * Operands are packed: x into groups of `rows` rows, W into panels of
  * `features` features, both with the depth d padded by zeros to a multiple of
  * `step` (product_depth) and missing rows or features filled with zeros.
- * Bytes of a depth j of a group or panel follow those of the depths before it,
- * so that a stretch of depths that begins at a multiple of `step` begins
- * `rows` (or `features`) × `element` × j bytes behind the beginning. Packed
- * memory is aligned to 64 bytes. */
+ * A step of depth takes group_step bytes of a group and panel_step of a panel,
+ * and all that the product needs for it is in there, so that a stretch of
+ * depths that begins at a multiple of `step` is packed memory that begins so
+ * many steps behind the beginning. Packed memory is aligned to 64 bytes. */
 struct product {
+    const char *numbers; /* as they are packed: "fp32", "bf16", "int8" */
     size_t rows, features;
     size_t step;
-    size_t element; /* bytes of a packed number: 4 float, 2 bf16 */
+    size_t group_step, panel_step;
 
     /* Packs x (n, d), 1 <= n <= rows, as one group. */
     void (*pack_rows)(void *group, const float *x, size_t n, size_t d);
@@ -49,16 +63,19 @@ struct product {
      * lie group_bytes apart, with one panel over `depth` (> 0) depths, a
      * multiple of step; added to what is there if `more`. Sums run over depth
      * in order, so that a product may be cut into stretches of depth without
-     * changing a bit of it. Error at most (depth + 2)·ε·Σ|x·w|, to which with
-     * `more` the size of what was there is added; on packed bf16 at most
-     * 2·(depth + 2)·(ε·Σ|x·w| + 2^-126), as products of bf16 take subnormal
-     * numbers as zero and sums that are subnormal may become zero. */
+     * changing a bit of it. Error, against the numbers as packed, at most
+     * (depth + 2)·ε·Σ|x·w|, to which with `more` the size of what was there is
+     * added; on bf16 at most 2·(depth + 2)·(ε·Σ|x·w| + 2^-126), as products of
+     * bf16 take subnormal numbers as zero and sums that are subnormal may
+     * become zero. */
     void (*run)(float *tiles, const void *groups, size_t n_groups,
                 size_t group_bytes, const void *panel, size_t depth, bool more);
     /* A loop of the same multiply-adds that stays in registers (AMX: tiles from
-     * L1), for measuring the peak: does at least `flop` floating point
-     * operations and returns how many. */
+     * L1), for measuring the peak: does at least `flop` operations and returns
+     * how many. */
     double (*peak)(double flop);
+
+    struct rounding rounding; /* none of a product of floats */
 };
 
 /* A comparison of tiles. */
@@ -84,8 +101,8 @@ struct kernels {
 
     /* fp32. */
     struct product exact;
-    /* bf16, several times as fast, to find candidates; run is NULL where a tier
-     * has none. */
+    /* int8 or bf16, several times as fast, to find candidates; run is NULL
+     * where a tier has none. */
     struct product coarse;
 
     /* From tiles (n, features) and h = tile + bias[feature]: the h that are
@@ -102,8 +119,6 @@ struct kernels {
     float (*dot)(const float *a, const float *b, size_t n);
     /* Σ a·b with products and sums in double; error at most n·2^-52·Σ|a·b|. */
     double (*dot_double)(const float *a, const float *b, size_t n);
-    /* Σ x⁴ in double, likewise. */
-    double (*fourth_double)(const float *x, size_t n);
     /* y += a·x; error at most 2·ε·(|y| + |a·x|). */
     void (*add_scaled)(float *y, float a, const float *x, size_t n);
     /* out = x − b; out may be x. Exact to the bit, NaNs aside, as scale is. */
@@ -167,6 +182,7 @@ struct kernels kernels_of(enum cpu_tier tier);
 void kernels_portable(struct kernels *k);
 void kernels_avx2(struct kernels *k);
 void kernels_avx512(struct kernels *k);
+void kernels_avx512vnni(struct kernels *k);
 void kernels_avx512bf16(struct kernels *k);
 void kernels_amx(struct kernels *k);
 /* All overlays up to a tier. */
@@ -176,6 +192,16 @@ void kernels_overlay(struct kernels *k, enum cpu_tier tier);
 static inline size_t product_depth(const struct product *p, size_t d)
 {
     return (d + p->step - 1) / p->step * p->step;
+}
+
+/* Bytes of `depth` depths, a multiple of step, of a group and of a panel. */
+static inline size_t product_group(const struct product *p, size_t depth)
+{
+    return depth / p->step * p->group_step;
+}
+static inline size_t product_panel(const struct product *p, size_t depth)
+{
+    return depth / p->step * p->panel_step;
 }
 
 /* Constants of step t, the first being 1. */

@@ -537,7 +537,7 @@ int forward_run(struct forward *f, const struct encoder *enc,
     size_t total;
     f->passes = 0;
     f->seconds = 0;
-    if (!encoder_rows_reserve(&f->rows, enc, n))
+    if (!encoder_rows_begin(&f->rows, enc, n))
         return err_memory(e, "packed rows", n * enc->d * sizeof(float));
     f->cut = encoder_cut_of(enc, n);
     TRY(have_pieces(f, e));

@@ -8,12 +8,14 @@
 #define KERNELS_AVX512BF16_PAIRS_H
 
 #include <immintrin.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "kernels/avx512/lanes.h"
 #include "kernels/avx512/transpose.h"
+#include "kernels/kernels.h"
 
 enum {
     PAIRS_FEATURES = 32, /* of a panel */
@@ -61,6 +63,40 @@ static inline void pairs_pack_features(void *panel, const float *w,
             for (size_t i = 0; i < LANES && j / 2 + i < pairs; i++)
                 lanes_store(out + (j / 2 + i) * PAIRS_FEATURES + first, v[i]);
         }
+}
+
+/* ---- rounding: a feature's one term is Σw⁴ ---- */
+
+static inline size_t pairs_terms(size_t d)
+{
+    (void)d;
+    return 1;
+}
+
+/* Σ x⁴ in double. */
+static inline double pairs_fourth(const float *x, size_t d)
+{
+    doubles sum = doubles_zero();
+    for (size_t j = 0; j < d; j += LANES) {
+        lanes v =
+            d - j < LANES ? lanes_load_first(x + j, d - j) : lanes_load(x + j);
+        doubles low = doubles_low(v), high = doubles_high(v);
+        low = doubles_mul(low, low);
+        high = doubles_mul(high, high);
+        sum = doubles_fma(low, low, doubles_fma(high, high, sum));
+    }
+    return doubles_sum(sum);
+}
+
+static inline void pairs_raise(double *terms, const float *w, size_t d)
+{
+    double fourth = pairs_fourth(w, d);
+    terms[0] = fourth > terms[0] ? fourth : terms[0];
+}
+
+static inline double pairs_margin(const float *x, size_t d, const double *terms)
+{
+    return 6 * 0x1p-9 * sqrt(sqrt(pairs_fourth(x, d)) * sqrt(terms[0]));
 }
 
 #endif

@@ -90,13 +90,16 @@ static double peak(double flop)
 void avx512bf16_product(struct kernels *k)
 {
     k->coarse = (struct product){
+        .numbers = "bf16",
         .rows = ROWS,
         .features = PAIRS_FEATURES,
         .step = STEP,
-        .element = 2,
+        .group_step = ROWS * STEP * 2,
+        .panel_step = PAIRS_FEATURES * STEP * 2,
         .pack_rows = pack_rows,
         .pack_features = pack_features,
         .run = run,
         .peak = peak,
+        .rounding = {pairs_terms, pairs_raise, pairs_margin},
     };
 }

@@ -95,10 +95,12 @@ static double peak(double flop)
 static inline struct product exact_product(void)
 {
     return (struct product){
+        .numbers = "fp32",
         .rows = TILE_ROWS,
         .features = TILE_FEATURES,
         .step = 1,
-        .element = sizeof(float),
+        .group_step = TILE_ROWS * sizeof(float),
+        .panel_step = TILE_FEATURES * sizeof(float),
         .pack_rows = pack_rows,
         .pack_features = pack_features,
         .run = run,

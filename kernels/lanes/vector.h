@@ -66,29 +66,6 @@ static double dot_double(const float *a, const float *b, size_t n)
     return doubles_sum(doubles_add(low, high));
 }
 
-static inline doubles add_fourth(doubles sum, doubles x)
-{
-    doubles square = doubles_mul(x, x);
-    return doubles_fma(square, square, sum);
-}
-
-static double fourth_double(const float *x, size_t n)
-{
-    doubles low = doubles_zero(), high = low;
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        lanes v = lanes_load(x + i);
-        low = add_fourth(low, doubles_low(v));
-        high = add_fourth(high, doubles_high(v));
-    }
-    if (i < n) {
-        lanes v = lanes_load_first(x + i, n - i);
-        low = add_fourth(low, doubles_low(v));
-        high = add_fourth(high, doubles_high(v));
-    }
-    return doubles_sum(doubles_add(low, high));
-}
-
 /* ---- element by element ---- */
 
 static void add_scaled(float *y, float a, const float *x, size_t n)
@@ -195,7 +172,6 @@ static inline void fill_vector(struct kernels *k)
 {
     k->dot = dot;
     k->dot_double = dot_double;
-    k->fourth_double = fourth_double;
     k->add_scaled = add_scaled;
     k->subtract = subtract;
     k->scale = scale;

@@ -88,10 +88,12 @@ static double peak(double flop)
 void portable_product(struct kernels *k)
 {
     k->exact = (struct product){
+        .numbers = "fp32",
         .rows = ROWS,
         .features = FEATURES,
         .step = 1,
-        .element = sizeof(float),
+        .group_step = ROWS * sizeof(float),
+        .panel_step = FEATURES * sizeof(float),
         .pack_rows = pack_rows,
         .pack_features = pack_features,
         .run = run,

@@ -42,22 +42,6 @@ static double dot_double(const float *a, const float *b, size_t n)
     return sum_lanes(lane);
 }
 
-static double fourth_double(const float *x, size_t n)
-{
-    double lane[LANES_DOUBLE] = {0};
-    size_t whole = n / LANES_DOUBLE * LANES_DOUBLE;
-    for (size_t i = 0; i < whole; i += LANES_DOUBLE)
-        for (size_t j = 0; j < LANES_DOUBLE; j++) {
-            double square = (double)x[i + j] * (double)x[i + j];
-            lane[j] += square * square;
-        }
-    for (size_t i = whole; i < n; i++) {
-        double square = (double)x[i] * (double)x[i];
-        lane[i - whole] += square * square;
-    }
-    return sum_lanes(lane);
-}
-
 static void add_scaled(float *y, float a, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -80,7 +64,6 @@ void portable_vector(struct kernels *k)
 {
     k->dot = portable_dot;
     k->dot_double = dot_double;
-    k->fourth_double = fourth_double;
     k->add_scaled = add_scaled;
     k->subtract = subtract;
     k->scale = scale;

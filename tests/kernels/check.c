@@ -35,12 +35,23 @@ struct subject {
             sizeof(((struct kernels *)NULL)->row), check_##row                 \
     }
 static const struct subject subjects[] = {
-    SUBJECT(exact),      SUBJECT(coarse),      SUBJECT(above),
-    SUBJECT(dot),        SUBJECT(dot_double),  SUBJECT(fourth_double),
-    SUBJECT(add_scaled), SUBJECT(subtract),    SUBJECT(scale),
-    SUBJECT(add_rows),   SUBJECT(dot_rows),    SUBJECT(dot_heads),
-    SUBJECT(adam),       SUBJECT(f16_to_f32),  SUBJECT(bf16_to_f32),
-    SUBJECT(f32_to_f16), SUBJECT(f32_to_bf16), SUBJECT(first_not_finite),
+    SUBJECT(exact),
+    SUBJECT(coarse),
+    SUBJECT(above),
+    SUBJECT(dot),
+    SUBJECT(dot_double),
+    SUBJECT(add_scaled),
+    SUBJECT(subtract),
+    SUBJECT(scale),
+    SUBJECT(add_rows),
+    SUBJECT(dot_rows),
+    SUBJECT(dot_heads),
+    SUBJECT(adam),
+    SUBJECT(f16_to_f32),
+    SUBJECT(bf16_to_f32),
+    SUBJECT(f32_to_f16),
+    SUBJECT(f32_to_bf16),
+    SUBJECT(first_not_finite),
 };
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };
 

@@ -82,7 +82,6 @@ void check_coarse(struct check *c);
 void check_above(struct check *c);
 void check_dot(struct check *c);
 void check_dot_double(struct check *c);
-void check_fourth_double(struct check *c);
 void check_add_scaled(struct check *c);
 void check_subtract(struct check *c);
 void check_scale(struct check *c);

@@ -121,7 +121,7 @@ static struct job pick_job(struct check *c, const struct product *p,
         j.features = p->features;
     j.d = pick_depth(c, p->step);
     j.depth = product_depth(p, j.d);
-    j.needed = j.depth * p->rows * p->element;
+    j.needed = product_group(p, j.depth);
     j.group_bytes = (j.needed + BUFFER_LINE - 1) / BUFFER_LINE * BUFFER_LINE +
                     rng_below(&c->rng, 3) * BUFFER_LINE;
     pick_operands(c, &j);
@@ -133,7 +133,7 @@ static struct job pick_job(struct check *c, const struct product *p,
 static void pack(struct check *c, struct job *j)
 {
     const struct product *p = j->p;
-    const size_t panel_bytes = j->depth * p->features * p->element;
+    const size_t panel_bytes = product_panel(p, j->depth);
     const struct buffer_shape groups = {j->groups, j->needed, j->group_bytes,
                                         BUFFER_LINE};
     const struct buffer_shape panel = {1, panel_bytes, panel_bytes,
@@ -193,8 +193,8 @@ static void check_by_portable(struct check *c, const struct job *j,
     const size_t m = j->p->features;
     float out[TILE];
     uint32_t index[TILE];
-    char *group = buffers_plain(j->d * p->rows * p->element);
-    char *panel = buffers_plain(j->d * p->features * p->element);
+    char *group = buffers_plain(product_group(p, j->d));
+    char *panel = buffers_plain(product_panel(p, j->d));
     for (size_t i = 0; i < m; i += p->features) {
         size_t some = m - i < p->features ? m - i : p->features;
         for (size_t f = 0; f < some; f++)
@@ -221,9 +221,8 @@ static void run_cut(struct check *c, const struct job *j, float *tiles,
     for (size_t at = 0; at < j->depth; more = true) {
         size_t steps = (j->depth - at) / p->step;
         size_t depth = p->step * (1 + rng_below(&c->rng, steps));
-        p->run(tiles, j->packed + at * p->rows * p->element, j->groups,
-               j->group_bytes, j->panel + at * p->features * p->element, depth,
-               more);
+        p->run(tiles, j->packed + product_group(p, at), j->groups,
+               j->group_bytes, j->panel + product_panel(p, at), depth, more);
         at += depth;
     }
 }
@@ -301,26 +300,27 @@ static void bench_one(const struct product *p, const struct names *names,
                       struct bench *b)
 {
     const size_t groups = BENCH_ROWS_AT_ONCE / p->rows;
+    const size_t needed = product_group(p, WIDTH);
+    const size_t panel_bytes = product_panel(p, WIDTH);
     const size_t group_bytes =
-        (WIDTH * p->rows * p->element + BUFFER_LINE - 1) / BUFFER_LINE *
-        BUFFER_LINE;
+        (needed + BUFFER_LINE - 1) / BUFFER_LINE * BUFFER_LINE;
     const double flop =
         2.0 * STRETCH * (double)(groups * p->rows * p->features);
     float *x = bench_floats(b, WIDTH * p->rows);
     float *w = bench_floats(b, WIDTH * p->features);
     char *packed = bench_memory(b, groups * group_bytes);
-    char *panel = bench_memory(b, WIDTH * p->features * p->element);
+    char *panel = bench_memory(b, panel_bytes);
     float *tiles =
         bench_memory(b, groups * p->rows * p->features * sizeof *tiles);
     uint32_t *index = bench_memory(b, p->features * sizeof *index);
     for (size_t i = 0; i < p->features; i++)
         index[i] = (uint32_t)i;
     for (bench_begin(b, names->pack_features, BENCH_BYTES,
-                     (double)(WIDTH * p->features * (4 + p->element)));
+                     (double)(4 * WIDTH * p->features + panel_bytes));
          bench_again(b);)
         p->pack_features(panel, w, index, p->features, WIDTH);
     for (bench_begin(b, names->pack_rows, BENCH_BYTES,
-                     (double)(WIDTH * p->rows * (4 + p->element)));
+                     (double)(WIDTH * p->rows * 4 + needed));
          bench_again(b);)
         p->pack_rows(packed, x, p->rows, WIDTH);
     for (size_t g = 1; g < groups; g++)

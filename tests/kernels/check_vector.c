@@ -71,37 +71,6 @@ void check_dot_double(struct check *c)
     check_memory(c);
 }
 
-/* x² is exact in double; what the product of two loses is added, too. */
-static struct sum sum_fourth(const float *x, size_t n)
-{
-    struct sum s = {0};
-    for (size_t i = 0; i < n; i++) {
-        double square = (double)x[i] * (double)x[i];
-        double fourth = square * square;
-        sum_add(&s, fourth);
-        if (isfinite(fourth))
-            sum_add(&s, fma(square, square, -fourth));
-    }
-    return s;
-}
-
-void check_fourth_double(struct check *c)
-{
-    const struct operands o = pick_operands(c);
-    const size_t n = o.shape.n;
-    for (size_t row = 0; row < o.shape.rows; row++) {
-        const float *x = o.a + row * o.shape.stride;
-        double got = c->k->fourth_double(x, n);
-        const struct sum want = sum_fourth(x, n);
-        double bound = (double)n * 0x1p-52 * want.magnitude;
-        check_sum(c, "fourth_double", row, got, &want, bound);
-        check_near(c, "fourth_double, by the portable one,", row, got,
-                   c->portable->fourth_double(x, n), 2 * bound);
-        check_digest(c, &got, sizeof got);
-    }
-    check_memory(c);
-}
-
 void check_add_scaled(struct check *c)
 {
     const struct shape s = shape_pick(&c->rng);
@@ -205,9 +174,6 @@ void bench_vector(const struct kernels *k, struct bench *b)
         sink = (double)k->dot(x, y, WIDTH);
     for (bench_begin(b, "dot_double", BENCH_FLOP, 2.0 * WIDTH); bench_again(b);)
         sink = k->dot_double(x, y, WIDTH);
-    for (bench_begin(b, "fourth_double", BENCH_FLOP, 3.0 * WIDTH);
-         bench_again(b);)
-        sink = k->fourth_double(x, WIDTH);
     for (bench_begin(b, "add_scaled", BENCH_BYTES, 3 * bytes); bench_again(b);)
         k->add_scaled(y, 1e-9f, x, WIDTH);
     for (bench_begin(b, "subtract", BENCH_BYTES, 3 * bytes); bench_again(b);)

@@ -10,34 +10,44 @@
 
 #include "kernels/kernels.h"
 
-/* Leaf 1 ecx, leaf 7 ebx and edx, leaf 7.1 eax, XCR0, with the features that
- * these processors are known to have under Linux; other bits are as they may
- * be. */
+/* Leaf 1 ecx, leaf 7 ebx, ecx and edx, leaf 7.1 eax, XCR0, with the features
+ * that these processors are known to have under Linux; other bits are as they
+ * may be. */
 static const struct {
     const char *name;
     struct cpu_leaves leaves;
     enum cpu_tier tier;
 } processors[] = {
-    {"none of it", {0, 0, 0, 0, 0}, CPU_PORTABLE},
-    {"Nehalem", {0x009ce3bd, 0, 0, 0, 0}, CPU_PORTABLE},
+    {"none of it", {0, 0, 0, 0, 0, 0}, CPU_PORTABLE},
+    {"Nehalem", {0x009ce3bd, 0, 0, 0, 0, 0}, CPU_PORTABLE},
     {"Ivy Bridge: AVX, F16C",
-     {0x7fbae3ff, 0x00000281, 0, 0, 0x7},
+     {0x7fbae3ff, 0x00000281, 0, 0, 0, 0x7},
      CPU_PORTABLE},
-    {"Haswell", {0x7ffafbff, 0x000027ab, 0, 0, 0x7}, CPU_AVX2},
-    {"Zen 2", {0x7ed8320b, 0x219c91a9, 0, 0, 0x7}, CPU_AVX2},
-    {"Alder Lake", {0x7ffafbff, 0x239c27eb, 0xfc1cc410, 0x10, 0x207}, CPU_AVX2},
-    {"Knights Landing: AVX-512 F alone",
-     {0x7ff8f3bf, 0x1c0d23ab, 0, 0, 0xe7},
+    {"Haswell", {0x7ffafbff, 0x000027ab, 0, 0, 0, 0x7}, CPU_AVX2},
+    {"Zen 2", {0x7ed8320b, 0x219c91a9, 0x00400004, 0, 0, 0x7}, CPU_AVX2},
+    {"Alder Lake",
+     {0x7ffafbff, 0x239c27eb, 0x98c027ac, 0xfc1cc410, 0x10, 0x207},
      CPU_AVX2},
-    {"Skylake server", {0x7ffefbff, 0xd39ffffb, 0, 0, 0x2ff}, CPU_AVX512},
+    {"Knights Landing: AVX-512 F alone",
+     {0x7ff8f3bf, 0x1c0d23ab, 0, 0, 0, 0xe7},
+     CPU_AVX2},
+    {"Skylake server",
+     {0x7ffefbff, 0xd39ffffb, 0x00000008, 0, 0, 0x2ff},
+     CPU_AVX512},
+    {"Cascade Lake",
+     {0x7ffefbff, 0xd39ffffb, 0x00000808, 0xbc000400, 0, 0x2ff},
+     CPU_AVX512VNNI},
+    {"Ice Lake server",
+     {0x7ffefbff, 0xf3bfb7eb, 0x00417f7e, 0xbc040412, 0, 0x2e7},
+     CPU_AVX512VNNI},
     {"Cooper Lake",
-     {0x7ffefbff, 0xd39ffffb, 0xbc000400, 0x20, 0x2ff},
+     {0x7ffefbff, 0xd39ffffb, 0x00000808, 0xbc000400, 0x20, 0x2ff},
      CPU_AVX512BF16},
     {"Zen 4",
-     {0x7ef8320b, 0xf1bf97a9, 0x10000010, 0x20, 0x2e7},
+     {0x7ef8320b, 0xf1bf97a9, 0x00415fde, 0x10000010, 0x20, 0x2e7},
      CPU_AVX512BF16},
     {"Sapphire Rapids",
-     {0x7ffefbff, 0xf3bfbffb, 0xffdd4432, 0x1c30, 0x602e7},
+     {0x7ffefbff, 0xf3bfbffb, 0xfb417ffe, 0xffdd4432, 0x1c30, 0x602e7},
      CPU_AMX},
 };
 
@@ -73,7 +83,9 @@ static void every_bit_counts(void **state)
         {offsetof(struct cpu_leaves, leaf7_ebx), 17, CPU_AVX2},     /* DQ */
         {offsetof(struct cpu_leaves, leaf7_ebx), 30, CPU_AVX2},     /* BW */
         {offsetof(struct cpu_leaves, leaf7_ebx), 31, CPU_AVX2},     /* VL */
-        {offsetof(struct cpu_leaves, leaf7_1_eax), 5, CPU_AVX512},  /* BF16 */
+        {offsetof(struct cpu_leaves, leaf7_ecx), 11, CPU_AVX512},   /* VNNI */
+        {offsetof(struct cpu_leaves, leaf7_1_eax), 5,
+         CPU_AVX512VNNI}, /* BF16 */
         {offsetof(struct cpu_leaves, leaf7_edx), 22, CPU_AVX512BF16},
         {offsetof(struct cpu_leaves, leaf7_edx), 24, CPU_AVX512BF16},
     };
@@ -158,7 +170,6 @@ static void tables_are_whole(void **state)
         assert_non_null(k.above);
         assert_non_null(k.dot);
         assert_non_null(k.dot_double);
-        assert_non_null(k.fourth_double);
         assert_non_null(k.add_scaled);
         assert_non_null(k.subtract);
         assert_non_null(k.scale);
@@ -171,7 +182,7 @@ static void tables_are_whole(void **state)
         assert_non_null(k.f32_to_f16);
         assert_non_null(k.f32_to_bf16);
         assert_non_null(k.first_not_finite);
-        assert_true(t < CPU_AVX512BF16 || k.coarse.run != NULL);
+        assert_true(t < CPU_AVX512VNNI || k.coarse.run != NULL);
     }
 }
 

@@ -299,7 +299,7 @@ static void test_margin_covers_rounding(void **state)
         assert_int_equal(encoder_init(&enc, d, M, ENCODER_COARSE, &e), 0);
         encoder_set(&enc, w, bias, NULL, M);
         encoder_pack(&enc, &team);
-        assert_true(encoder_rows_reserve(&rows, &enc, N));
+        assert_true(encoder_rows_begin(&rows, &enc, N));
         for (size_t g = 0; g < rows.groups; g++)
             encoder_pack_group(&rows, &enc, x, g);
         double largest = 0;
