@@ -220,7 +220,7 @@ void encoder_scratch_free(struct encoder_scratch *s)
     free(s->bound);
     free(s->best);
     hits_free(&s->found);
-    hits_free(&s->order);
+    ranking_free(&s->ranking);
     for (size_t r = 0; s->kept != NULL && r < s->rows; r++)
         hits_free(&s->kept[r]);
     free(s->kept);
@@ -301,26 +301,22 @@ static bool compare(const struct scan *c, size_t panel, struct hits *out)
 /* ---- the k largest ---- */
 
 /* Keeps, in their order, those of a row's candidates that can be among the k
- * largest, and raises the row's bar to let in only such. With a margin all that
- * come within twice the margin of the k-th stay; without one, later equals rank
- * behind the k-th and only k stay. False without memory. */
+ * largest, all that come within twice the margin of the k-th, and raises the
+ * row's bar to let in only such. Of an exact product later equals rank behind
+ * the k-th. False without memory. */
 static bool cut_back(const struct scan *c, size_t r, size_t k)
 {
-    struct hits *kept = &c->s->kept[r], *order = &c->s->order;
+    struct hits *kept = &c->s->kept[r];
     struct encoder_best *best = &c->s->best[r];
-    order->n = 0;
-    if (!hits_reserve(order, kept->n))
+    float last;
+    if (!hits_kth(&last, kept->item, kept->n, k, &c->s->ranking))
         return false;
-    memcpy(order->item, kept->item, kept->n * sizeof *kept->item);
-    hits_select(order->item, kept->n, k);
-    const struct hit last = order->item[k - 1];
-    float bar = last.value - 2 * c->margin[r];
+    float bar = last - 2 * c->margin[r];
     bar = bar > c->s->floor[r] ? bar : c->s->floor[r];
     size_t n = 0;
     for (size_t i = 0; i < kept->n; i++) {
-        const struct hit *hit = &kept->item[i];
-        if (c->enc->coarse ? hit->value >= bar : !hit_before(&last, hit))
-            kept->item[n++] = *hit;
+        kept->item[n] = kept->item[i];
+        n += kept->item[n].value >= bar;
     }
     kept->n = n;
     best->full = n + k + 64;
@@ -364,9 +360,7 @@ static bool scan_largest(const struct scan *c, size_t from, size_t to,
             return false;
     }
     for (size_t r = 0; r < c->n; r++) {
-        struct hits *kept = &s->kept[r];
-        if (kept->n > k && !cut_back(c, r, k))
-            return false;
+        const struct hits *kept = &s->kept[r];
         start[r] = (uint32_t)out->n;
         if (!hits_reserve(out, kept->n))
             return false;

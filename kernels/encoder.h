@@ -111,15 +111,17 @@ struct encoder_rule {
     const float *floors; /* (n), or NULL: and above its row's own */
     const float *bound;  /* (m), or NULL: and h + below above bound[feature] */
     float below;
-    size_t k; /* if not 0: only the k largest of a row within a piece, with
-                 all that could be among them in a coarse product */
+    size_t k; /* if not 0: of a row within a piece, the k largest, with all
+                 that could be among them in a coarse product, and some more
+                 where letting them go would cost more */
 };
 
 /* Per-thread scratch; zero it to begin. It grows as needed. */
 struct encoder_scratch {
     float *tiles, *floor, *slack, *bound;
     size_t rows, features; /* there is room for */
-    struct hits found, order;
+    struct hits found;
+    struct ranking ranking;
     struct encoder_best *best; /* (rows) */
     struct hits *kept;         /* (rows) for k */
 };

@@ -93,6 +93,64 @@ void hits_select(struct hit *item, size_t n, size_t k)
     }
 }
 
+void ranking_free(struct ranking *r)
+{
+    free(r->value);
+    *r = (struct ranking){0};
+}
+
+static bool ranking_reserve(struct ranking *r, size_t n)
+{
+    if (n <= r->capacity)
+        return true;
+    ranking_free(r);
+    r->value = malloc(2 * 2 * n * sizeof *r->value);
+    if (r->value == NULL)
+        return false;
+    r->capacity = 2 * n;
+    return true;
+}
+
+static float middle(float a, float b, float c)
+{
+    float low = a < b ? a : b, high = a < b ? b : a;
+    return c < low ? low : c > high ? high : c;
+}
+
+bool hits_kth(float *kth, const struct hit *item, size_t n, size_t k,
+              struct ranking *r)
+{
+    if (!ranking_reserve(r, n))
+        return false;
+    float *value = r->value, *spare = r->value + r->capacity;
+    for (size_t i = 0; i < n; i++)
+        value[i] = item[i].value;
+    for (;;) {
+        float pivot = middle(value[0], value[n / 2], value[n - 1]);
+        /* What is above goes to spare, what is below to the front. */
+        size_t above = 0, below = 0;
+        for (size_t i = 0; i < n; i++) {
+            float x = value[i];
+            spare[above] = x;
+            above += x > pivot;
+            value[below] = x;
+            below += x < pivot;
+        }
+        if (k <= above) {
+            float *other = value;
+            value = spare;
+            spare = other;
+            n = above;
+        } else if (k > n - below) {
+            k -= n - below;
+            n = below;
+        } else {
+            *kth = pivot;
+            return true;
+        }
+    }
+}
+
 /* Floats above zero are ordered as their bits: three digits, the highest first,
  * narrow the value down. */
 enum { DIGITS = 3, DIGIT_BITS = 11, BINS = 1 << DIGIT_BITS };

@@ -39,6 +39,19 @@ bool hit_before(const struct hit *a, const struct hit *b);
  * O(n). */
 void hits_select(struct hit *item, size_t n, size_t k);
 
+/* Memory of hits_kth; zero it to begin. */
+struct ranking {
+    float *value; /* [2·capacity] */
+    size_t capacity;
+};
+void ranking_free(struct ranking *r);
+
+/* The k-th largest value of item[0..n), 1 <= k <= n. False without memory.
+ * Expected cost O(n), a fraction of hits_select's: no branch depends on a
+ * value. */
+bool hits_kth(float *kth, const struct hit *item, size_t n, size_t k,
+              struct ranking *r);
+
 /* The want-th largest value of all hits of n_lists lists, 1 <= want <= how
  * many there are; values below zero count as zero. *ties is how many of those
  * equal to it belong to the want largest. Cost: three passes. */

@@ -69,6 +69,7 @@ void forward_free(struct forward *f)
     for (int i = 0; f->merging != NULL && i < f->team->threads; i++) {
         hits_free(&f->merging[i].row);
         hits_free(&f->merging[i].order);
+        ranking_free(&f->merging[i].ranking);
         free(f->merging[i].index);
         free(f->merging[i].value);
     }
@@ -178,16 +179,14 @@ static size_t count_hits(const struct hits *lists, size_t n)
 /* A row's k-th largest within the first slab, or what is certain of it: nothing
  * below is among its k largest. Equals are not let go. */
 static float row_floor(const struct hit *hit, size_t n, size_t k,
-                       struct hits *order)
+                       struct ranking *ranking)
 {
     if (n < k)
         return 0;
-    order->n = 0;
-    if (!hits_reserve(order, n))
+    float last;
+    if (!hits_kth(&last, hit, n, k, ranking))
         return 0; /* it only saves work */
-    memcpy(order->item, hit, n * sizeof *hit);
-    hits_select(order->item, n, k);
-    return nextafterf(order->item[k - 1].value, -INFINITY);
+    return nextafterf(last, -INFINITY);
 }
 
 static void find_floors(void *ctx, size_t block, int thread)
@@ -202,7 +201,7 @@ static void find_floors(void *ctx, size_t block, int thread)
     for (size_t r = 0; r < end - first; r++)
         f->floors[first + r] =
             row_floor(f->pieces[piece].item + start[r], start[r + 1] - start[r],
-                      p->scan.k, &f->merging[thread].order);
+                      p->scan.k, &f->merging[thread].ranking);
 }
 
 /* Topk: what a row's first slab gives is a bar for all others, which then have
@@ -245,12 +244,9 @@ static int scan_all(struct pass *p, size_t *total, struct err *e)
 static bool cut_row(struct hits *row, size_t k, float margin,
                     struct forward_merging *m)
 {
-    m->order.n = 0;
-    if (!hits_reserve(&m->order, row->n))
+    float bar;
+    if (!hits_kth(&bar, row->item, row->n, k, &m->ranking))
         return false;
-    memcpy(m->order.item, row->item, row->n * sizeof *row->item);
-    hits_select(m->order.item, row->n, k);
-    float bar = m->order.item[k - 1].value;
     size_t n = 0;
     for (size_t i = 0; i < row->n; i++)
         if (row->item[i].value + 2 * margin >= bar)

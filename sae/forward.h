@@ -50,6 +50,7 @@ struct selection {
 /* One thread's scratch for merging rows. Nobody's business. */
 struct forward_merging {
     struct hits row, order;
+    struct ranking ranking;
     uint32_t *index;
     float *value;
     size_t capacity;
