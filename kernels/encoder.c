@@ -79,8 +79,7 @@ void encoder_pack_panel(struct encoder *enc, size_t p)
         return;
     double *terms = enc->panel_terms + p * enc->terms;
     memset(terms, 0, enc->terms * sizeof *terms);
-    for (size_t i = 0; i < n; i++)
-        product->rounding.raise(terms, enc->w + index[i] * enc->d, enc->d);
+    product->rounding.raise(terms, enc->packed + p * enc->panel_bytes, enc->d);
 }
 
 static void pack_panel(void *ctx, size_t p, int thread)
@@ -146,13 +145,13 @@ void encoder_pack_group(struct encoder_rows *rows, const struct encoder *enc,
 {
     const struct product *p = &enc->product;
     size_t first = g * p->rows, n = min_size(p->rows, rows->n - first);
-    x += first * enc->d;
-    p->pack_rows(rows->packed + g * rows->group_bytes, x, n, enc->d);
-    for (size_t r = 0; r < n; r++)
-        rows->margin[first + r] =
-            enc->coarse
-                ? (float)p->rounding.margin(x + r * enc->d, enc->d, rows->terms)
-                : 0;
+    char *group = rows->packed + g * rows->group_bytes;
+    float *margin = rows->margin + first;
+    p->pack_rows(group, x + first * enc->d, n, enc->d);
+    if (enc->coarse)
+        p->rounding.margins(margin, group, n, enc->d, rows->terms);
+    else
+        memset(margin, 0, n * sizeof *margin);
 }
 
 /* ---- pieces ---- */

@@ -33,10 +33,11 @@
 struct rounding {
     /* How many terms a feature of length d has. */
     size_t (*terms)(size_t d);
-    /* Raises terms to those of the feature w (d) where these are larger. */
-    void (*raise)(double *terms, const float *w, size_t d);
-    /* Of the row x (d) and features of such terms. */
-    double (*margin)(const float *x, size_t d, const double *terms);
+    /* Raises terms to those of a packed panel where these are larger. */
+    void (*raise)(double *terms, const void *panel, size_t d);
+    /* Of n rows of a packed group with features of such terms. */
+    void (*margins)(float *margin, const void *group, size_t n, size_t d,
+                    const double *terms);
 };
 
 /* A way to multiply rows by features, in tiles of rows × features numbers.

@@ -16,13 +16,14 @@
  * returning.
  */
 #include <immintrin.h>
+#include <math.h>
 
 #include "kernels/amx/amx.h"
-#include "kernels/avx512bf16/pairs.h"
+#include "kernels/amx/pairs.h"
 
 enum {
     ROWS = 32,
-    STEP = 32,
+    STEP = PAIRS_DEPTHS,
     TILE = 16,             /* rows of a tile, and its columns */
     STRETCH = ROWS * STEP, /* numbers of a group in one step */
     ROW_BYTES = STEP * 2,  /* of a tile of rows */
@@ -58,12 +59,6 @@ static void pack_rows(void *group, const float *x, size_t n, size_t d)
         for (size_t r = 0; r < ROWS; r++, out += ROW_BYTES)
             lanes_store((void *)out,
                         r < n ? pairs_load(x + r * d, j, d) : lanes_zero());
-}
-
-static void pack_features(void *panel, const float *w, const uint32_t *index,
-                          size_t n, size_t d)
-{
-    pairs_pack_features(panel, w, index, n, d, STEP);
 }
 
 /* Tiles 0 to 3 are sums (rows, then features), 4 and 5 rows, 6 and 7 features.
@@ -149,6 +144,44 @@ static double peak(double flop)
     return done;
 }
 
+/* ---- rounding ---- */
+
+/* One: a feature's Σw⁴. */
+static size_t terms(size_t d)
+{
+    (void)d;
+    return 1;
+}
+
+static void raise_terms(double *terms, const void *panel, size_t d)
+{
+    const float *w = panel; /* a pair in each */
+    for (size_t first = 0; first < PAIRS_FEATURES; first += LANES) {
+        struct fourths sum = {doubles_zero(), doubles_zero()};
+        for (size_t j = 0; j < (d + 1) / 2; j++)
+            sum = pairs_fourths(
+                sum, _mm512_loadu_si512(w + first + j * PAIRS_FEATURES));
+        /* Of a NaN and another the other is taken. */
+        doubles most = _mm512_max_pd(sum.low, _mm512_set1_pd(*terms));
+        most = _mm512_max_pd(sum.high, most);
+        *terms = _mm512_reduce_max_pd(most);
+    }
+}
+
+static void margins(float *margin, const void *group, size_t n, size_t d,
+                    const double *terms)
+{
+    const char *x = group;
+    for (size_t r = 0; r < n; r++) {
+        struct fourths sum = {doubles_zero(), doubles_zero()};
+        for (size_t j = 0; j < d; j += STEP)
+            sum = pairs_fourths(
+                sum, _mm512_loadu_si512(x + r * ROW_BYTES + j * ROWS * 2));
+        double fourth = doubles_sum(doubles_add(sum.low, sum.high));
+        margin[r] = (float)(6 * 0x1p-9 * sqrt(sqrt(fourth) * sqrt(*terms)));
+    }
+}
+
 void amx_product(struct kernels *k)
 {
     k->coarse = (struct product){
@@ -159,9 +192,9 @@ void amx_product(struct kernels *k)
         .group_step = ROWS * STEP * 2,
         .panel_step = PAIRS_FEATURES * STEP * 2,
         .pack_rows = pack_rows,
-        .pack_features = pack_features,
+        .pack_features = pairs_pack_features,
         .run = run,
         .peak = peak,
-        .rounding = {pairs_terms, pairs_raise, pairs_margin},
+        .rounding = {terms, raise_terms, margins},
     };
 }

@@ -7,7 +7,6 @@
 
 #include "kernels/kernels.h"
 
-void avx512bf16_product(struct kernels *k);
 void avx512bf16_convert(struct kernels *k);
 
 #endif

@@ -3,6 +3,5 @@
 
 void kernels_avx512bf16(struct kernels *k)
 {
-    avx512bf16_product(k);
     avx512bf16_convert(k);
 }

@@ -57,26 +57,41 @@ static void pack_rows(void *group, const float *x, size_t n, size_t d)
                 pack_row(step, r, NULL, 0, 0);
 }
 
-/* LANES features, or as many as there are, of a step of a panel. */
+/* Scales of n features in a step that begins at depth j: into the panel, and
+ * their inverses. */
+static void scale_lanes(float *size, float inverse[LANES], const float *w,
+                        const uint32_t *index, size_t n, size_t j, size_t d)
+{
+    __m512 largest[LANES];
+    for (size_t i = 0; i < LANES; i++)
+        largest[i] =
+            i < n ? _mm512_castsi512_ps(segment_largest(w + index[i] * d, j, d))
+                  : lanes_zero();
+    transpose(largest);
+    __m512i most = _mm512_castps_si512(largest[0]);
+    for (size_t i = 1; i < LANES; i++)
+        most = _mm512_max_epu32(most, _mm512_castps_si512(largest[i]));
+    const struct scales s = segment_scales(most);
+    lanes_store(size, s.size);
+    lanes_store(inverse, s.inverse);
+}
+
+/* LANES features, or the n <= LANES that there are, of a step of a panel. Bits
+ * are flipped for q + 128. */
 static void pack_lanes(float *step, const float *w, const uint32_t *index,
                        size_t n, size_t j, size_t d)
 {
-    struct scale scale[LANES] = {{0}};
-    for (size_t i = 0; i < n; i++) {
-        scale[i] = segment_scale(w + index[i] * d, j, d);
-        step[SEGMENT / 4 * FEATURES + i] = scale[i].size;
-    }
-    for (size_t i = n; i < LANES; i++)
-        step[SEGMENT / 4 * FEATURES + i] = 0;
+    const __m512i offset = _mm512_set1_epi8(-128);
+    float inverse[LANES];
+    scale_lanes(step + SEGMENT / 4 * FEATURES, inverse, w, index, n, j, d);
     for (size_t at = 0; at < SEGMENT; at += QUAD_DEPTHS) {
         __m512 v[LANES];
         for (size_t i = 0; i < LANES; i++) {
-            __m512i bytes = _mm512_setzero_si512();
+            __m512i bytes = offset;
             if (i < n)
-                bytes = segment_bytes(w + index[i] * d, j + at, d,
-                                      scale[i].inverse);
-            /* Adds 128. */
-            bytes = _mm512_xor_si512(bytes, _mm512_set1_epi8(-128));
+                bytes = _mm512_xor_si512(
+                    bytes,
+                    segment_bytes(w + index[i] * d, j + at, d, inverse[i]));
             v[i] = _mm512_castsi512_ps(bytes);
         }
         transpose(v);
@@ -184,22 +199,18 @@ static double peak(double flop)
 
 /* ---- rounding ---- */
 
-/* A segment's scale squared over 12, the variance of rounding to it, and the
- * sum of its squares. */
-struct spread {
-    double variance, squares;
-};
-
-static struct spread spread_of(const float *row, size_t j, size_t d)
+/* Σq² over a segment of LANES rows or features, of which `which` are there.
+ * Their quads lie `stride` numbers apart; flip makes their bytes signed. */
+static inline lanes sum_squares(const int32_t *quads, size_t stride,
+                                __mmask16 which, __m512i flip)
 {
-    const struct scale scale = segment_scale(row, j, d);
-    lanes sum = lanes_zero(); /* of squares over the scale's: no overflow */
-    for (size_t i = j; i < j + SEGMENT && i < d; i += LANES) {
-        lanes x = lanes_mul(segment_load(row, i, d), lanes_set(scale.inverse));
-        sum = lanes_fma(x, x, sum);
+    ints sum = ints_set(0);
+    for (size_t i = 0; i < SEGMENT / 4; i++) {
+        __m512i q = _mm512_maskz_loadu_epi32(which, quads + i * stride);
+        q = _mm512_abs_epi8(_mm512_xor_si512(q, flip));
+        sum = multiply_add(sum, (ints)q, (ints)q);
     }
-    double square = (double)scale.size * (double)scale.size;
-    return (struct spread){square / 12, square * (double)lanes_sum(sum)};
+    return _mm512_cvtepi32_ps((__m512i)sum);
 }
 
 static size_t terms(size_t d)
@@ -207,23 +218,59 @@ static size_t terms(size_t d)
     return 2 * ((d + SEGMENT - 1) / SEGMENT);
 }
 
-static void raise_terms(double *terms, const float *w, size_t d)
+/* Largest of most and each of v, of which NaNs are not. */
+static inline double largest(double most, doubles v)
 {
-    for (size_t j = 0; j < d; j += SEGMENT, terms += 2) {
-        const struct spread s = spread_of(w, j, d);
-        terms[0] = s.squares > terms[0] ? s.squares : terms[0];
-        terms[1] = s.variance > terms[1] ? s.variance : terms[1];
-    }
+    return _mm512_reduce_max_pd(_mm512_max_pd(v, _mm512_set1_pd(most)));
 }
 
-static double margin(const float *x, size_t d, const double *terms)
+/* Terms of a segment: s²·Σq² and s². */
+static void raise_terms(double *terms, const void *panel, size_t d)
 {
-    double sum = 0;
-    for (size_t j = 0; j < d; j += SEGMENT, terms += 2) {
-        const struct spread s = spread_of(x, j, d);
-        sum += s.variance * terms[0] + s.squares * terms[1];
+    const int32_t *w = panel;
+    const __m512i flip = _mm512_set1_epi8(-128);
+    for (size_t j = 0; j < d; j += SEGMENT, terms += 2, w += PANEL_STEP)
+        for (size_t first = 0; first < FEATURES; first += LANES) {
+            const int32_t *scale = w + SEGMENT / 4 * FEATURES + first;
+            lanes size = lanes_load((const void *)scale);
+            lanes sum = sum_squares(w + first, FEATURES, 0xffff, flip);
+            doubles low = doubles_low(size), high = doubles_high(size);
+            low = doubles_mul(low, low);
+            high = doubles_mul(high, high);
+            terms[1] = largest(largest(terms[1], low), high);
+            low = doubles_mul(low, doubles_low(sum));
+            high = doubles_mul(high, doubles_high(sum));
+            terms[0] = largest(largest(terms[0], low), high);
+        }
+}
+
+/* Adds s²·(terms[0] + Σq²·terms[1]). */
+static inline doubles add_variance(doubles sum, doubles size, doubles q,
+                                   const double *terms)
+{
+    doubles squares = _mm512_set1_pd(terms[0]);
+    doubles both = doubles_fma(q, _mm512_set1_pd(terms[1]), squares);
+    return doubles_fma(doubles_mul(size, size), both, sum);
+}
+
+static void margins(float *margin, const void *group, size_t n, size_t d,
+                    const double *terms)
+{
+    const int32_t *x = group;
+    const __mmask16 rows = lanes_mask(ROWS);
+    doubles low = doubles_zero(), high = low;
+    double sum[LANES];
+    for (size_t j = 0; j < d; j += SEGMENT, terms += 2, x += GROUP_STEP) {
+        const int32_t *scale = x + (1 + SEGMENT / 4) * ROWS;
+        lanes size = lanes_load_first((const void *)scale, ROWS);
+        lanes q = sum_squares(x + ROWS, ROWS, rows, _mm512_setzero_si512());
+        low = add_variance(low, doubles_low(size), doubles_low(q), terms);
+        high = add_variance(high, doubles_high(size), doubles_high(q), terms);
     }
-    return 6 * sqrt(sum);
+    _mm512_storeu_pd(sum, low);
+    _mm512_storeu_pd(sum + LANES / 2, high);
+    for (size_t r = 0; r < n; r++)
+        margin[r] = (float)sqrt(36.0 / 12 * sum[r]);
 }
 
 void avx512vnni_product(struct kernels *k)
@@ -239,6 +286,6 @@ void avx512vnni_product(struct kernels *k)
         .pack_features = pack_features,
         .run = run,
         .peak = peak,
-        .rounding = {terms, raise_terms, margin},
+        .rounding = {terms, raise_terms, margins},
     };
 }

@@ -4,6 +4,7 @@
  * calls them. What lies behind and between packed groups is not a number.
  */
 #include "tests/kernels/check.h"
+#include "tests/kernels/quantised.h"
 
 #include <math.h>
 #include <string.h>
@@ -14,21 +15,26 @@ enum {
     MOST_ROWS_OF_W = 48,
     PEAK_FLOP = 100000,
     DEPTH_OF_LINE = 16, /* groups of such depths are whole cache lines */
+    LONGEST = QUANTISED_SEGMENTS * QUANTISED_DEPTHS, /* row of any product */
 };
+
+enum numbers { FP32, BF16, INT8 };
 
 /* One product: x (n, d) with features rows of w. */
 struct job {
     const struct product *p;
-    bool coarse;
+    enum numbers numbers;
+    bool summable; /* operands whose products and sums do not overflow */
     size_t groups, n, features, d, depth;
     size_t needed, group_bytes; /* of a packed group: bytes, distance */
     const float *x, *w;
     const uint32_t *index;
     char *packed, *panel; /* groups; features */
     float *tiles;
-    /* As the product takes them: rounded to bf16 if it is coarse, and with
-     * zeros for missing rows, features and depths. */
-    float *xs, *ws; /* (groups·rows, d), (p->features, d) */
+    /* As the product takes them, rounded, with zeros for missing rows, features
+     * and depths. */
+    float *xs, *ws;            /* (groups·rows, d), (p->features, d) */
+    struct quantised *xq, *wq; /* the same of int8 */
 };
 
 static size_t all_rows(const struct job *j)
@@ -44,7 +50,7 @@ static size_t tile_numbers(const struct job *j)
 static size_t pick_depth(struct check *c, size_t step)
 {
     size_t tile = step > 2 ? step : DEPTH_OF_LINE;
-    size_t d = fill_size(&c->rng, tile, MOST_DEPTH);
+    size_t d = fill_size(&c->rng, tile, MOST_DEPTH + 2 * step);
     /* So that often the end of packed memory, which is aligned, is a guard. */
     if (rng_below(&c->rng, 2) == 0)
         d = (d + DEPTH_OF_LINE - 1) / DEPTH_OF_LINE * DEPTH_OF_LINE;
@@ -60,8 +66,9 @@ static float *filled(struct check *c, const char *name, size_t n, enum fill f)
 
 static void pick_operands(struct check *c, struct job *j)
 {
-    enum fill f = fill_pick(&c->rng, FILL_SUMMABLE);
-    enum fill g = rng_below(&c->rng, 2) ? f : fill_pick(&c->rng, FILL_SUMMABLE);
+    const enum fill end = j->summable ? FILL_SUMMABLE : FILLS;
+    enum fill f = fill_pick(&c->rng, end);
+    enum fill g = rng_below(&c->rng, 2) ? f : fill_pick(&c->rng, end);
     uint32_t first;
     size_t rows_of_w = 1 + rng_below(&c->rng, MOST_ROWS_OF_W);
     j->x = filled(c, "x", j->n * j->d, f);
@@ -83,14 +90,22 @@ static void pick_operands(struct check *c, struct job *j)
 
 /* A row as the product takes it. */
 static void round_row(const struct check *c, const struct job *j, float *out,
-                      const float *in)
+                      struct quantised *q, const float *in)
 {
-    uint16_t half[MOST_DEPTH + DEPTH_OF_LINE];
-    memcpy(out, in, j->d * sizeof *out);
-    if (!j->coarse)
-        return;
-    c->portable->f32_to_bf16(half, in, j->d);
-    c->portable->bf16_to_f32(out, half, j->d);
+    uint16_t half[LONGEST];
+    switch (j->numbers) {
+    case FP32:
+        memcpy(out, in, j->d * sizeof *out);
+        break;
+    case BF16:
+        c->portable->f32_to_bf16(half, in, j->d);
+        c->portable->bf16_to_f32(out, half, j->d);
+        break;
+    case INT8:
+        quantise(q, in, j->d);
+        quantised_floats(out, q, j->d);
+        break;
+    }
 }
 
 static void round_operands(const struct check *c, struct job *j)
@@ -101,16 +116,22 @@ static void round_operands(const struct check *c, struct job *j)
     j->ws = buffers_plain(w_bytes);
     memset(j->xs, 0, x_bytes);
     memset(j->ws, 0, w_bytes);
+    j->xq = buffers_plain(all_rows(j) * sizeof *j->xq);
+    j->wq = buffers_plain(j->p->features * sizeof *j->wq);
+    memset(j->xq, 0, all_rows(j) * sizeof *j->xq);
+    memset(j->wq, 0, j->p->features * sizeof *j->wq);
     for (size_t r = 0; r < j->n; r++)
-        round_row(c, j, j->xs + r * j->d, j->x + r * j->d);
+        round_row(c, j, j->xs + r * j->d, &j->xq[r], j->x + r * j->d);
     for (size_t i = 0; i < j->features; i++)
-        round_row(c, j, j->ws + i * j->d, j->w + j->index[i] * j->d);
+        round_row(c, j, j->ws + i * j->d, &j->wq[i], j->w + j->index[i] * j->d);
 }
 
 static struct job pick_job(struct check *c, const struct product *p,
-                           bool coarse)
+                           enum numbers numbers)
 {
-    struct job j = {.p = p, .coarse = coarse};
+    struct job j = {.p = p, .numbers = numbers};
+    /* Of int8 every bit is known, whatever the operands. */
+    j.summable = numbers != INT8 || rng_below(&c->rng, 4) > 0;
     j.groups = rng_below(&c->rng, MOST_GROUPS + 1);
     if (j.groups > 0) /* the last may lack rows */
         j.n = (j.groups - 1) * p->rows + 1 + rng_below(&c->rng, p->rows);
@@ -167,8 +188,8 @@ static void check_number(struct check *c, const struct job *j, size_t r,
     }
     /* bf16: any sum, too, may be taken for zero where it is subnormal. */
     double bound = (double)(j->depth + 2) *
-                   (j->coarse ? 2 * (EPSILON * magnitude + 0x1p-126)
-                              : EPSILON * magnitude + TINY);
+                   (j->numbers == BF16 ? 2 * (EPSILON * magnitude + 0x1p-126)
+                                       : EPSILON * magnitude + TINY);
     check_near(c, "tiles", r * j->p->features + i, (double)got, sum, bound);
 }
 
@@ -234,6 +255,76 @@ static void same_tiles(struct check *c, const struct job *j, const char *what,
         check_same(c, what, i, j->tiles[i], tiles[i]);
 }
 
+/* int8: integers are summed exactly, and each segment rounds as stated. */
+static void check_bits(struct check *c, const struct job *j, const float *begin,
+                       const float *tiles)
+{
+    const size_t features = j->p->features;
+    for (size_t r = 0; r < j->n; r++)
+        for (size_t i = 0; i < j->features; i++) {
+            size_t at = r * features + i;
+            float want = quantised_product(begin == NULL ? 0 : begin[at],
+                                           &j->xq[r], &j->wq[i]);
+            check_same(c, "bits of tiles", at, tiles[at], want);
+        }
+}
+
+static double sum_fourth(const float *x, size_t d)
+{
+    double sum = 0;
+    for (size_t i = 0; i < d; i++)
+        sum += (double)x[i] * (double)x[i] * (double)x[i] * (double)x[i];
+    return sum;
+}
+
+static double bf16_margin(const struct job *j, size_t row)
+{
+    double most = 0;
+    for (size_t i = 0; i < j->features; i++)
+        most = fmax(most, sum_fourth(j->ws + i * j->d, j->d));
+    return 6 * 0x1p-9 * pow(sum_fourth(j->xs + row * j->d, j->d), 0.25) *
+           pow(most, 0.25);
+}
+
+/* The formulas of kernels/encoder.h; features that are not finite do not
+ * count. */
+static void check_margins(struct check *c, const struct job *j)
+{
+    const struct rounding *r = &j->p->rounding;
+    const size_t n_terms = r->terms(j->d);
+    double *terms =
+        array_buffer("terms", BUFFER_OUTPUT, n_terms, sizeof *terms);
+    float *margin = array_buffer("margin", BUFFER_OUTPUT, j->n, sizeof *margin);
+    for (size_t i = 0; i < n_terms; i++)
+        terms[i] = 0;
+    buffers_seal();
+    r->raise(terms, j->panel, j->d);
+    for (size_t at = 0; at < j->n; at += j->p->rows) {
+        size_t left = j->n - at;
+        r->margins(margin + at, j->packed + at / j->p->rows * j->group_bytes,
+                   left < j->p->rows ? left : j->p->rows, j->d, terms);
+    }
+    for (size_t at = 0; at < j->n; at++) {
+        double want = j->numbers == INT8
+                          ? quantised_margin(&j->xq[at], j->wq, j->features)
+                          : bf16_margin(j, at);
+        check_near(c, "margin", at, (double)margin[at], want,
+                   0x1p-20 * fabs(want) + 0x1p-149);
+    }
+    check_digest(c, margin, j->n * sizeof *margin);
+    check_memory(c);
+}
+
+/* The tiles, on top of `begin`. */
+static void check_tiles(struct check *c, const struct job *j,
+                        const float *begin)
+{
+    if (j->summable)
+        check_numbers(c, j, begin, j->tiles);
+    if (j->numbers == INT8)
+        check_bits(c, j, begin, j->tiles);
+}
+
 static void check_runs(struct check *c, struct job *j)
 {
     const struct product *p = j->p;
@@ -246,8 +337,9 @@ static void check_runs(struct check *c, struct job *j)
            false);
     check_memory(c);
     check_digest(c, j->tiles, bytes);
-    check_numbers(c, j, NULL, j->tiles);
-    check_by_portable(c, j, j->tiles);
+    check_tiles(c, j, NULL);
+    if (j->summable)
+        check_by_portable(c, j, j->tiles);
     memcpy(whole, j->tiles, bytes);
 
     run_cut(c, j, j->tiles, false);
@@ -258,7 +350,7 @@ static void check_runs(struct check *c, struct job *j)
     memcpy(j->tiles, begin, bytes);
     p->run(j->tiles, j->packed, j->groups, j->group_bytes, j->panel, j->depth,
            true);
-    check_numbers(c, j, begin, j->tiles);
+    check_tiles(c, j, begin);
     memcpy(whole, j->tiles, bytes);
     memcpy(j->tiles, begin, bytes);
     run_cut(c, j, j->tiles, true);
@@ -266,10 +358,13 @@ static void check_runs(struct check *c, struct job *j)
     check_memory(c);
 }
 
-static void check_product(struct check *c, const struct product *p, bool coarse)
+static void check_product(struct check *c, const struct product *p,
+                          enum numbers numbers)
 {
-    struct job j = pick_job(c, p, coarse);
+    struct job j = pick_job(c, p, numbers);
     pack(c, &j);
+    if (numbers != FP32 && !check_failed(c))
+        check_margins(c, &j);
     if (j.depth > 0 && !check_failed(c))
         check_runs(c, &j);
     if (c->number == 0 && !(p->peak(PEAK_FLOP) >= PEAK_FLOP))
@@ -278,67 +373,11 @@ static void check_product(struct check *c, const struct product *p, bool coarse)
 
 void check_exact(struct check *c)
 {
-    check_product(c, &c->k->exact, false);
+    check_product(c, &c->k->exact, FP32);
 }
 
 void check_coarse(struct check *c)
 {
-    check_product(c, &c->k->coarse, true);
-}
-
-/* ---- speed ---- */
-
-/* About 200 rows by one panel over a stretch of the width of GPT-2 small, which
- * a panel shares with L1. */
-enum { WIDTH = 768, STRETCH = 256, BENCH_ROWS_AT_ONCE = 200 };
-
-struct names {
-    const char *run, *pack_rows, *pack_features, *peak;
-};
-
-static void bench_one(const struct product *p, const struct names *names,
-                      struct bench *b)
-{
-    const size_t groups = BENCH_ROWS_AT_ONCE / p->rows;
-    const size_t needed = product_group(p, WIDTH);
-    const size_t panel_bytes = product_panel(p, WIDTH);
-    const size_t group_bytes =
-        (needed + BUFFER_LINE - 1) / BUFFER_LINE * BUFFER_LINE;
-    const double flop =
-        2.0 * STRETCH * (double)(groups * p->rows * p->features);
-    float *x = bench_floats(b, WIDTH * p->rows);
-    float *w = bench_floats(b, WIDTH * p->features);
-    char *packed = bench_memory(b, groups * group_bytes);
-    char *panel = bench_memory(b, panel_bytes);
-    float *tiles =
-        bench_memory(b, groups * p->rows * p->features * sizeof *tiles);
-    uint32_t *index = bench_memory(b, p->features * sizeof *index);
-    for (size_t i = 0; i < p->features; i++)
-        index[i] = (uint32_t)i;
-    for (bench_begin(b, names->pack_features, BENCH_BYTES,
-                     (double)(4 * WIDTH * p->features + panel_bytes));
-         bench_again(b);)
-        p->pack_features(panel, w, index, p->features, WIDTH);
-    for (bench_begin(b, names->pack_rows, BENCH_BYTES,
-                     (double)(WIDTH * p->rows * 4 + needed));
-         bench_again(b);)
-        p->pack_rows(packed, x, p->rows, WIDTH);
-    for (size_t g = 1; g < groups; g++)
-        memcpy(packed + g * group_bytes, packed, group_bytes);
-    for (bench_begin(b, names->run, BENCH_FLOP, flop); bench_again(b);)
-        p->run(tiles, packed, groups, group_bytes, panel, STRETCH, false);
-    double done = p->peak(1);
-    for (bench_begin(b, names->peak, BENCH_FLOP, done); bench_again(b);)
-        p->peak(1);
-}
-
-void bench_product(const struct kernels *k, struct bench *b)
-{
-    static const struct names exact = {"exact.run", "exact.pack_rows",
-                                       "exact.pack_features", "exact.peak"};
-    static const struct names coarse = {"coarse.run", "coarse.pack_rows",
-                                        "coarse.pack_features", "coarse.peak"};
-    bench_one(&k->exact, &exact, b);
-    if (k->coarse.run != NULL)
-        bench_one(&k->coarse, &coarse, b);
+    const struct product *p = &c->k->coarse;
+    check_product(c, p, strcmp(p->numbers, "int8") == 0 ? INT8 : BF16);
 }

@@ -9,7 +9,7 @@ tier_flags() {
     kernels/avx2/*) echo -mavx2 -mfma -mf16c ;;
     kernels/avx512* | kernels/amx/*)
       echo -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl \
-        -mavx512bf16 -mamx-tile -mamx-bf16
+        -mavx512vnni -mavx512bf16 -mamx-tile -mamx-bf16
       ;;
   esac
 }

@@ -27,7 +27,8 @@ mapfile -t others < <(find "$BUILD" -name '*.o' -path '*hs_*' \
 [ "${#others[@]}" -gt 50 ] || fail "found only ${#others[@]} objects"
 refuse '%[yz]mm|%tmm' "${others[@]}"
 refuse '%zmm|%tmm|%k[1-7]' "$objects"/avx2/*.o
-refuse 'dpbf16ps|cvtneps|%tmm' "$objects"/avx512/*.o
+refuse 'vpdpbusd|dpbf16ps|cvtneps|%tmm' "$objects"/avx512/*.o
+refuse 'dpbf16ps|cvtneps|%tmm' "$objects"/avx512vnni/*.o
 refuse '%tmm' "$objects"/avx512bf16/*.o
 # What must be there, or the patterns above see nothing.
 [ -n "$(matches '%ymm' "$objects/avx2/product.c.o")" ] || fail "no ymm in avx2"
