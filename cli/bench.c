@@ -65,8 +65,11 @@ static struct figures figures_of(const struct problem_shape *s,
                                  const struct bench_result *r)
 {
     double n = (double)s->n, weights = 2.0 * (double)s->d * (double)s->m;
-    double peak = r->peak.coarse > 0 ? r->peak.coarse : r->peak.exact;
-    double packed = weights / 2 * (r->peak.coarse > 0 ? 2 : 4);
+    bool coarse = r->peak.coarse > 0;
+    double peak = coarse ? r->peak.coarse : r->peak.exact;
+    const struct product *p = coarse ? &kernels.coarse : &kernels.exact;
+    double packed = weights / 2 * (double)p->panel_step /
+                    (double)(p->features * p->step);
     double flop = 2 * n * (double)s->d * (double)s->m * r->passes;
     double product = flop / r->phase[PHASE_PRODUCT];
     return (struct figures){
@@ -128,7 +131,8 @@ static void print_result(const struct problem_shape *s, const struct team *team,
         team->threads, s->d, s->m, s->k, s->n, 100 * s->dead);
     (void)printf("peak: fp32 %.0f Gflop/s, ", r->peak.exact / 1e9);
     if (r->peak.coarse > 0)
-        (void)printf("bf16 %.0f Gflop/s, ", r->peak.coarse / 1e9);
+        (void)printf("%s %.0f Gflop/s, ", kernels.coarse.numbers,
+                     r->peak.coarse / 1e9);
     (void)printf("memory %.1f GB/s\n\nphase        ms  share\n",
                  r->peak.memory / 1e9);
     for (size_t i = 0; i < STEP_PHASES; i++) {

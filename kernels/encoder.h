@@ -5,19 +5,45 @@
  * matrix is never written. x comes centred (b_dec subtracted) if the SAE wants
  * it so.
  *
- * Either the product is exact, in fp32. Or it is coarse, in bf16, where the
- * tier has that: then it only finds candidates, all that could be hits within
- * a margin, and the caller rescores them in fp32 (kernels.dot_rows). Rounding
- * to bf16, which has 8 significant bits, moves each operand by at most 2^-8 of
- * itself; where mantissas are spread evenly the error of a sum has a standard
- * deviation of about 1.2 · 2^-9 · √Σ(x·w)², and Σ(x·w)² ≤ ‖x‖₄²·‖w‖₄². The
- * margin of a row is
+ * Either the product is exact, in fp32. Or it is coarse, in int8 or bf16, where
+ * the tier has that: then it only finds candidates, all that could be hits
+ * within a margin, and the caller rescores them in fp32 (kernels.dot_rows).
+ * Values are those of fp32 in any case. The margin of a row is six standard
+ * deviations of the worst feature's error, rounding errors taken as independent
+ * of each other and of the operands:
  *
- *     6 · 2^-9 · ‖x‖₄ · max over features of ‖w‖₄,
+ * int8 (avx512vnni/segment.h). In a segment of 128 depths x = s_x·q_x + e_x
+ * with e_x uniform in ±s_x/2, hence of variance s_x²/12, and w likewise; so
+ * that
+ *
+ *     x·w − s_x·s_w·Σq_x·q_w = Σ(e_x·ŵ + x̂·e_w + e_x·e_w),  ŵ = s_w·q_w
+ *
+ * has variance s_x²/12·‖ŵ‖² + s_w²/12·‖x̂‖²; the last term's, at most
+ * 128·s_x²·s_w²/144, is below 0.1 % of it, as ‖ŵ‖ is at least 127·s_w. Where
+ * one number of x is hundreds of times the others these become zero, and their
+ * error is no longer independent of x, nor of a feature in its direction; it is
+ * then taken at its most, ‖x_lost‖·‖ŵ‖ with x_lost the numbers that became
+ * zero. With the largest over features, segment by segment, the margin is
+ *
+ *     √Σ_segments (max(6²·s_x²/12, ‖x_lost‖²)·max‖ŵ‖² + 6²·max s_w²/12·‖x̂‖²).
+ *
+ * bf16 (AMX). 8 significant bits move each operand by at most 2^-8 of itself;
+ * where mantissas are spread evenly the error of a sum has a standard deviation
+ * of about 1.2 · 2^-9 · √Σ(x·w)², and Σ(x·w)² ≤ ‖x‖₄²·‖w‖₄². The margin is
+ *
+ *     6 · 2^-9 · ‖x‖₄ · max‖w‖₄,
  *
  * five standard deviations where the bound is tight, eight for normal numbers.
- * Operands that all round the same way, as constants do, can go beyond it: then
- * a feature near the cut may be missed. Values are those of fp32 in any case.
+ *
+ * Operands that all round the same way can go beyond it: constants in bf16, in
+ * int8 constants beside an outlier in their segment, and features that are one
+ * number hundreds of times the others. Then a feature near the cut may be
+ * missed. So may features whose product with a row comes of numbers below
+ * 2^-119, which count as zero, or is not finite.
+ *
+ * A margin grows with a row's outliers, whether features listen to them or not.
+ * Where it comes near the spread of the pre-activations themselves most pairs
+ * are candidates, and an exact product is faster (docs/performance.md).
  *
  * Call order: encoder_init; encoder_set whenever w, b or m change place or
  * size; encoder_pack_panel for every panel whose features changed;

@@ -7,8 +7,8 @@
  * them exactly, times both scales.
  *
  * A step is a segment. Packed, it is: of a group, the rows' beginnings, bytes
- * (32 quads of depths, rows, 4) and scales; of a panel, bytes (32 quads,
- * features, 4) and scales.
+ * (32 quads of depths, rows, 4), scales and what was lost, for margins; of a
+ * panel, bytes (32 quads, features, 4) and scales.
  */
 #include "kernels/avx512/transpose.h"
 #include "kernels/avx512vnni/avx512vnni.h"
@@ -19,7 +19,7 @@
 enum {
     ROWS = 14, /* tiles as in avx512/product.c */
     FEATURES = 2 * LANES,
-    GROUP_STEP = (SEGMENT / 4 + 2) * ROWS,     /* numbers of 4 bytes */
+    GROUP_STEP = (SEGMENT / 4 + 3) * ROWS,     /* numbers of 4 bytes */
     PANEL_STEP = (SEGMENT / 4 + 1) * FEATURES, /* likewise */
 };
 
@@ -31,6 +31,7 @@ static void pack_row(int32_t *step, size_t r, const float *row, size_t j,
 {
     const __m512i ones = _mm512_set1_epi8(1);
     const struct scale scale = segment_scale(row, j, d);
+    const float lost = segment_lost(row, j, d, scale.inverse);
     __m512i sum = _mm512_setzero_si512();
     int32_t *quads = step + ROWS;
     for (size_t at = 0; at < SEGMENT;
@@ -44,6 +45,7 @@ static void pack_row(int32_t *step, size_t r, const float *row, size_t j,
     }
     step[r] = -128 * _mm512_reduce_add_epi32(sum);
     memcpy(quads + r, &scale.size, sizeof scale.size);
+    memcpy(quads + ROWS + r, &lost, sizeof lost);
 }
 
 static void pack_rows(void *group, const float *x, size_t n, size_t d)
@@ -244,12 +246,14 @@ static void raise_terms(double *terms, const void *panel, size_t d)
         }
 }
 
-/* Adds s²·(terms[0] + Σq²·terms[1]). */
+/* Adds a segment's part of the margins squared: s²·(max(3, lost)·terms[0] +
+ * 3·Σq²·terms[1]), 3 being 6² over 12. */
 static inline doubles add_variance(doubles sum, doubles size, doubles q,
-                                   const double *terms)
+                                   doubles lost, const double *terms)
 {
-    doubles squares = _mm512_set1_pd(terms[0]);
-    doubles both = doubles_fma(q, _mm512_set1_pd(terms[1]), squares);
+    doubles row = _mm512_max_pd(lost, _mm512_set1_pd(3));
+    row = doubles_mul(row, _mm512_set1_pd(terms[0]));
+    doubles both = doubles_fma(q, _mm512_set1_pd(3 * terms[1]), row);
     return doubles_fma(doubles_mul(size, size), both, sum);
 }
 
@@ -264,13 +268,16 @@ static void margins(float *margin, const void *group, size_t n, size_t d,
         const int32_t *scale = x + (1 + SEGMENT / 4) * ROWS;
         lanes size = lanes_load_first((const void *)scale, ROWS);
         lanes q = sum_squares(x + ROWS, ROWS, rows, _mm512_setzero_si512());
-        low = add_variance(low, doubles_low(size), doubles_low(q), terms);
-        high = add_variance(high, doubles_high(size), doubles_high(q), terms);
+        lanes lost = lanes_load_first((const void *)(scale + ROWS), ROWS);
+        low = add_variance(low, doubles_low(size), doubles_low(q),
+                           doubles_low(lost), terms);
+        high = add_variance(high, doubles_high(size), doubles_high(q),
+                            doubles_high(lost), terms);
     }
     _mm512_storeu_pd(sum, low);
     _mm512_storeu_pd(sum + LANES / 2, high);
     for (size_t r = 0; r < n; r++)
-        margin[r] = (float)sqrt(36.0 / 12 * sum[r]);
+        margin[r] = (float)sqrt(sum[r]);
 }
 
 void avx512vnni_product(struct kernels *k)

@@ -37,9 +37,9 @@ static inline lanes segment_load(const float *row, size_t j, size_t d)
     return j < d ? lanes_load_first(row + j, d - j) : lanes_zero();
 }
 
-/* The largest magnitude of the segment that begins at depth j, once in every
- * lane has taken it from the others. Compared as integers, so that infinities
- * and NaNs are the largest. */
+/* Of the segment that begins at depth j, the largest magnitude in each lane;
+ * the largest of these is the segment's. Compared as integers, so that
+ * infinities and NaNs are the largest. */
 static inline __m512i segment_largest(const float *row, size_t j, size_t d)
 {
     const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
@@ -80,6 +80,20 @@ static inline struct scale segment_scale(const float *row, size_t j, size_t d)
     struct scales s = segment_scales(_mm512_set1_epi32((int)most));
     return (struct scale){_mm512_cvtss_f32(s.size),
                           _mm512_cvtss_f32(s.inverse)};
+}
+
+/* Of the segment that begins at depth j, Σ(x/s)² of what becomes zero. */
+static inline float segment_lost(const float *row, size_t j, size_t d,
+                                 float inverse)
+{
+    const lanes half = lanes_set(0.5f), factor = lanes_set(inverse);
+    lanes sum = lanes_zero();
+    for (size_t i = j; i < j + SEGMENT && i < d; i += LANES) {
+        lanes x = lanes_mul(segment_load(row, i, d), factor);
+        uint32_t zero = ~lanes_above(_mm512_abs_ps(x), half) & 0xffff;
+        sum = _mm512_mask3_fmadd_ps(x, x, sum, (__mmask16)zero);
+    }
+    return lanes_sum(sum);
 }
 
 /* Depths [j, j + QUAD_DEPTHS) as signed bytes. Two rounds of packing narrow

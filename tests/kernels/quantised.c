@@ -19,8 +19,11 @@ void quantise(struct quantised *out, const float *x, size_t d)
             out->scale[s] = NAN;
         else if (most >= 0x1p-119f)
             out->scale[s] = most / 127;
-        for (size_t i = 0; i < n && out->scale[s] > 0; i++)
-            out->q[s][i] = (int8_t)lrintf(x[j + i] * (127 / most));
+        for (size_t i = 0; i < n && out->scale[s] > 0; i++) {
+            const float steps = x[j + i] * (127 / most);
+            out->q[s][i] = (int8_t)lrintf(steps);
+            out->lost[s] += out->q[s][i] == 0 ? (double)(steps * steps) : 0;
+        }
     }
 }
 
@@ -66,7 +69,8 @@ double quantised_margin(const struct quantised *x, const struct quantised *w,
             most = fmax(most, squares(&w[i], s));
             step = fmax(step, (double)w[i].scale[s] * (double)w[i].scale[s]);
         }
-        sum += scale * scale / 12 * most + step / 12 * squares(x, s);
+        sum += fmax(36.0 / 12, x->lost[s]) * scale * scale * most +
+               36.0 / 12 * step * squares(x, s);
     }
-    return 6 * sqrt(sum);
+    return sqrt(sum);
 }

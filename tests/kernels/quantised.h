@@ -14,6 +14,7 @@ enum { QUANTISED_DEPTHS = 128, QUANTISED_SEGMENTS = 4 };
 struct quantised {
     size_t segments;
     float scale[QUANTISED_SEGMENTS];
+    double lost[QUANTISED_SEGMENTS]; /* Σ(x/s)² of what is zero */
     int8_t q[QUANTISED_SEGMENTS][QUANTISED_DEPTHS];
 };
 

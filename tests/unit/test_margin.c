@@ -16,23 +16,27 @@
 
 enum { MARGIN_ROWS = 60, MARGIN_FEATURES = 400, MARGIN_WIDTH = 300 };
 
+static float x[MARGIN_ROWS * MARGIN_WIDTH];
+static float w[MARGIN_FEATURES * MARGIN_WIDTH];
+
 /* Constants, which bf16 rounds all the same way, are beyond its margin. */
 enum kind { NORMAL, HEAVY, OUTLIER, SPARSE, CONSTANT };
+enum { OUTLIER_AT = 77 };
 
 static float draw(enum kind kind, size_t j, struct rng *r)
 {
-    float x = rng_normal(r);
+    float z = rng_normal(r);
     switch (kind) {
     case HEAVY:
-        return x * x * x;
+        return z * z * z;
     case OUTLIER:
-        return j == 77 ? 30 * x : x;
+        return j == OUTLIER_AT ? 30 * z : z;
     case SPARSE:
-        return rng_below(r, 10) == 0 ? x : 0;
+        return rng_below(r, 10) == 0 ? z : 0;
     case CONSTANT:
         return 1.1f;
     default:
-        return x;
+        return z;
     }
 }
 
@@ -46,7 +50,7 @@ static void draw_all(float *out, size_t n, size_t d, enum kind kind,
 
 /* The largest error of the coarse product over its row's margin. */
 static double largest_error(const struct encoder *enc,
-                            const struct encoder_rows *rows, const float *x)
+                            const struct encoder_rows *rows)
 {
     enum { TILE = 32 * 32 };
     static _Alignas(64) float tile[TILE];
@@ -73,28 +77,31 @@ static double largest_error(const struct encoder *enc,
     return largest;
 }
 
-static double error_of(enum kind of_x, enum kind of_w, size_t d)
+/* Of rows x and the first m features w, both d wide. */
+static double measure(size_t m, size_t d)
 {
-    static float x[MARGIN_ROWS * MARGIN_WIDTH];
-    static float w[MARGIN_FEATURES * MARGIN_WIDTH];
     static const float bias[MARGIN_FEATURES];
     struct team team = team_make(1);
     struct encoder enc;
     struct encoder_rows rows = {0};
     struct err e;
-    draw_all(x, MARGIN_ROWS, d, of_x, 1);
-    draw_all(w, MARGIN_FEATURES, d, of_w, 2);
-    assert_int_equal(encoder_init(&enc, d, MARGIN_FEATURES, ENCODER_COARSE, &e),
-                     0);
-    encoder_set(&enc, w, bias, NULL, MARGIN_FEATURES);
+    assert_int_equal(encoder_init(&enc, d, m, ENCODER_COARSE, &e), 0);
+    encoder_set(&enc, w, bias, NULL, m);
     encoder_pack(&enc, &team);
     assert_true(encoder_rows_begin(&rows, &enc, MARGIN_ROWS));
     for (size_t g = 0; g < rows.groups; g++)
         encoder_pack_group(&rows, &enc, x, g);
-    double largest = largest_error(&enc, &rows, x);
+    double largest = largest_error(&enc, &rows);
     encoder_rows_free(&rows);
     encoder_free(&enc);
     return largest;
+}
+
+static double error_of(enum kind of_x, enum kind of_w, size_t d)
+{
+    draw_all(x, MARGIN_ROWS, d, of_x, 1);
+    draw_all(w, MARGIN_FEATURES, d, of_w, 2);
+    return measure(MARGIN_FEATURES, d);
 }
 
 /* The margin of a row covers what rounding x and w does to every product, and
@@ -107,14 +114,36 @@ static void test_margin_covers_rounding(void **state)
     int kinds =
         strcmp(kernels.coarse.numbers, "int8") == 0 ? CONSTANT + 1 : CONSTANT;
     for (size_t d = 130; d <= MARGIN_WIDTH; d += 170) {
-        for (int x = 0; x < kinds; x++)
-            for (int w = 0; w < kinds; w++) {
-                double largest = error_of((enum kind)x, (enum kind)w, d);
-                if (largest > 1)
-                    fail_msg("x %d, w %d, d %zu: %.2f of the margin", x, w, d,
-                             largest);
-            }
+        for (int i = 0; i < kinds * kinds; i++) {
+            enum kind of_x = (enum kind)(i / kinds);
+            enum kind of_w = (enum kind)(i % kinds);
+            double largest = error_of(of_x, of_w, d);
+            if (largest > 1)
+                fail_msg("x %d, w %d, d %zu: %.2f of the margin", of_x, of_w, d,
+                         largest);
+        }
         assert_true(error_of(NORMAL, NORMAL, d) > 0.25);
+    }
+}
+
+/* Features in the direction of rows whose numbers, but for one, the packed rows
+ * have lost. */
+static void test_margin_covers_what_is_lost(void **state)
+{
+    (void)state;
+    if (kernels.coarse.run == NULL)
+        skip();
+    for (float size = 30; size < 1e6f; size *= 1.5f) {
+        draw_all(x, MARGIN_ROWS, MARGIN_WIDTH, NORMAL, 5);
+        memcpy(w, x, sizeof x);
+        for (size_t i = 0; i < MARGIN_ROWS; i++) {
+            w[i * MARGIN_WIDTH + OUTLIER_AT] = 0;
+            x[i * MARGIN_WIDTH + OUTLIER_AT] = size;
+        }
+        double largest = measure(MARGIN_ROWS, MARGIN_WIDTH);
+        if (largest > 1)
+            fail_msg("an outlier of %.0f: %.2f of the margin", (double)size,
+                     largest);
     }
 }
 
@@ -124,9 +153,8 @@ static void test_margin_covers_rounding(void **state)
 static void test_scales_of_any_size(void **state)
 {
     (void)state;
-    enum { N = 20, M = 40, D = 256 };
+    enum { N = 20, M = 40, D = 256 }; /* within x and w */
     static const float sizes[] = {0, 0x1p-149f, 1e-38f, 1e-30f, 1, 1e15f};
-    static float x[N * D], w[M * D];
     static const float bias[M];
     struct team team = team_make(1);
     draw_all(x, N, D, NORMAL, 3);
@@ -171,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_margin_covers_rounding),
+        cmocka_unit_test(test_margin_covers_what_is_lost),
         cmocka_unit_test(test_scales_of_any_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
