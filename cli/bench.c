@@ -68,8 +68,8 @@ static struct figures figures_of(const struct problem_shape *s,
     bool coarse = r->peak.coarse > 0;
     double peak = coarse ? r->peak.coarse : r->peak.exact;
     const struct product *p = coarse ? &kernels.coarse : &kernels.exact;
-    double packed = weights / 2 * (double)p->panel_step /
-                    (double)(p->features * p->step);
+    double packed =
+        weights / 2 * (double)p->panel_step / (double)(p->features * p->step);
     double flop = 2 * n * (double)s->d * (double)s->m * r->passes;
     double product = flop / r->phase[PHASE_PRODUCT];
     return (struct figures){
