@@ -23,9 +23,11 @@
  * one number of x is hundreds of times the others these become zero, and their
  * error is no longer independent of x, nor of a feature in its direction; it is
  * then taken at its most, ‖x_lost‖·‖ŵ‖ with x_lost the numbers that became
- * zero. With the largest over features, segment by segment, the margin is
+ * zero; and for w likewise. With the largest over features, segment by segment,
+ * the margin is
  *
- *     √Σ_segments (max(6²·s_x²/12, ‖x_lost‖²)·max‖ŵ‖² + 6²·max s_w²/12·‖x̂‖²).
+ *     √Σ_segments (max(6²·s_x²/12, ‖x_lost‖²)·max‖ŵ‖²
+ *                  + max_w max(6²·s_w²/12, ‖w_lost‖²)·‖x̂‖²).
  *
  * bf16 (AMX). 8 significant bits move each operand by at most 2^-8 of itself;
  * where mantissas are spread evenly the error of a sum has a standard deviation
@@ -36,10 +38,10 @@
  * five standard deviations where the bound is tight, eight for normal numbers.
  *
  * Operands that all round the same way can go beyond it: constants in bf16, in
- * int8 constants beside an outlier in their segment, and features that are one
- * number hundreds of times the others. Then a feature near the cut may be
- * missed. So may features whose product with a row comes of numbers below
- * 2^-119, which count as zero, or is not finite.
+ * int8 constants beside an outlier in their segment that are above half a
+ * scale. Then a feature near the cut may be missed. So may features whose
+ * product with a row comes of numbers below 2^-119, which count as zero, or is
+ * not finite.
  *
  * A margin grows with a row's outliers, whether features listen to them or not.
  * Where it comes near the spread of the pre-activations themselves most pairs

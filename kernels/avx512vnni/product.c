@@ -8,7 +8,7 @@
  *
  * A step is a segment. Packed, it is: of a group, the rows' beginnings, bytes
  * (32 quads of depths, rows, 4), scales and what was lost, for margins; of a
- * panel, bytes (32 quads, features, 4) and scales.
+ * panel, bytes (32 quads, features, 4), scales, and what was lost.
  */
 #include "kernels/avx512/transpose.h"
 #include "kernels/avx512vnni/avx512vnni.h"
@@ -20,7 +20,7 @@ enum {
     ROWS = 14, /* tiles as in avx512/product.c */
     FEATURES = 2 * LANES,
     GROUP_STEP = (SEGMENT / 4 + 3) * ROWS,     /* numbers of 4 bytes */
-    PANEL_STEP = (SEGMENT / 4 + 1) * FEATURES, /* likewise */
+    PANEL_STEP = (SEGMENT / 4 + 2) * FEATURES, /* likewise */
 };
 
 /* ---- packing ---- */
@@ -59,8 +59,8 @@ static void pack_rows(void *group, const float *x, size_t n, size_t d)
                 pack_row(step, r, NULL, 0, 0);
 }
 
-/* Scales of n features in a step that begins at depth j: into the panel, and
- * their inverses. */
+/* Scales of n features in a step that begins at depth j, and behind those of
+ * all features what is lost: into the panel; and the scales' inverses. */
 static void scale_lanes(float *size, float inverse[LANES], const float *w,
                         const uint32_t *index, size_t n, size_t j, size_t d)
 {
@@ -76,6 +76,9 @@ static void scale_lanes(float *size, float inverse[LANES], const float *w,
     const struct scales s = segment_scales(most);
     lanes_store(size, s.size);
     lanes_store(inverse, s.inverse);
+    for (size_t i = 0; i < LANES; i++)
+        size[FEATURES + i] =
+            i < n ? segment_lost(w + index[i] * d, j, d, inverse[i]) : 0;
 }
 
 /* LANES features, or the n <= LANES that there are, of a step of a panel. Bits
@@ -226,7 +229,7 @@ static inline double largest(double most, doubles v)
     return _mm512_reduce_max_pd(_mm512_max_pd(v, _mm512_set1_pd(most)));
 }
 
-/* Terms of a segment: s²·Σq² and s². */
+/* Terms of a segment: s²·Σq², and s²·max(3, lost), 3 being 6² over 12. */
 static void raise_terms(double *terms, const void *panel, size_t d)
 {
     const int32_t *w = panel;
@@ -239,7 +242,11 @@ static void raise_terms(double *terms, const void *panel, size_t d)
             doubles low = doubles_low(size), high = doubles_high(size);
             low = doubles_mul(low, low);
             high = doubles_mul(high, high);
-            terms[1] = largest(largest(terms[1], low), high);
+            lanes lost = lanes_load((const void *)(scale + FEATURES));
+            doubles worst = _mm512_max_pd(doubles_low(lost), _mm512_set1_pd(3));
+            terms[1] = largest(terms[1], doubles_mul(low, worst));
+            worst = _mm512_max_pd(doubles_high(lost), _mm512_set1_pd(3));
+            terms[1] = largest(terms[1], doubles_mul(high, worst));
             low = doubles_mul(low, doubles_low(sum));
             high = doubles_mul(high, doubles_high(sum));
             terms[0] = largest(largest(terms[0], low), high);
@@ -247,13 +254,13 @@ static void raise_terms(double *terms, const void *panel, size_t d)
 }
 
 /* Adds a segment's part of the margins squared: s²·(max(3, lost)·terms[0] +
- * 3·Σq²·terms[1]), 3 being 6² over 12. */
+ * Σq²·terms[1]). */
 static inline doubles add_variance(doubles sum, doubles size, doubles q,
                                    doubles lost, const double *terms)
 {
     doubles row = _mm512_max_pd(lost, _mm512_set1_pd(3));
     row = doubles_mul(row, _mm512_set1_pd(terms[0]));
-    doubles both = doubles_fma(q, _mm512_set1_pd(3 * terms[1]), row);
+    doubles both = doubles_fma(q, _mm512_set1_pd(terms[1]), row);
     return doubles_fma(doubles_mul(size, size), both, sum);
 }
 

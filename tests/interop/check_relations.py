@@ -171,6 +171,8 @@ def groups_of(asked, sae, prefers, head):
         "USING (sae, feature) WHERE c.sae = ? AND c.head = ? AND "
         "p.data_share >= ? AND f.fires >= ? ORDER BY c.count DESC, c.feature "
         "LIMIT ?", asked.sae, head, SHARE, FIRES, FEATURES).astype(int)
+    if not len(own):
+        return []
     part = sae.w_dec[own[:, 0]].reshape(len(own), asked.heads, -1)[:, head]
     part = part / np.linalg.norm(part, axis=1, keepdims=True)
     p = prefers[own[:, 0]]

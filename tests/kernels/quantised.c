@@ -67,10 +67,12 @@ double quantised_margin(const struct quantised *x, const struct quantised *w,
         double most = 0, step = 0, scale = (double)x->scale[s];
         for (size_t i = 0; i < n; i++) {
             most = fmax(most, squares(&w[i], s));
-            step = fmax(step, (double)w[i].scale[s] * (double)w[i].scale[s]);
+            step =
+                fmax(step, fmax(36.0 / 12, w[i].lost[s]) *
+                               (double)w[i].scale[s] * (double)w[i].scale[s]);
         }
         sum += fmax(36.0 / 12, x->lost[s]) * scale * scale * most +
-               36.0 / 12 * step * squares(x, s);
+               step * squares(x, s);
     }
     return sqrt(sum);
 }

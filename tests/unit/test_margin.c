@@ -147,6 +147,27 @@ static void test_margin_covers_what_is_lost(void **state)
     }
 }
 
+/* Features that are one number many times the others, all of one sign: what
+ * panels have lost adds up beside rows of positive numbers. */
+static void test_margin_covers_what_features_lose(void **state)
+{
+    (void)state;
+    if (kernels.coarse.run == NULL)
+        skip();
+    for (float rest = 1e-4f; rest < 3.9e-3f; rest *= 1.5f) {
+        draw_all(x, MARGIN_ROWS, MARGIN_WIDTH, NORMAL, 6);
+        for (size_t i = 0; i < MARGIN_ROWS * MARGIN_WIDTH; i++) {
+            x[i] = fabsf(x[i]);
+            w[i] = i % MARGIN_WIDTH == i / MARGIN_WIDTH ? 1 : rest;
+        }
+        double largest = measure(MARGIN_ROWS, MARGIN_WIDTH);
+        if (largest > 1)
+            fail_msg("features that are %g but for one number: %.2f of the "
+                     "margin",
+                     (double)rest, largest);
+    }
+}
+
 /* Rows and features that are all zero, the smallest numbers and large ones
  * beside others neither disturb those nor give anything that is not a number.
  */
@@ -200,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_margin_covers_rounding),
         cmocka_unit_test(test_margin_covers_what_is_lost),
+        cmocka_unit_test(test_margin_covers_what_features_lose),
         cmocka_unit_test(test_scales_of_any_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
