@@ -149,12 +149,26 @@ static int layer_of_hook(const char *hook)
     return -1;
 }
 
+/* Of another place in the model it is an SAE of something else. */
+static int check_hook(const char *hook, const char *where, struct err *e)
+{
+    static const char z[] = "attn.hook_z";
+    size_t length = strlen(hook);
+    if (length == 0 || (length >= sizeof z - 1 &&
+                        strcmp(hook + length - sizeof z + 1, z) == 0))
+        return 0;
+    return err_set(e, ERR_INPUT,
+                   "%s: an SAE of '%.60s'; must be of z, blocks.N.attn.hook_z",
+                   where, hook);
+}
+
 static int read_place(struct sae *s, const struct config *c, struct err *e)
 {
     const char *hook, *model, *where = c->where;
     int64_t head;
     TRY(json_get_string(&hook, c->model, "hook_point", "", where, e));
     TRY(json_get_string(&hook, c->model, "hook_name", hook, where, e));
+    TRY(check_hook(hook, where, e));
     TRY(json_get_string(&model, c->model, "model_name", "unknown", where, e));
     TRY(json_get_int(&head, c->model, "hook_point_head_index", 0, HEAD_MAX, -1,
                      where, e));

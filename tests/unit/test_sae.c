@@ -157,6 +157,8 @@ static void test_refusals(void **state)
         {"\"normalize_activations\": \"none\"",
          "\"normalize_activations\": \"layer_norm\"", "layer_norm"},
         {"\"hook_z\"", "\"spiral\"", "spiral"},
+        {"blocks.2.attn.hook_z", "blocks.2.hook_mlp_out", "hook_mlp_out"},
+        {"blocks.2.attn.hook_z", "blocks.2.attn.hook_q", "'blocks.2.attn"},
         {"\"d_in\": 12", "\"d_in\": 13", "W_enc"},
         {"\"d_sae\": 37", "\"d_sae\": 36", "W_enc"},
         {"\"d_in\": 12", "\"d_in\": -1", "d_in"},
