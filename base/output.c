@@ -96,6 +96,18 @@ static int remove_tree(const char *path)
     return nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+int output_check_input(const char *path, const char *input, struct err *e)
+{
+    struct stat out, in;
+    if (stat(path, &out) == 0 && stat(input, &in) == 0 &&
+        out.st_dev == in.st_dev && out.st_ino == in.st_ino)
+        return err_set(e, ERR_INPUT,
+                       "%s is read and cannot be replaced meanwhile; choose "
+                       "another output",
+                       path);
+    return 0;
+}
+
 static int set_paths(struct output *o, const char *path, struct err *e)
 {
     char parent[OUTPUT_PATH_MAX];

@@ -32,6 +32,10 @@ struct output {
  * exist and be writable. Changes nothing. */
 int output_check(const char *path, bool folder, bool force, struct err *e);
 
+/* Whether an output is not one of the files that it is made from, under
+ * whatever name: it would be gone with them. */
+int output_check_input(const char *path, const char *input, struct err *e);
+
 /* Creates the empty partial file or folder. With `force`, commit replaces an
  * old output of the same kind; a folder is replaced only if it holds `marker`
  * (manifest.json, cfg.json), so that no other folder is deleted by mistake. */

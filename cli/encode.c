@@ -101,6 +101,8 @@ static int run_inputs(const struct common_options *common,
                       const struct inputs *in, json_t *report, struct err *e)
 {
     struct dump *dump = NULL;
+    for (size_t i = 0; i < in->n_dump; i++)
+        TRY(output_check_input(options.output, in->dump[i], e));
     TRY(dump_open(&dump, in->dump, in->n_dump, &array_options, e));
     struct encode_job job = {
         .dump = dump,

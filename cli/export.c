@@ -267,6 +267,7 @@ static int run(const struct common_options *common, const char *const *args,
         return err_set(e, ERR_USAGE, "no output; add -o FILE.csv or FILE.npy");
     TRY(find_format(&format, e));
     TRY(output_check(options.output, false, common->force, e));
+    TRY(output_check_input(options.output, args[0], e));
     TRY(store_codes_open(&codes, args[0], options.sae,
                          options.heads ? STORE_HEAD_CODES : STORE_ACTIVATIONS,
                          e));

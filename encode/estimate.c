@@ -16,8 +16,8 @@ static const double tree_rows_per_second = 5e6;
 /* The same for products in fp32: operations. */
 static const double flop_per_second = 1.4e11;
 
-/* What a token takes: its row, and in the sample a code for each head. */
-enum { TOKEN_BYTES = 24, HEAD_CODE_BYTES = 14 };
+/* What a token takes, with its place in the index. */
+enum { TOKEN_BYTES = 28 };
 /* Rows of example, with what stands around it, of example_set, head_example and
  * token_feature with their indices. */
 enum {
@@ -50,16 +50,16 @@ static int measure(double *seconds, double *l0, struct scan *s, struct err *e)
 /* Tokens whose logits are worked out. */
 static double logit_tokens(const struct scan *s)
 {
-    const struct unembedding *u = dump_unembedding(s->in.dump);
-    return u != NULL ? (double)u->vocab : 0;
+    const struct dump *dump = s->in.dump;
+    return logits_possible(dump) ? (double)dump_unembedding(dump)->vocab : 0;
 }
 
-/* Neighbours and logits of features, if none is dead. */
-static double product_seconds(const struct scan *s)
+/* Neighbours and logits of features, if none is dead: one thread's work, while
+ * another writes, if there is one. */
+static double relation_seconds(const struct scan *s)
 {
     double m = (double)s->in.sae->m, d = (double)s->in.sae->d;
-    return 2 * m * d * (m + logit_tokens(s)) /
-           (flop_per_second * s->in.team->threads);
+    return m * d * (m + 2 * logit_tokens(s)) / flop_per_second;
 }
 
 static double disk_bytes(const struct scan *s,
@@ -68,7 +68,6 @@ static double disk_bytes(const struct scan *s,
     double m = (double)s->in.sae->m, heads = s->heads;
     double sampled = (double)s->in.sample->tokens;
     return sampled * l0 * STORE_ACTIVATION_BYTES +
-           sampled * heads * HEAD_CODE_BYTES +
            m * NEIGHBOURS * NEIGHBOUR_BYTES + m * PAIRS * PAIR_BYTES +
            (logit_tokens(s) > 0 ? m * 2 * LOGITS * LOGIT_BYTES : 0) +
            m * (double)options->examples * EXAMPLE_BYTES +
@@ -80,8 +79,7 @@ static double disk_bytes(const struct scan *s,
 }
 
 /* What is allocated already, what grows, which is the sample in feature order
- * and the pairs of feature and string, and, before the former is, decoder rows
- * for their cosines. */
+ * and the pairs of feature and string, and decoder rows for their cosines. */
 static double memory_bytes(const struct scan *s, double l0)
 {
     double held =
@@ -94,7 +92,7 @@ static double memory_bytes(const struct scan *s, double l0)
     double pairs = (double)s->tokens * l0 / ACTIVATIONS_A_COUNT;
     double share = (double)s->in.memory / SCAN_MEMORY_SHARES;
     double rows = (double)(s->in.sae->m * s->in.sae->d * sizeof(float));
-    return held + fmax(fmin(sampled * l0 * SORTED_BYTES, share), rows) +
+    return held + rows + fmin(sampled * l0 * SORTED_BYTES, share) +
            fmin(pairs * COUNT_BYTES, share);
 }
 
@@ -119,8 +117,11 @@ static void add(struct encode_estimate *out, const struct scan *s,
     double spill = spill_bytes(s, l0);
     double memory = memory_bytes(s, l0);
     out->activations += activations;
-    out->seconds += (double)s->tokens * seconds_a_token +
-                    2 * activations / tree_rows_per_second + product_seconds(s);
+    double write = 2 * activations / tree_rows_per_second;
+    double relate = relation_seconds(s);
+    out->seconds +=
+        (double)s->tokens * seconds_a_token +
+        (s->in.team->threads > 1 ? fmax(write, relate) : write + relate);
     out->disk_bytes += disk_bytes(s, options, l0);
     if (spill > out->spill_bytes)
         out->spill_bytes = spill;

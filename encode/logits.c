@@ -4,6 +4,7 @@
 #include <cblas.h>
 #include <string.h>
 
+#include "base/least.h"
 #include "dump/weights.h"
 
 /* Features of a tile, and its tokens: it fits in L2 with what it is made from.
@@ -25,11 +26,6 @@ struct search {
     float *tile;     /* (BLOCK, PANEL) */
     struct arena arena;
 };
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 /* ---- preparing ---- */
 

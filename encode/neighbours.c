@@ -2,7 +2,9 @@
 #include "encode/neighbours.h"
 
 #include <cblas.h>
+#include <math.h>
 
+#include "base/least.h"
 #include "sae/unit_rows.h"
 
 /* Features of a tile on both sides: it fits in L2 with what it is made from. */
@@ -16,11 +18,6 @@ struct search {
     float *tile; /* (TILE, TILE) */
     struct arena arena;
 };
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 static void offer(struct neighbours *x, size_t of, size_t other, float cosine)
 {
@@ -41,7 +38,7 @@ static void compare(struct search *j, size_t first, size_t other)
                 j->rows + other * j->d, (int)j->d, 0, j->tile, TILE);
     for (size_t r = 0; r < n; r++)
         for (size_t c = first == other ? r + 1 : 0; c < m; c++) {
-            float cosine = j->tile[r * TILE + c];
+            float cosine = fmaxf(-1, fminf(j->tile[r * TILE + c], 1));
             offer(x, first + r, other + c, cosine);
             offer(x, other + c, first + r, cosine);
         }

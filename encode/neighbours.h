@@ -3,8 +3,9 @@
  * The table feature_neighbour: the features whose decoder rows have the largest
  * cosine with a feature's own. Features that are never active are left out, as
  * subjects and as neighbours: their rows are what training left of random
- * numbers. Of equal cosines the feature with the lower number comes first; a
- * decoder row of zeros has cosine 0 with all others.
+ * numbers. Of equal cosines the feature with the lower number comes first, but
+ * fp32 products of equal rows may differ in their last digit. A decoder row of
+ * zeros has cosine 0 with all others.
  *
  * Call order: find; write; free, also after a failure.
  *

@@ -5,10 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
+#include "base/least.h"
 
 static size_t ceil_div(size_t a, size_t b)
 {
@@ -68,7 +65,7 @@ void encoder_pack_panel(struct encoder *enc, size_t p)
 {
     const struct product *product = &enc->product;
     size_t first = p * product->features;
-    size_t n = min_size(product->features, enc->m - first);
+    size_t n = least(product->features, enc->m - first);
     const uint32_t *index = enc->index + first;
     float *bias = enc->bias + first;
     product->pack_features(enc->packed + p * enc->panel_bytes, enc->w, index, n,
@@ -144,7 +141,7 @@ void encoder_pack_group(struct encoder_rows *rows, const struct encoder *enc,
                         const float *x, size_t g)
 {
     const struct product *p = &enc->product;
-    size_t first = g * p->rows, n = min_size(p->rows, rows->n - first);
+    size_t first = g * p->rows, n = least(p->rows, rows->n - first);
     char *group = rows->packed + g * rows->group_bytes;
     float *margin = rows->margin + first;
     p->pack_rows(group, x + first * enc->d, n, enc->d);
@@ -170,12 +167,12 @@ struct encoder_cut encoder_cut_of(const struct encoder *enc, size_t n)
     size_t groups = ceil_div(n, p->rows);
     /* Half of L2 is for rows; panels stream through the rest. */
     size_t each = cache.l2 / 2 / product_group(p, depth);
-    each = min_size(each, BLOCK_ROWS / p->rows);
+    each = least(each, BLOCK_ROWS / p->rows);
     each = each > 0 ? each : 1;
     size_t blocks = ceil_div(groups, each);
     size_t slabs = blocks > 0 ? ceil_div(PIECES, blocks) : 1;
     size_t most_slabs = enc->panels / SLAB_PANELS;
-    slabs = min_size(slabs, most_slabs > 0 ? most_slabs : 1);
+    slabs = least(slabs, most_slabs > 0 ? most_slabs : 1);
     /* Half of L1 is for a stretch of a panel. */
     size_t stretch = cache.l1 / 2 / p->panel_step * p->step;
     stretch = stretch > 0 ? stretch : p->step;
@@ -268,7 +265,7 @@ static void multiply(const struct scan *c, size_t panel)
     for (size_t j = 0; j < depth; j += c->stretch)
         p->run(c->s->tiles, c->groups + product_group(p, j), c->n_groups,
                c->group_bytes, w + product_panel(p, j),
-               min_size(c->stretch, depth - j), j > 0);
+               least(c->stretch, depth - j), j > 0);
 }
 
 /* Hits of one panel behind those in *out. */
@@ -284,7 +281,7 @@ static bool compare(const struct scan *c, size_t panel, struct hits *out)
         .first_feature = (uint32_t)first,
     };
     if (c->rule->bound != NULL) {
-        size_t n = min_size(p->features, c->enc->m - first);
+        size_t n = least(p->features, c->enc->m - first);
         memcpy(c->s->bound, c->rule->bound + first, n * sizeof *c->s->bound);
         for (size_t i = n; i < p->features; i++)
             c->s->bound[i] = INFINITY;
@@ -428,7 +425,7 @@ bool encoder_scan(const struct encoder *enc, const struct encoder_rows *rows,
         .group_bytes = rows->group_bytes,
         .stretch = cut->stretch,
         .first_row = first * p->rows,
-        .n = min_size(end * p->rows, rows->n) - first * p->rows,
+        .n = least(end * p->rows, rows->n) - first * p->rows,
         .margin = rows->margin + first * p->rows,
     };
     if (!have_scratch(s, cut->most_rows, p->features))

@@ -4,6 +4,7 @@
 #include <cblas.h>
 #include <math.h>
 
+#include "base/least.h"
 #include "sae/unit_rows.h"
 
 /* Features of a tile: of the one, an item of work; of the other, a panel that
@@ -29,11 +30,6 @@ struct job {
     struct best *rows;    /* (one) */
     struct best *columns; /* (blocks, PANEL) of each block's tile */
 };
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 static int scale_rows(struct side *side, struct arena *a, const struct sae *s,
                       const struct team *team, struct err *e)

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/least.h"
+
 enum {
     PIECE = 1024, /* rows converted to float64 at a time */
     BLOCK = 128,  /* of them, an item of work */
@@ -22,11 +24,6 @@ void dsyev_(const char *jobz, const char *uplo, const int *n, double *a,
 static size_t ceil_div(size_t a, size_t b)
 {
     return (a + b - 1) / b;
-}
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
 }
 
 int covariance_init(struct covariance *c, size_t d, struct err *e)

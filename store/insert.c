@@ -23,6 +23,11 @@ static const struct {
 #undef X
 };
 
+#define X(name, table, columns, many)                                          \
+    _Static_assert(!(many) || (columns)-1 <= STREAM_COLUMNS_MAX, table);
+INSERT_TABLES(X)
+#undef X
+
 /* A token string that an earlier dump has brought is counted on. */
 static const char *end_of(enum insert_table table)
 {
@@ -183,7 +188,9 @@ int row_end(struct row *r, struct inserts *all, struct err *e)
     assert(r->column == tables[r->table].columns);
     if (tables[r->table].many) {
         if (r->bad)
-            return err_memory(e, tables[r->table].name, WAITING_ROWS);
+            return err_memory(e, tables[r->table].name,
+                              WAITING_ROWS * (size_t)r->column *
+                                  sizeof *r->cells);
         return ++all->n[r->table] < WAITING_ROWS
                    ? 0
                    : flush_table(all, r->table, e);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/least.h"
 #include "base/output.h"
 #include "kernels/kernels.h"
 
@@ -15,11 +16,6 @@ enum {
 };
 
 /* ---- the rows ---- */
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 /* *n of `count` raw rows, evenly spread and scaled. */
 static int take_rows(struct curve *c, float **out, size_t *n,

@@ -14,6 +14,16 @@ for words in "Summary" "layer3" "Done in [0-9]+ s" \
   grep -qE "$words" demo.log || fail "demo.sh does not say: $words"
 done
 
+# What a dry run expects is near what comes.
+headscope encode demo/tiny.dump demo/layer[0-3].sae -o guess.db --rows 100k \
+  --dry-run --json >guess.json 2>error.log
+size=$(stat -c %s demo/demo.db)
+python3 - "$size" <<'END' || fail "the dry run expects other than $size bytes"
+import json, sys
+guess = json.load(open("guess.json"))["estimate"]["disk_bytes"]
+assert .8 < guess / int(sys.argv[1]) < 1.25, guess
+END
+
 answers() { python3 "$SOURCE/docs/answers.py" "$@"; }
 
 # differs PAGE WORDS: the page must be refused with these words, and stay.

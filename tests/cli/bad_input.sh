@@ -147,6 +147,8 @@ refuse 2 "cfg.json" info bad/cut.sae
 # -- outputs that exist, or cannot be
 touch x.db
 refuse 2 "--force" encode -q tiny.dump layer0.sae -o x.db
+refuse 2 "is read and cannot be replaced" encode -q tiny.dump/tokens.npy \
+  layer0.sae -o tiny.dump/tokens.npy --force
 refuse 2 "--force" train -q tiny.dump --layer 0 -o layer0.sae
 refuse 2 "--force" capture -q "$MODEL" --text tiny.txt -o tiny.dump
 mkdir x.sae

@@ -106,6 +106,10 @@ refuse 1 "no output" export one.db
 refuse 2 "several SAEs; choose one with --sae NAME" export two.db -o x.csv
 refuse 2 "has no SAE layer7" export two.db --sae layer7 -o x.csv
 refuse 2 "exists" export one.db -o codes.csv
+ln one.db same.db
+refuse 2 "is read and cannot be replaced" export one.db -o same.db \
+  --format csv --force
+rm same.db
 refuse 2 "no SQLite database" export tiny.txt -o x.csv
 refuse 2 "no-such.db" export no-such.db -o x.csv
 # what a query could not know: rows missing, rows of other tokens

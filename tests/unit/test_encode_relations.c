@@ -6,15 +6,15 @@
  * a mean or a gain left out, W_O of another layer, groups chained together.
  */
 #include <math.h>
-#include <sqlite3.h>
 #include <sys/stat.h>
 
+#include "ask.h"
 #include "base/rng.h"
 #include "dump/weights.h"
 #include "dump/writer.h"
+#include "encode/background.h"
 #include "encode/encode.h"
 #include "encode/pairs.h"
-#include "scratch.h"
 
 enum {
     HEADS = 3, /* the last is weak: few features are its own */
@@ -44,7 +44,6 @@ static struct sae sae;
 static bool active[TOKENS][M], sampled[TOKENS];
 static float value[TOKENS][M];
 static int fires[M];
-static sqlite3 *db;
 
 /* ---- making it ---- */
 
@@ -159,24 +158,6 @@ static void take_codes(void)
     codes_free(&codes);
 }
 
-static sqlite3_stmt *ask(const char *sql)
-{
-    sqlite3_stmt *stmt = NULL;
-    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
-        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
-    return stmt;
-}
-
-static bool next(sqlite3_stmt *row)
-{
-    int stepped = sqlite3_step(row);
-    if (stepped == SQLITE_ROW)
-        return true;
-    assert_int_equal(stepped, SQLITE_DONE);
-    (void)sqlite3_finalize(row);
-    return false;
-}
-
 static int make_all(void **state)
 {
     if (scratch_begin(state) != 0)
@@ -209,7 +190,7 @@ static int make_all(void **state)
     take_codes();
     if (sqlite3_open_v2("one.db", &db, SQLITE_OPEN_READONLY, NULL) != 0)
         return 1;
-    sqlite3_stmt *row = ask("SELECT first_token FROM context WHERE sampled");
+    sqlite3_stmt *row = ask("SELECT first_token FROM context WHERE sampled", 0);
     while (next(row))
         for (int i = 0; i < CONTEXT; i++)
             sampled[sqlite3_column_int(row, 0) + i] = true;
@@ -278,7 +259,8 @@ static void neighbours(void **state)
 {
     (void)state;
     sqlite3_stmt *row = ask("SELECT feature, rank, neighbour, cosine FROM "
-                            "feature_neighbour ORDER BY feature, rank");
+                            "feature_neighbour ORDER BY feature, rank",
+                            0);
     for (int f = 0; f < M; f++) {
         double scores[M], sorted[M];
         if (fires[f] == 0)
@@ -296,9 +278,11 @@ static void logits(void **state)
 {
     (void)state;
     sqlite3_stmt *up = ask("SELECT feature, rank, vocab, logit FROM "
-                           "feature_logit WHERE rank > 0 ORDER BY 1, 2");
+                           "feature_logit WHERE rank > 0 ORDER BY 1, 2",
+                           0);
     sqlite3_stmt *down = ask("SELECT feature, -rank, vocab, -logit FROM "
-                             "feature_logit WHERE rank < 0 ORDER BY 1, 2");
+                             "feature_logit WHERE rank < 0 ORDER BY 1, 2",
+                             0);
     for (int f = 0; f < M; f++) {
         double r[MODEL] = {0}, r_mean = 0, mean = 0;
         static double scores[VOCAB], sorted[VOCAB];
@@ -329,6 +313,51 @@ static void logits(void **state)
     assert_false(next(down));
 }
 
+/* What goes wrong beside the writing fails the whole. */
+static void a_bad_w_u_fails_the_encoding(void **state)
+{
+    (void)state;
+    float good = w_u[700 * MODEL];
+    w_u[700 * MODEL] = (float)NAN;
+    write_dump("bad.dump", true);
+    w_u[700 * MODEL] = good;
+    for (int threads = 1; threads <= 2; threads++)
+        assert_int_equal(encode("bad.dump", "bad.db", threads), ERR_INPUT);
+    assert_int_not_equal(access("bad.db", F_OK), 0);
+}
+
+static void damaged_weights_fail_the_encoding(void **state)
+{
+    (void)state;
+    write_dump("torn.dump", true);
+    FILE *f = fopen("torn.dump/weights.safetensors", "r+b");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, -1, SEEK_END), 0);
+    assert_int_equal(fputc(0x3f, f), 0x3f); /* of a bias; it is not used */
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(encode("torn.dump", "torn.db", 1), ERR_INPUT);
+}
+
+/* Ends when it is told to. */
+static int go_on(void *ctx, struct background *b, struct err *e)
+{
+    uint64_t *steps = ctx;
+    for (;; ++*steps)
+        TRY(background_step(b, 1, e));
+}
+
+static void work_beside_stops_when_it_is_left(void **state)
+{
+    (void)state;
+    struct background b;
+    uint64_t steps = 0;
+    background_begin(&b, go_on, &steps, false);
+    background_end(&b);
+    background_begin(&b, go_on, &steps, true);
+    assert_false(b.threaded);
+    background_end(&b);
+}
+
 static void without_w_u_there_are_no_logits(void **state)
 {
     (void)state;
@@ -336,8 +365,8 @@ static void without_w_u_there_are_no_logits(void **state)
     assert_int_equal(encode("old.dump", "old.db", 2), 0);
     assert_int_equal(
         sqlite3_exec(db, "ATTACH 'old.db' AS old", NULL, NULL, NULL), 0);
-    assert_false(next(ask("SELECT 1 FROM old.feature_logit")));
-    assert_true(next(ask("SELECT 1 FROM old.feature_neighbour")));
+    assert_false(next(ask("SELECT 1 FROM old.feature_logit", 0)));
+    assert_true(next(ask("SELECT 1 FROM old.feature_neighbour", 0)));
 }
 
 struct candidate {
@@ -366,11 +395,12 @@ static void pairs(void **state)
             for (int g = 0; active[t][f] && g < M; g++)
                 count[f][g] += active[t][g];
     }
-    sqlite3_stmt *row = ask("SELECT pair_tokens FROM sae");
+    sqlite3_stmt *row = ask("SELECT pair_tokens FROM sae", 0);
     assert_true(next(row));
     assert_int_equal(sqlite3_column_int(row, 0), n);
     row = ask("SELECT feature, rank, other, count, expected FROM feature_pair "
-              "ORDER BY feature, rank");
+              "ORDER BY feature, rank",
+              0);
     for (int f = 0; f < M; f++) {
         struct candidate list[M];
         int found = 0;
@@ -396,7 +426,7 @@ static void pairs(void **state)
     assert_false(next(row));
     assert_true(rows > 1000);
     assert_int_equal(fires[ALWAYS], TOKENS);
-    assert_false(next(ask("SELECT 1 FROM feature_pair WHERE feature = 1")));
+    assert_false(next(ask("SELECT 1 FROM feature_pair WHERE feature = 1", 0)));
 }
 
 /* ---- which tokens pairs are counted on ---- */
@@ -531,15 +561,9 @@ static int find_own(int h)
     static struct own all[M];
     int n = 0;
     for (int f = 0; f < M; f++) {
-        char sql[160];
-        (void)snprintf(sql, sizeof sql,
-                       "SELECT count(*) FROM head_code WHERE head = %d AND "
-                       "feature = %d",
-                       h, f);
-        sqlite3_stmt *row = ask(sql);
-        assert_true(next(row));
-        int codes = sqlite3_column_int(row, 0);
-        assert_false(next(row));
+        int codes = (int)number("SELECT count(*) FROM head_code WHERE head = ? "
+                                "AND feature = ?",
+                                h, f);
         if (codes > 0 && fires[f] >= 10 && head_share(f, h) >= 0.25)
             all[n++] = (struct own){.feature = f, .codes = codes};
     }
@@ -613,7 +637,8 @@ static void groups(void **state)
 {
     (void)state;
     sqlite3_stmt *row = ask("SELECT head, number, feature FROM head_group "
-                            "ORDER BY head, number, feature");
+                            "ORDER BY head, number, feature",
+                            0);
     for (int h = 0; h < HEADS; h++) {
         /* The limit decides about most heads, the other rules about one. */
         int n = find_own(h), last = INT32_MAX, numbers = 0;
@@ -651,39 +676,33 @@ static void polysemantic_heads(void **state)
     (void)state;
     sqlite3_stmt *row = ask("SELECT features, groups, effective_groups, "
                             "largest_share, covered, head FROM "
-                            "polysemantic_heads ORDER BY head");
+                            "polysemantic_heads ORDER BY head",
+                            0);
     for (int h = 0; h < HEADS; h++) {
         double sum = 0, squares = 0, most = 0, all = 0;
-        int number = 0, codes = 0;
-        char sql[200];
-        (void)snprintf(sql, sizeof sql,
-                       "SELECT g.number, c.count FROM head_group AS g JOIN "
-                       "head_code_count AS c USING (sae, head, feature) "
-                       "WHERE g.head = %d ORDER BY 1",
-                       h);
-        sqlite3_stmt *member = ask(sql);
+        int group = 0, codes = 0;
+        sqlite3_stmt *member =
+            ask("SELECT g.number, c.count FROM head_group AS g JOIN "
+                "head_code_count AS c USING (sae, head, feature) "
+                "WHERE g.head = ? ORDER BY 1",
+                h);
         for (bool more = next(member);;) {
-            if (!more || sqlite3_column_int(member, 0) != number) {
+            if (!more || sqlite3_column_int(member, 0) != group) {
                 sum += codes;
                 squares += (double)codes * codes;
                 most = fmax(most, codes);
                 codes = 0;
-                number++;
+                group++;
             }
             if (!more)
                 break;
             codes += sqlite3_column_int(member, 1);
             more = next(member);
         }
-        (void)snprintf(sql, sizeof sql,
-                       "SELECT codes FROM head WHERE head = %d", h);
-        member = ask(sql);
-        assert_true(next(member));
-        all = sqlite3_column_double(member, 0);
-        assert_false(next(member));
+        all = number("SELECT codes FROM head WHERE head = ?", h);
         assert_true(next(row));
         assert_in_range(sqlite3_column_int(row, 0), 1, LIMIT);
-        assert_int_equal(sqlite3_column_int(row, 1), number - 1);
+        assert_int_equal(sqlite3_column_int(row, 1), group - 1);
         assert_true(fabs(sqlite3_column_double(row, 2) - sum * sum / squares) <
                     1e-9);
         assert_true(fabs(sqlite3_column_double(row, 3) - most / sum) < 1e-12);
@@ -699,6 +718,9 @@ int main(void)
         cmocka_unit_test(neighbours),
         cmocka_unit_test(logits),
         cmocka_unit_test(without_w_u_there_are_no_logits),
+        cmocka_unit_test(a_bad_w_u_fails_the_encoding),
+        cmocka_unit_test(damaged_weights_fail_the_encoding),
+        cmocka_unit_test(work_beside_stops_when_it_is_left),
         cmocka_unit_test(pairs),
         cmocka_unit_test(pairs_rest_on_tokens_spread_evenly),
         cmocka_unit_test(groups),

@@ -364,6 +364,11 @@ static void test_rows_that_break_the_schema_fail(void **state)
     assert_int_equal(put(w, store_writer_by_token, &a, 1), ERR_SYSTEM);
     store_writer_abort(&w);
     assert_int_not_equal(access("twice.db", F_OK), 0);
+    /* A row that waits is looked at when it is inserted, with all. */
+    w = begin("waits.db", false);
+    assert_int_equal(store_writer_histogram(w, 0, 50, 4, &e), 0);
+    assert_int_equal(store_writer_end_sae(w, &e), ERR_SYSTEM);
+    store_writer_abort(&w);
 }
 
 /* A limit on the size of files stands in for a full disk. */
