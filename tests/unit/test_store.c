@@ -123,12 +123,11 @@ static void put_rows(struct store_writer *w)
     assert_int_equal(store_writer_metric(w, "fvu", 10, 0.5, &e), 0);
 }
 
-static struct store_writer *begin(const char *path, bool force)
+static void begin_sae(struct store_writer *w, int64_t id, const char *name)
 {
-    struct store_writer *w;
-    struct store_sae s = {.id = 1,
+    struct store_sae s = {.id = id,
                           .dump = 1,
-                          .name = "odd\nname",
+                          .name = name,
                           .architecture = "topk",
                           .d_in = 8,
                           .d_sae = 2,
@@ -143,11 +142,17 @@ static struct store_writer *begin(const char *path, bool force)
                           .l0 = 4.0 / TOKENS,
                           .dead = 1,
                           .activations = 4};
+    assert_int_equal(store_writer_begin_sae(w, &s, &e), 0);
+}
+
+static struct store_writer *begin(const char *path, bool force)
+{
+    struct store_writer *w;
     if (store_writer_open(&w, path, force, &e) != 0)
         fail_msg("%s", e.msg);
     put_dump(w);
     assert_int_equal(store_writer_end_dump(w, &e), 0);
-    assert_int_equal(store_writer_begin_sae(w, &s, &e), 0);
+    begin_sae(w, 1, "odd\nname");
     put_features(w);
     put_rows(w);
     assert_int_equal(store_writer_end_sae(w, &e), 0);
@@ -366,8 +371,11 @@ static void test_rows_that_break_the_schema_fail(void **state)
     assert_int_not_equal(access("twice.db", F_OK), 0);
     /* A row that waits is looked at when it is inserted, with all. */
     w = begin("waits.db", false);
+    begin_sae(w, 2, "second");
+    assert_int_equal(store_writer_histogram(w, 0, 50, 4, &e), 0);
     assert_int_equal(store_writer_histogram(w, 0, 50, 4, &e), 0);
     assert_int_equal(store_writer_end_sae(w, &e), ERR_SYSTEM);
+    assert_non_null(strstr(e.msg, "UNIQUE"));
     store_writer_abort(&w);
 }
 
