@@ -228,8 +228,8 @@ static void compute(struct run *r, size_t i, int thread)
     if (interrupt_requested())
         return;
     struct gpt2_batch batch = batch_of(r->c, r->now.first + i);
-    gpt2_forward(&r->c->model, &r->workspace[thread], &batch,
-                 slot_of(r, r->bank, i), false);
+    const struct gpt2_tap tap = {.z = slot_of(r, r->bank, i)};
+    gpt2_forward(&r->c->model, &r->workspace[thread], &batch, &tap);
 }
 
 static int write_wave(struct run *r)

@@ -91,25 +91,39 @@ static void linear_set(float *out, const float *in, const struct linear *l,
 
 /* ---- attention ---- */
 
-/* Queries [first, first + n) of one head of one context. `qkv` is the
- * context's first row at the head's query; keys lie d further, values 2 d. */
-static void attend_block(const struct gpt2_config *c, float *z,
-                         const float *qkv, float *scores, int first, int n)
+/* Pattern of queries [first, first + n) of one head of one context: out (n,
+ * first + n). `qkv` is the context's first row at the head's query; keys lie d
+ * further, values 2 d. */
+static void attend_to(const struct gpt2_config *c, float *out, const float *qkv,
+                      int first, int n)
 {
     int d = c->d_model, stride = 3 * d, keys = first + n;
     float scale = 1 / sqrtf((float)c->d_head);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, keys, c->d_head,
                 scale, qkv + (size_t)first * (size_t)stride, stride, qkv + d,
-                stride, 0, scores, keys);
+                stride, 0, out, keys);
     for (int i = 0; i < n; i++) {
-        float *row = scores + (size_t)i * (size_t)keys;
+        float *row = out + (size_t)i * (size_t)keys;
         int visible = first + i + 1;
         pointwise_softmax(row, (size_t)visible);
         memset(row + visible, 0, (size_t)(keys - visible) * sizeof *row);
     }
+}
+
+static void attend_block(const struct gpt2_config *c, float *z,
+                         const float *qkv, float *scores, int first, int n)
+{
+    int d = c->d_model, stride = 3 * d, keys = first + n;
+    attend_to(c, scores, qkv, first, n);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, c->d_head, keys,
                 1, scores, keys, qkv + 2 * d, stride, 0,
                 z + (size_t)first * (size_t)d, d);
+}
+
+void gpt2_pattern(const struct gpt2_config *c, float *out, const float *qkv,
+                  int head, int t)
+{
+    attend_to(c, out, qkv + (size_t)head * (size_t)c->d_head, 0, t);
 }
 
 /* z (n, d) from qkv (n, 3 d), context by context and head by head. */
@@ -152,12 +166,17 @@ static void embed(const struct gpt2 *g, float *x, const struct gpt2_batch *b)
 
 static void run_attention(const struct gpt2 *g, struct gpt2_workspace *w,
                           const struct gpt2_batch *b,
-                          const struct gpt2_layer *layer, float *z)
+                          const struct gpt2_tap *tap, int l, float *z)
 {
+    const struct gpt2_layer *layer = &g->layer[l];
     size_t n = gpt2_batch_rows(b);
     normalise(g, w->normed, w->x, &layer->ln_1, n);
     linear_set(w->wide, w->normed, &layer->c_attn, n);
+    if (tap->qkv != NULL)
+        tap->qkv(tap->ctx, l, w->wide);
     attend(&g->config, z, w->wide, w->scores, b);
+    if (tap->edit != NULL)
+        tap->edit(tap->ctx, l, z);
 }
 
 static void run_mlp(const struct gpt2 *g, struct gpt2_workspace *w,
@@ -170,22 +189,27 @@ static void run_mlp(const struct gpt2 *g, struct gpt2_workspace *w,
     linear_add(w->x, w->wide, &layer->mlp_proj, n);
 }
 
+static float *wanted_z(const struct gpt2_tap *tap, int layer)
+{
+    return tap->z != NULL ? tap->z[layer] : NULL;
+}
+
 void gpt2_forward(const struct gpt2 *g, struct gpt2_workspace *w,
-                  const struct gpt2_batch *batch, float *const *z, bool to_end)
+                  const struct gpt2_batch *batch, const struct gpt2_tap *tap)
 {
     int layers = g->config.layers;
     size_t n = gpt2_batch_rows(batch);
     assert(n <= w->rows);
-    while (!to_end && layers > 0 && z[layers - 1] == NULL)
+    while (!tap->to_end && layers > 0 && wanted_z(tap, layers - 1) == NULL)
         layers--;
     embed(g, w->x, batch);
     for (int l = 0; l < layers; l++) {
         const struct gpt2_layer *layer = &g->layer[l];
-        float *out = z[l] != NULL ? z[l] : w->z;
-        run_attention(g, w, batch, layer, out);
-        if (l + 1 == layers && !to_end)
+        float *z = wanted_z(tap, l) != NULL ? wanted_z(tap, l) : w->z;
+        run_attention(g, w, batch, tap, l, z);
+        if (l + 1 == layers && !tap->to_end)
             return;
-        linear_add(w->x, out, &layer->attn_proj, n);
+        linear_add(w->x, z, &layer->attn_proj, n);
         run_mlp(g, w, layer, n);
     }
 }

@@ -83,13 +83,30 @@ int gpt2_workspace_open(struct gpt2_workspace *w, const struct gpt2 *g,
                         size_t rows, struct err *e);
 void gpt2_workspace_close(struct gpt2_workspace *w);
 
-/* Runs the batch. z[l], where not NULL, receives layer l's z (rows, heads,
- * d_head): each head's attention-weighted sum of values, value bias included,
- * before the output projection. Work ends with the last layer whose z is
- * wanted, or with `to_end` leaves the residual stream after all layers in w->x.
- */
+/* What a pass hands out on its way, and lets change; all of it optional. The
+ * functions are called in the thread of the pass, layer by layer. */
+struct gpt2_tap {
+    /* [layers] where layer l's z goes, (rows, heads, d_head): each head's
+     * attention-weighted sum of values, value bias included, before the output
+     * projection. NULL for none, as an entry or as a whole. */
+    float *const *z;
+    bool to_end; /* go on behind the last layer whose z is wanted, and leave the
+                    residual stream after all layers in w->x */
+    /* Queries, keys and values of a layer (rows, 3, heads, d_head). */
+    void (*qkv)(void *ctx, int layer, const float *qkv);
+    /* A layer's z, which the model goes on with as this leaves it. */
+    void (*edit)(void *ctx, int layer, float *z);
+    void *ctx;
+};
+
 void gpt2_forward(const struct gpt2 *g, struct gpt2_workspace *w,
-                  const struct gpt2_batch *batch, float *const *z, bool to_end);
+                  const struct gpt2_batch *batch, const struct gpt2_tap *tap);
+
+/* The attention pattern of one head in one context of t tokens: out (t, t),
+ * destination by source, 0 above the diagonal. `qkv` is the context's first row
+ * of what gpt2_tap's qkv is given. */
+void gpt2_pattern(const struct gpt2_config *c, float *out, const float *qkv,
+                  int head, int t);
 
 /* After gpt2_forward with `to_end`: logits (n, vocab) of the rows [first,
  * first + n). Overwrites w->normed. */

@@ -258,13 +258,13 @@ static void the_dump_has_the_unembedding(void **state)
     assert_int_equal(gpt2_workspace_open(&w, &g, 3, &e), 0);
     enum { VOCAB = 2048 };
     static float logits[3 * VOCAB], column[256];
-    float *none[4] = {NULL};
     const struct gpt2_batch batch = {.ids = dump_tokens(d),
                                      .starts = (const int64_t[]){0, 3},
                                      .contexts = 1};
     assert_int_equal(u->vocab, VOCAB);
     assert_int_equal(u->d_model, 256);
-    gpt2_forward(&g, &w, &batch, none, true);
+    const struct gpt2_tap tap = {.to_end = true};
+    gpt2_forward(&g, &w, &batch, &tap);
     double mean = 0, variance = 0;
     for (int i = 0; i < 256; i++)
         mean += (double)w.x[2 * 256 + i] / 256;
@@ -341,7 +341,8 @@ static void the_dump_holds_the_z_of_every_context(void **state)
         const int64_t *starts = dump_contexts(d) + k;
         const struct gpt2_batch batch = {dump_tokens(d), starts, 1};
         size_t n = gpt2_batch_rows(&batch);
-        gpt2_forward(&g, &w, &batch, z, false);
+        const struct gpt2_tap tap = {.z = z};
+        gpt2_forward(&g, &w, &batch, &tap);
         for (int l = 1; l <= 3; l++) {
             assert_int_equal(dump_read(d, l, (uint64_t)starts[0], n, got, &e),
                              0);

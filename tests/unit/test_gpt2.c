@@ -79,7 +79,8 @@ static void run(const struct gpt2 *g, const int32_t *ids, size_t n,
 {
     const int64_t starts[] = {0, (int64_t)n};
     const struct gpt2_batch batch = {ids, starts, 1};
-    gpt2_forward(g, &workspace, &batch, out, to_end);
+    const struct gpt2_tap tap = {.z = out, .to_end = to_end};
+    gpt2_forward(g, &workspace, &batch, &tap);
 }
 
 /* ---- against the reference ---- */
@@ -138,7 +139,8 @@ static void contexts_of_a_batch_do_not_see_each_other(void **state)
         starts[k + 1] = starts[k] + lengths[k];
     const struct gpt2_batch batch = {ids, starts, CONTEXTS};
     assert_int_equal(gpt2_batch_rows(&batch), 363);
-    gpt2_forward(&model, &workspace, &batch, z, false);
+    const struct gpt2_tap tap = {.z = z};
+    gpt2_forward(&model, &workspace, &batch, &tap);
     for (int k = 0; k < CONTEXTS; k++) {
         size_t n = (size_t)lengths[k], at = (size_t)(starts[k] - starts[0]);
         run(&model, ids + starts[k], n, other, false);
