@@ -9,8 +9,7 @@
 #include "base/log.h"
 #include "base/output.h"
 #include "base/progress.h"
-#include "base/utf8.h"
-#include "capture/gpt2.h"
+#include "capture/model.h"
 #include "capture/texts.h"
 #include "dump/weights.h"
 #include "dump/writer.h"
@@ -27,9 +26,7 @@ static const size_t slot_memory = 512u << 20;
 struct capture {
     const struct capture_options *o;
     const struct team *team;
-    char name[256]; /* of the model */
-    struct gpt2 model;
-    struct tokenizer *tokenizer;
+    struct model model;
     struct texts texts;
     struct capture_plan plan;
     size_t *group;             /* [groups + 1] the first context of each */
@@ -40,43 +37,25 @@ struct capture {
 
 /* ---- opening ---- */
 
-static int load_model(struct capture *c, const char *folder, struct err *e)
-{
-    TRY(gpt2_open(&c->model, folder, e));
-    TRY(tokenizer_open(&c->tokenizer, folder, e));
-    size_t tokens = tokenizer_vocab(c->tokenizer)->n;
-    if (tokens > (size_t)c->model.config.vocab)
-        return err_set(e, ERR_INPUT,
-                       "%s: vocab.json has %zu tokens, but the model embeds "
-                       "only %d (vocab_size in config.json)",
-                       folder, tokens, c->model.config.vocab);
-    /* "." is no name for a model. */
-    char *whole = realpath(folder, NULL);
-    output_base_name(c->name, sizeof c->name, whole != NULL ? whole : folder);
-    free(whole);
-    utf8_repair(c->name); /* a manifest is JSON */
-    return 0;
-}
-
 static int read_texts(struct capture *c, struct err *e)
 {
     const struct capture_options *o = c->o;
     struct contexts_options cut = {
-        .length = (size_t)c->model.config.positions,
+        .length = (size_t)c->model.gpt2.config.positions,
         .bos = o->bos == 0,
         .tokens = (uint64_t)o->tokens,
     };
-    if (o->context > c->model.config.positions)
+    if (o->context > c->model.gpt2.config.positions)
         return err_set(e, ERR_INPUT,
                        "--context %lld: the model has only %d positions",
-                       (long long)o->context, c->model.config.positions);
+                       (long long)o->context, c->model.gpt2.config.positions);
     if (o->context > 0)
         cut.length = (size_t)o->context;
     if (cut.bos && cut.length < 2)
         return err_set(e, ERR_INPUT,
                        "--context 1 leaves no room beside the BOS token; give "
                        "--bos never");
-    return texts_read(&c->texts, c->tokenizer, o->text, &cut, e);
+    return texts_read(&c->texts, c->model.tokenizer, o->text, &cut, e);
 }
 
 /* Packs whole contexts, in order, into groups of at most GROUP_ROWS tokens
@@ -103,7 +82,7 @@ static int make_groups(struct capture *c, struct err *e)
 static size_t slot_bytes(const struct capture *c)
 {
     return (size_t)c->plan.layers * c->group_rows *
-           (size_t)c->model.config.d_model * sizeof(float);
+           (size_t)c->model.gpt2.config.d_model * sizeof(float);
 }
 
 static void choose_wave(struct capture *c)
@@ -119,31 +98,32 @@ static void choose_wave(struct capture *c)
 static void make_plan(struct capture *c)
 {
     struct capture_plan *p = &c->plan;
-    uint64_t row = (uint64_t)p->layers * (uint64_t)c->model.config.d_model;
+    uint64_t row = (uint64_t)p->layers * (uint64_t)c->model.gpt2.config.d_model;
     p->contexts = c->texts.contexts.n;
     p->tokens = c->texts.contexts.tokens;
-    p->heads = c->model.config.heads;
-    p->d_head = c->model.config.d_head;
+    p->heads = c->model.gpt2.config.heads;
+    p->d_head = c->model.gpt2.config.d_head;
     p->dtype = capture_dtype(c->o);
     uint64_t ids =
         p->tokens * sizeof(int32_t) + (p->contexts + 1) * sizeof(int64_t);
     const struct dump_info info = {.layers = p->layers,
                                    .heads = p->heads,
                                    .d_head = p->d_head,
-                                   .d_model = c->model.config.d_model};
+                                   .d_model = c->model.gpt2.config.d_model};
     p->output_bytes = p->tokens * row * dtype_size(p->dtype) + ids +
-                      weights_bytes(&info, (size_t)c->model.config.vocab);
+                      weights_bytes(&info, (size_t)c->model.gpt2.config.vocab);
     choose_wave(c);
-    p->memory_bytes = c->model.arena.bytes + ids + 2 * c->wave * slot_bytes(c) +
+    p->memory_bytes = c->model.gpt2.arena.bytes + ids +
+                      2 * c->wave * slot_bytes(c) +
                       (uint64_t)c->team->threads *
-                          gpt2_workspace_bytes(&c->model, c->group_rows);
+                          gpt2_workspace_bytes(&c->model.gpt2, c->group_rows);
 }
 
 static int open_all(struct capture *c, const char *folder, struct err *e)
 {
-    TRY(load_model(c, folder, e));
+    TRY(model_open(&c->model, folder, false, e));
     TRY(capture_parse_layers(&c->plan.first_layer, &c->plan.layers,
-                             c->o->layers, c->model.config.layers, e));
+                             c->o->layers, c->model.gpt2.config.layers, e));
     TRY(read_texts(c, e));
     TRY(make_groups(c, e));
     make_plan(c);
@@ -175,8 +155,7 @@ void capture_close(struct capture **c)
 {
     if (*c == NULL)
         return;
-    gpt2_close(&(*c)->model);
-    tokenizer_close(&(*c)->tokenizer);
+    model_close(&(*c)->model);
     texts_free(&(*c)->texts);
     arena_free(&(*c)->arena);
     free(*c);
@@ -212,7 +191,7 @@ struct run {
 static float **slot_of(const struct run *r, int bank, size_t i)
 {
     size_t slot = (size_t)bank * r->c->wave + i;
-    return r->z + slot * (size_t)r->c->model.config.layers;
+    return r->z + slot * (size_t)r->c->model.gpt2.config.layers;
 }
 
 static struct gpt2_batch batch_of(const struct capture *c, size_t group)
@@ -229,7 +208,7 @@ static void compute(struct run *r, size_t i, int thread)
         return;
     struct gpt2_batch batch = batch_of(r->c, r->now.first + i);
     const struct gpt2_tap tap = {.z = slot_of(r, r->bank, i)};
-    gpt2_forward(&r->c->model, &r->workspace[thread], &batch, &tap);
+    gpt2_forward(&r->c->model.gpt2, &r->workspace[thread], &batch, &tap);
 }
 
 static int write_wave(struct run *r)
@@ -258,17 +237,18 @@ static void work(void *ctx, size_t item, int thread)
 static int run_open(struct run *r, struct capture *c, struct err *e)
 {
     *r = (struct run){.c = c};
-    size_t layers = (size_t)c->model.config.layers;
+    size_t layers = (size_t)c->model.gpt2.config.layers;
     TRY(arena_get(&r->arena, &r->workspace, (size_t)c->team->threads,
                   sizeof *r->workspace, "workspaces", e));
     for (int t = 0; t < c->team->threads; t++)
-        TRY(gpt2_workspace_open(&r->workspace[t], &c->model, c->group_rows, e));
+        TRY(gpt2_workspace_open(&r->workspace[t], &c->model.gpt2, c->group_rows,
+                                e));
     TRY(arena_get(&r->arena, &r->z, 2 * c->wave * layers, sizeof *r->z, "z",
                   e));
     for (size_t i = 0; i < 2 * c->wave; i++)
         for (int l = 0; l < c->plan.layers; l++)
             TRY(arena_get(&r->arena, &slot_of(r, 0, i)[c->plan.first_layer + l],
-                          c->group_rows * (size_t)c->model.config.d_model,
+                          c->group_rows * (size_t)c->model.gpt2.config.d_model,
                           sizeof(float), "z", e));
     return 0;
 }
@@ -292,7 +272,7 @@ static int write_groups(struct run *r, struct err *e)
 /* Conv1D has its weight (in, out): rows of z come head by head as they are. */
 static int write_weights(struct run *r, struct err *e)
 {
-    const struct gpt2 *g = &r->c->model;
+    const struct gpt2 *g = &r->c->model.gpt2;
     const float *w_o[DUMP_LAYERS_MAX];
     const struct weights_source from = {.w_o = w_o,
                                         .w_u = g->head,
@@ -308,23 +288,24 @@ static int begin_dump(struct run *r, bool force, struct err *e)
 {
     const struct capture *c = r->c;
     const struct dump_info info = {
-        .model = c->name,
+        .model = c->model.name,
         .first_layer = c->plan.first_layer,
         .layers = c->plan.layers,
         .heads = c->plan.heads,
         .d_head = c->plan.d_head,
-        .d_model = c->model.config.d_model,
+        .d_model = c->model.gpt2.config.d_model,
         .tokens = c->plan.tokens,
         .contexts = c->plan.contexts,
         .dtype = c->plan.dtype,
         .bos = c->o->bos == 0 ? "always" : "never",
         .fold_value_biases = 0,
+        .model_fingerprint = c->model.gpt2.fingerprint,
     };
     TRY(dump_writer_open(&r->writer, c->o->output, &info, force, e));
     TRY(dump_writer_tokens(r->writer, c->texts.contexts.ids,
                            c->texts.contexts.starts, e));
     TRY(write_groups(r, e));
-    TRY(dump_writer_vocab(r->writer, tokenizer_vocab(c->tokenizer), e));
+    TRY(dump_writer_vocab(r->writer, tokenizer_vocab(c->model.tokenizer), e));
     return write_weights(r, e);
 }
 

@@ -18,6 +18,7 @@
 
 #include "base/arena.h"
 #include "capture/pointwise.h"
+#include "dump/checksum.h"
 
 struct gpt2_config {
     int layers, heads, d_model, d_head, d_mlp;
@@ -29,13 +30,13 @@ struct gpt2_config {
 
 /* y = x · weight + bias, as Hugging Face's Conv1D. */
 struct linear {
-    const float *weight; /* (in, out) */
-    const float *bias;   /* (out) */
+    float *weight; /* (in, out) */
+    float *bias;   /* (out) */
     int in, out;
 };
 
 struct layer_norm {
-    const float *weight, *bias; /* (d_model) */
+    float *weight, *bias; /* (d_model) */
 };
 
 struct gpt2_layer {
@@ -46,10 +47,13 @@ struct gpt2_layer {
 
 struct gpt2 {
     struct gpt2_config config;
-    const float *wte, *wpe; /* (vocab, d_model), (positions, d_model) */
-    const float *head;      /* (vocab, d_model); wte itself if they are tied */
+    float *wte, *wpe; /* (vocab, d_model), (positions, d_model) */
+    float *head;      /* (vocab, d_model); wte itself if they are tied */
     struct layer_norm ln_f;
     struct gpt2_layer *layer; /* [layers] */
+    /* Over the config and all weights as f32: the same model in another file
+     * format has another one if the format rounds. */
+    char fingerprint[FINGERPRINT_HEX];
     struct arena arena;
 };
 
@@ -57,6 +61,12 @@ struct gpt2 {
  * for NaN. */
 int gpt2_open(struct gpt2 *g, const char *folder, struct err *e);
 void gpt2_close(struct gpt2 *g);
+
+/* The same function with z less its value biases, as TransformerLens loads
+ * models by default: a pattern's rows sum to 1, so b_V of a head adds the
+ * constant b_V·W_O, which goes into the projection's bias. The fingerprint
+ * stays. */
+void gpt2_fold_value_biases(struct gpt2 *g);
 
 /* Contexts that follow one another in a list of ids, without padding. Row 0 of
  * the batch is ids[starts[0]]. */

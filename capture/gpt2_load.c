@@ -127,6 +127,7 @@ struct loader {
     const struct safetensors *file;
     const char *path;
     const char *prefix; /* "transformer." or "" */
+    struct fingerprint *fingerprint;
 };
 
 static int check_tensor(const struct tensor *t, const int64_t shape[2],
@@ -148,7 +149,7 @@ static int check_tensor(const struct tensor *t, const int64_t shape[2],
 }
 
 /* Loads "<name><part>" as a matrix, or with rows 0 as a vector. */
-static int load(const struct loader *l, const float **out, const char *name,
+static int load(const struct loader *l, float **out, const char *name,
                 const char *part, int rows, int cols, struct err *e)
 {
     char full[256];
@@ -167,6 +168,7 @@ static int load(const struct loader *l, const float **out, const char *name,
     if (bad < n)
         return err_set(e, ERR_INPUT, "%s: %s: element %zu is not finite",
                        l->path, full, bad);
+    fingerprint_add(l->fingerprint, copy, n * sizeof *copy);
     *out = copy;
     return 0;
 }
@@ -266,12 +268,38 @@ int gpt2_open(struct gpt2 *g, const char *folder, struct err *e)
     TRY(read_config(&g->config, &tied, config, e));
     TRY(safetensors_open(&file, weights, e));
     bool prefixed = safetensors_find(&file, "transformer.wte.weight") != NULL;
-    struct loader l = {g, &file, weights, prefixed ? prefix : ""};
-    int code = load_all(&l, tied, e);
+    struct fingerprint f;
+    struct loader l = {g, &file, weights, prefixed ? prefix : "", &f};
+    int code = fingerprint_begin(&f, e);
+    if (code == 0) {
+        fingerprint_add(&f, &g->config, sizeof g->config);
+        code = load_all(&l, tied, e);
+        fingerprint_end(&f, code == 0 ? g->fingerprint : NULL);
+    }
     safetensors_close(&file);
     if (code != 0)
         gpt2_close(g);
     return code;
+}
+
+/* In double, and in the order of the value's dimensions. */
+static void fold_layer(const struct linear *c_attn, const struct linear *proj)
+{
+    size_t d = (size_t)proj->out;
+    float *b_v = c_attn->bias + 2 * d;
+    for (size_t j = 0; j < d; j++) {
+        double sum = (double)proj->bias[j];
+        for (size_t i = 0; i < d; i++)
+            sum += (double)b_v[i] * (double)proj->weight[i * d + j];
+        proj->bias[j] = (float)sum;
+    }
+    memset(b_v, 0, d * sizeof *b_v);
+}
+
+void gpt2_fold_value_biases(struct gpt2 *g)
+{
+    for (int l = 0; l < g->config.layers; l++)
+        fold_layer(&g->layer[l].c_attn, &g->layer[l].attn_proj);
 }
 
 void gpt2_close(struct gpt2 *g)

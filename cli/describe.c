@@ -82,6 +82,9 @@ static int add_dump(json_t *item, const struct dump *d, struct err *e)
     const struct fact facts[] = {
         {"kind", json_string("dump")},
         {"model", text_json(i->model)},
+        {"model_fingerprint", i->model_fingerprint != NULL
+                                  ? text_json(i->model_fingerprint)
+                                  : json_null()},
         {"layers", json_integer(i->layers)},
         {"first_layer", json_integer(i->first_layer)},
         {"heads", json_integer(i->heads)},

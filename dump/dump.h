@@ -66,6 +66,7 @@ struct dump_info {
     uint64_t tokens;   /* rows of every layer */
     uint64_t contexts; /* 0 if unknown */
     enum dtype dtype;
+    const char *model_fingerprint; /* of its weights; NULL if unknown */
     const char *bos;       /* "always", "never", "unknown": each context begins
                               with the BOS token */
     int fold_value_biases; /* 1 yes, 0 no (raw Hugging Face z), -1 unknown */

@@ -127,11 +127,22 @@ static int read_bos(struct manifest *m, const json_t *root, const char *path,
     return 0;
 }
 
+/* Dumps of older versions have none. */
+static int read_model_fingerprint(struct manifest *m, const json_t *root,
+                                  const char *path, struct err *e)
+{
+    if (json_object_get(root, "model_fingerprint") == NULL)
+        return 0;
+    return copy_string(m, &m->info.model_fingerprint, root, "model_fingerprint",
+                       path, e);
+}
+
 static int read_info(struct manifest *m, const json_t *root, const char *path,
                      struct err *e)
 {
     struct dump_info *info = &m->info;
     TRY(copy_string(m, &info->model, root, "model", path, e));
+    TRY(read_model_fingerprint(m, root, path, e));
     TRY(need_text(root, "hook", hook_name, path, e));
     TRY(read_int(&info->layers, root, "layers", 1, DUMP_LAYERS_MAX, path, e));
     TRY(read_int(&info->first_layer, root, "first_layer", 0,
@@ -327,17 +338,20 @@ static json_t *shards_json(const struct manifest *m)
     return array;
 }
 
-/* Dumps without groups do not mention them. */
-static int add_groups_json(json_t *root, const struct manifest *m)
+/* What not all dumps have: those without do not mention it. */
+static int add_optional_json(json_t *root, const struct manifest *m)
 {
-    if (m->groups.name == NULL)
-        return 0;
-    int bad = json_object_set_new(
-        root, "groups", groups_names_json(m->group_names, m->n_groups));
-    return json_object_set_new(root, "groups_file",
-                               side_file_json(&m->groups)) != 0
-               ? -1
-               : bad;
+    int bad = 0;
+    if (m->info.model_fingerprint != NULL)
+        bad |= json_object_set_new(root, "model_fingerprint",
+                                   json_string(m->info.model_fingerprint));
+    if (m->groups.name != NULL) {
+        bad |= json_object_set_new(
+            root, "groups", groups_names_json(m->group_names, m->n_groups));
+        bad |= json_object_set_new(root, "groups_file",
+                                   side_file_json(&m->groups));
+    }
+    return bad;
 }
 
 static json_t *manifest_json(const struct manifest *m)
@@ -358,7 +372,7 @@ static json_t *manifest_json(const struct manifest *m)
         side_file_json(&m->tokens), "contexts_file",
         side_file_json(&m->contexts), "vocab_file", side_file_json(&m->vocab),
         "weights_file", side_file_json(&m->weights), "shards", shards_json(m));
-    if (root != NULL && add_groups_json(root, m) == 0)
+    if (root != NULL && add_optional_json(root, m) == 0)
         return root;
     json_decref(root);
     return NULL;

@@ -65,12 +65,16 @@ static int copy_info(struct dump_writer *w, const struct dump_info *info,
                      struct err *e)
 {
     struct manifest *m = &w->manifest;
-    char *model, *bos;
+    char *model, *bos, *fingerprint;
     TRY(arena_string(&m->arena, &model, info->model, e));
     TRY(arena_string(&m->arena, &bos, info->bos, e));
     m->info = *info;
     m->info.model = model;
     m->info.bos = bos;
+    if (info->model_fingerprint != NULL) {
+        TRY(arena_string(&m->arena, &fingerprint, info->model_fingerprint, e));
+        m->info.model_fingerprint = fingerprint;
+    }
     return 0;
 }
 
