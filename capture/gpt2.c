@@ -215,10 +215,10 @@ void gpt2_forward(const struct gpt2 *g, struct gpt2_workspace *w,
 }
 
 void gpt2_logits(const struct gpt2 *g, struct gpt2_workspace *w, float *logits,
-                 size_t first, size_t n)
+                 const float *x, size_t n)
 {
     int d = g->config.d_model, vocab = g->config.vocab;
-    normalise(g, w->normed, w->x + first * (size_t)d, &g->ln_f, n);
+    normalise(g, w->normed, x, &g->ln_f, n);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, vocab, d, 1,
                 w->normed, d, g->head, d, 0, logits, vocab);
 }

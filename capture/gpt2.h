@@ -118,9 +118,9 @@ void gpt2_forward(const struct gpt2 *g, struct gpt2_workspace *w,
 void gpt2_pattern(const struct gpt2_config *c, float *out, const float *qkv,
                   int head, int t);
 
-/* After gpt2_forward with `to_end`: logits (n, vocab) of the rows [first,
- * first + n). Overwrites w->normed. */
+/* Logits (n, vocab) of rows x (n, d_model) of the residual stream after all
+ * layers. Overwrites w->normed; n is at most w->rows. */
 void gpt2_logits(const struct gpt2 *g, struct gpt2_workspace *w, float *logits,
-                 size_t first, size_t n);
+                 const float *x, size_t n);
 
 #endif

@@ -7,47 +7,15 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/arena.h"
 #include "base/format.h"
 #include "base/log.h"
 #include "base/output.h"
+#include "cli/inputs.h"
 #include "encode/encode.h"
 #include "store/summary.h"
 
 static struct encode_options options;
 static struct dump_options array_options;
-
-/* The arguments, divided into what is an SAE and what is the dump. */
-struct inputs {
-    const char **dump, **saes;
-    size_t n_dump, n_saes;
-    struct arena arena;
-};
-
-static int divide(struct inputs *in, const char *const *args, size_t n,
-                  struct err *e)
-{
-    *in = (struct inputs){0};
-    TRY(arena_get(&in->arena, &in->dump, n, sizeof *in->dump, "arguments", e));
-    TRY(arena_get(&in->arena, &in->saes, n, sizeof *in->saes, "arguments", e));
-    for (size_t i = 0; i < n; i++) {
-        char config[OUTPUT_PATH_MAX];
-        TRY(output_join(config, args[i], "cfg.json", e));
-        if (access(config, F_OK) == 0)
-            in->saes[in->n_saes++] = args[i];
-        else
-            in->dump[in->n_dump++] = args[i];
-    }
-    if (in->n_saes == 0)
-        return err_set(e, ERR_INPUT,
-                       "no SAE among the arguments: a folder with cfg.json, "
-                       "as headscope train writes it");
-    if (in->n_dump == 0)
-        return err_set(e, ERR_INPUT,
-                       "no dump among the arguments: a folder "
-                       "with manifest.json, or array files");
-    return 0;
-}
 
 /* ---- --dry-run ---- */
 
@@ -167,10 +135,9 @@ static int run(const struct common_options *common, const char *const *args,
                        command_encode.usage.arguments);
     TRY(check_output(common, e));
     struct inputs in;
-    int code = divide(&in, args, n_args, e);
-    if (code == 0)
-        code = run_inputs(common, &in, report, e);
-    arena_free(&in.arena);
+    TRY(inputs_divide(&in, args, n_args, e));
+    int code = run_inputs(common, &in, report, e);
+    inputs_free(&in);
     return code;
 }
 

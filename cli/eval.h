@@ -10,5 +10,7 @@
 
 /* `report` as cli/eval.c fills it. */
 void eval_print(const json_t *report);
+/* Its part that cli/fidelity.c fills. */
+void eval_print_fidelity(const json_t *report);
 
 #endif

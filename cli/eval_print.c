@@ -105,3 +105,49 @@ void eval_print(const json_t *report)
     print_shares(with, "all", "all");
     print_shares(with, "alive", "alive");
 }
+
+/* "  0.4213" or, where there is no figure, a dash as wide. */
+static void print_cell(const json_t *layer, const char *key, int digits)
+{
+    const json_t *v = json_object_get(layer, key);
+    if (json_is_number(v))
+        (void)printf("  %8.*f", digits, json_number_value(v));
+    else
+        (void)printf("  %8s", "-");
+}
+
+static void print_layer(const json_t *layer)
+{
+    static const struct {
+        const char *key;
+        int digits;
+    } cells[] = {{"ce_spliced", 4},     {"ce_zero", 4},
+                 {"ce_mean", 4},        {"kl_spliced", 4},
+                 {"recovered_zero", 4}, {"recovered_mean", 4}};
+    const json_t *number = json_object_get(layer, "layer");
+    if (json_is_integer(number))
+        (void)printf("layer %-3lld", whole(layer, "layer"));
+    else
+        (void)printf("%-9s", "together");
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
+        print_cell(layer, cells[i].key, cells[i].digits);
+    (void)putchar('\n');
+}
+
+void eval_print_fidelity(const json_t *report)
+{
+    const json_t *f = json_object_get(report, "fidelity"), *layer;
+    size_t i;
+    if (f == NULL)
+        return;
+    (void)printf("\n%s: cross-entropy %.4f nats on %lld tokens of %lld "
+                 "contexts\n\n%-9s  %8s  %8s  %8s  %8s  %8s  %8s\n%-9s  %8s  "
+                 "%8s  %8s  %8s  %8s  %8s\n",
+                 json_string_value(json_object_get(f, "model")),
+                 json_number_value(json_object_get(f, "ce_clean")),
+                 whole(f, "tokens"), whole(f, "contexts"), "", "CE", "CE", "CE",
+                 "KL", "CE rec.", "CE rec.", "", "spliced", "zero", "mean",
+                 "spliced", "of zero", "of mean");
+    json_array_foreach(json_object_get(f, "layers"), i, layer)
+        print_layer(layer);
+}

@@ -15,6 +15,14 @@ void codes_free(struct codes *c)
     *c = (struct codes){0};
 }
 
+float codes_value(const struct codes *c, size_t row, uint32_t feature)
+{
+    for (size_t i = c->start[row]; i < c->start[row + 1]; i++)
+        if (c->feature[i] == feature)
+            return c->value[i];
+    return 0;
+}
+
 /* Makes room for n rows with `entries` active features together. */
 static int codes_reserve(struct codes *c, size_t n, size_t entries,
                          struct err *e)

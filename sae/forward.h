@@ -28,6 +28,8 @@ struct codes {
     size_t rows_capacity, capacity; /* rows and entries there is room for */
 };
 void codes_free(struct codes *c);
+/* A feature's activation in a row, 0 if it is not active. */
+float codes_value(const struct codes *c, size_t row, uint32_t feature);
 
 enum rule {
     RULE_POSITIVE,   /* h > 0 */

@@ -53,11 +53,23 @@ int sae_encoder_open(struct sae_encoder *enc, const struct sae *s,
     return 0;
 }
 
+int sae_encoder_share(struct sae_encoder *enc, const struct sae_encoder *of,
+                      const struct team *team, struct err *e)
+{
+    *enc = (struct sae_encoder){
+        .s = of->s, .encoder = of->encoder, .shares = true};
+    int code = forward_init(&enc->forward, team, e);
+    if (code != 0)
+        *enc = (struct sae_encoder){0};
+    return code;
+}
+
 void sae_encoder_close(struct sae_encoder *enc)
 {
     if (enc->s != NULL)
         forward_free(&enc->forward);
-    encoder_free(&enc->encoder);
+    if (!enc->shares)
+        encoder_free(&enc->encoder);
     free(enc->centred);
     *enc = (struct sae_encoder){0};
 }

@@ -84,11 +84,16 @@ struct sae_encoder {
     const struct sae *s;
     struct encoder encoder;
     struct forward forward;
+    bool shares;    /* the weights belong to another */
     float *centred; /* (capacity, d) x − b_dec */
     size_t capacity;
 };
 int sae_encoder_open(struct sae_encoder *enc, const struct sae *s,
                      const struct team *team, struct err *e);
+/* Another one over the same weights, which must outlive it: encoders of one SAE
+ * in several threads, each with a team of one. */
+int sae_encoder_share(struct sae_encoder *enc, const struct sae_encoder *of,
+                      const struct team *team, struct err *e);
 void sae_encoder_close(struct sae_encoder *enc);
 
 /* Encodes x (n, d) into *out, by the SAE's rule or by another. The result does

@@ -276,7 +276,7 @@ static void the_dump_has_the_unembedding(void **state)
                         sqrt(variance + (double)g.config.epsilon) *
                         (double)u->ln_gain[i] +
                     (double)u->ln_bias[i];
-    gpt2_logits(&g, &w, logits, 0, 3);
+    gpt2_logits(&g, &w, logits, w.x, 3);
     for (size_t v = 0; v < VOCAB; v += 97) {
         double logit = 0;
         assert_int_equal(unembedding_read(u, column, v, 1, &e), 0);
