@@ -126,19 +126,21 @@ static void head_row(const struct place *p, float *z, const void *ctx)
         edit_head(p, z, (size_t)p->edit->head * d_head, d_head);
 }
 
-/* The codes of the layer, here and in the other run. */
-struct feature_codes {
+/* Activations of a layer: here, before its edits, and of the features that are
+ * patched in the other run. */
+struct layer_codes {
     const struct sae *sae;
     const struct codes *here;
-    const float *there; /* (rows) the feature's activation, for patch */
+    float *there;       /* (patched features, rows) */
+    const float *patch; /* (rows) of the feature at hand */
 };
 
 static void feature_row(const struct place *p, float *z, const void *ctx)
 {
-    const struct feature_codes *c = ctx;
+    const struct layer_codes *c = ctx;
     uint32_t feature = (uint32_t)p->edit->feature;
     float value = codes_value(c->here, p->row, feature);
-    float patch = c->there != NULL ? c->there[p->row] : 0;
+    float patch = p->edit->kind == EDIT_PATCH ? c->patch[p->row] : 0;
     float change = edited_value(p, value, patch) - value;
     if (change != 0)
         kernels.add_scaled(z, change, c->sae->w_dec + feature * c->sae->d,
@@ -156,30 +158,40 @@ static const struct codes *encode(struct edits *x, int layer, const float *z)
     return code == 0 ? c : NULL;
 }
 
-static void edit_feature(struct edits *x, const struct edit *edit, float *z,
-                         const float *before)
+static bool is_of_feature(const struct edit *edit, int layer)
+{
+    return edit->layer == layer && edit->feature >= 0;
+}
+
+static size_t count_features(const struct edits *x, int layer, bool patched)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < x->n; i++)
+        n += is_of_feature(&x->edit[i], layer) &&
+             (!patched || x->edit[i].kind == EDIT_PATCH);
+    return n;
+}
+
+static void find_patches(struct edits *x, int layer, struct layer_codes *c)
 {
     size_t n = gpt2_batch_rows(&x->group->batch);
-    struct feature_codes c = {.sae = &x->from->saes->sae[edit->layer]};
-    float *there = NULL;
-    if (edit->kind == EDIT_PATCH) {
-        const struct codes *other =
-            encode(x, edit->layer, x->patch[edit->layer]);
-        there = malloc(n * sizeof *there);
-        if (other == NULL || there == NULL) {
-            if (there == NULL)
-                (void)err_memory(&x->e, "activations", n * sizeof *there);
-            free(there);
-            return;
-        }
-        for (size_t r = 0; r < n; r++)
-            there[r] = codes_value(other, r, (uint32_t)edit->feature);
+    size_t patched = count_features(x, layer, true);
+    if (patched == 0)
+        return;
+    c->there = malloc(patched * n * sizeof *c->there);
+    if (c->there == NULL) {
+        (void)err_memory(&x->e, "activations", patched * n * sizeof(float));
+        return;
     }
-    c.there = there;
-    c.here = encode(x, edit->layer, before);
-    if (c.here != NULL)
-        each_row(x, edit, z, feature_row, &c);
-    free(there);
+    const struct codes *other = encode(x, layer, x->patch[layer]);
+    float *out = c->there;
+    for (size_t i = 0; other != NULL && i < x->n; i++) {
+        if (!is_of_feature(&x->edit[i], layer) || x->edit[i].kind != EDIT_PATCH)
+            continue;
+        for (size_t r = 0; r < n; r++)
+            *out++ = codes_value(other, r, (uint32_t)x->edit[i].feature);
+    }
+    c->patch = c->there;
 }
 
 static void splice(struct edits *x, int layer, float *z)
@@ -190,31 +202,34 @@ static void splice(struct edits *x, int layer, float *z)
         sae_decode_row(sae, c, r, z + r * sae->d);
 }
 
-static bool edits_features(const struct edits *x, int layer)
+static void make_edit(struct edits *x, const struct edit *edit, float *z,
+                      struct layer_codes *c)
 {
-    for (size_t i = 0; i < x->n; i++)
-        if (x->edit[i].layer == layer && x->edit[i].feature >= 0)
-            return true;
-    return false;
+    if (edit->kind == EDIT_SPLICE) {
+        splice(x, edit->layer, z);
+    } else if (edit->feature >= 0) {
+        each_row(x, edit, z, feature_row, c);
+        if (edit->kind == EDIT_PATCH)
+            c->patch += gpt2_batch_rows(&x->group->batch);
+    } else {
+        each_row(x, edit, z, head_row, NULL);
+    }
 }
 
 void edits_apply(void *ctx, int layer, float *z)
 {
     struct edits *x = ctx;
-    size_t n = gpt2_batch_rows(&x->group->batch);
-    if (edits_features(x, layer))
-        memcpy(x->scratch, z, n * (size_t)x->from->config->d_model * sizeof *z);
-    for (size_t i = 0; i < x->n && x->e.code == 0; i++) {
-        const struct edit *edit = &x->edit[i];
-        if (edit->layer != layer)
-            continue;
-        if (edit->kind == EDIT_SPLICE)
-            splice(x, layer, z);
-        else if (edit->feature >= 0)
-            edit_feature(x, edit, z, x->scratch);
-        else
-            each_row(x, edit, z, head_row, NULL);
+    struct layer_codes c = {0};
+    if (count_features(x, layer, false) > 0) {
+        c.sae = &x->from->saes->sae[layer];
+        find_patches(x, layer, &c);
+        if (x->e.code == 0)
+            c.here = encode(x, layer, z);
     }
+    for (size_t i = 0; i < x->n && x->e.code == 0; i++)
+        if (x->edit[i].layer == layer)
+            make_edit(x, &x->edit[i], z, &c);
+    free(c.there);
 }
 
 int edits_check(const struct edit *edit, const struct edit_sources *from,

@@ -13,7 +13,8 @@
  * A change of a feature keeps the SAE's error: z + (f' − f)·W_dec[feature]
  * (Kissane et al. 2024). f is what the SAE gives for the layer's z as edits of
  * layers before have made it, without those of its own; edits of one layer are
- * made in their order.
+ * made in their order. A splice and features of the same layer do not go
+ * together.
  */
 #ifndef LENS_EDITS_H
 #define LENS_EDITS_H
@@ -49,7 +50,6 @@ struct edits {
     const struct runner_group *group;
     float *const *patch; /* [layers] z of the other run; NULL where no edit
                             wants it */
-    float *scratch;      /* (rows, d_model) */
     struct err e;        /* the first failure: the pass goes on, for nothing */
 };
 

@@ -25,7 +25,7 @@ struct measuring {
     struct variant *variant; /* [figures × KINDS] */
     size_t variants;
     struct predictions *predictions; /* [threads] */
-    float **clean, **scratch;        /* [threads] (rows, d_model) */
+    float **clean;                   /* [threads] (rows, d_model) */
     struct prediction_sums
         *slot; /* [slots × (variants + 1)], the clean one first */
     struct prediction_sums *total; /* [variants + 1] */
@@ -41,8 +41,7 @@ static int run_variant(struct measuring *q, const struct runner_group *g,
     struct edits edits = {.from = &q->sources,
                           .edit = q->edit + variant->first,
                           .n = variant->n,
-                          .group = g,
-                          .scratch = q->scratch[g->thread]};
+                          .group = g};
     const struct gpt2_tap tap = {
         .to_end = true, .edit = edits_apply, .ctx = &edits};
     gpt2_forward(q->model, g->workspace, &g->batch, &tap);
@@ -136,13 +135,10 @@ static int get_room(struct measuring *q, struct err *e)
                   e));
     TRY(arena_get(&q->arena, &q->total, sums, sizeof *q->total, "sums", e));
     TRY(arena_get(&q->arena, &q->clean, threads, sizeof *q->clean, "rows", e));
-    TRY(arena_get(&q->arena, &q->scratch, threads, sizeof *q->scratch, "rows",
-                  e));
     TRY(arena_get(&q->arena, &q->predictions, threads, sizeof *q->predictions,
                   "logits", e));
     for (size_t t = 0; t < threads; t++) {
         TRY(arena_get(&q->arena, &q->clean[t], r->rows, row, "rows", e));
-        TRY(arena_get(&q->arena, &q->scratch[t], r->rows, row, "rows", e));
         TRY(predictions_init(&q->predictions[t], q->model, &q->arena, e));
     }
     return 0;

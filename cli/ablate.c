@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * headscope ablate: what heads and features do for a task.
+ */
+#include "cli/ablate.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "capture/contexts.h"
+#include "cli/cli.h"
+
+static struct ablate_options {
+    const char *prompts, *corrupted, *reference, *layout, *what, *saes;
+    int how, mean_by, metric, label, bos;
+    double factor;
+    bool restore;
+} own;
+
+#define FIELD(name) offsetof(struct ablate_options, name)
+
+/* The choices of `how`, `metric` and `label` stand in the order of their
+ * enums. */
+static const struct option own_table[] = {
+    {"prompts", 0, OPTION_TEXT, FIELD(prompts), NULL, 0, 0, NULL, "FILE.jsonl",
+     "prompts with what should come behind them (docs/formats.md); needed"},
+    {"what", 0, OPTION_TEXT, FIELD(what), "heads", 0, 0, NULL, "LIST",
+     "what to change, with commas between what is changed separately: heads or "
+     "layers (each by itself), all (all heads), L2H1 (a head), L2F130 (a "
+     "feature), L2 (a layer), + between what is changed together, @5 or @-1 "
+     "behind for one position, not:L2H1+L3H0 (all heads but these)"},
+    {"how", 0, OPTION_CHOICE, FIELD(how), "mean", 0, 0, "zero|mean|scale|patch",
+     NULL,
+     "what it becomes: zero; its mean over --reference; --factor times itself; "
+     "or what it is in the --corrupted prompt"},
+    {"factor", 0, OPTION_REAL, FIELD(factor), "0", -1e6, 1e6, NULL, "X",
+     "for --how scale"},
+    {"reference", 0, OPTION_TEXT, FIELD(reference), NULL, 0, 0, NULL, "FILE",
+     "prompts (.jsonl) or text to take means over; unset: --corrupted, or else "
+     "--prompts"},
+    {"mean-by", 0, OPTION_CHOICE, FIELD(mean_by), "layout", 0, 0, "layout|all",
+     NULL,
+     "one mean for each position of prompts with the same layout, or one of "
+     "all tokens; of text there is only the latter"},
+    {"layout", 0, OPTION_TEXT, FIELD(layout), NULL, 0, 0, NULL, "FIELDS",
+     "fields of a prompt in which those with the same layout agree, with "
+     "commas "
+     "between, like meta.template,meta.kind; unset: all of one length"},
+    {"corrupted", 0, OPTION_TEXT, FIELD(corrupted), NULL, 0, 0, NULL,
+     "FILE.jsonl",
+     "a partner of the same length for each prompt, line by line, without what "
+     "the task needs; for --how patch and for the gap"},
+    {"restore", 0, OPTION_FLAG, FIELD(restore), NULL, 0, 0, NULL, NULL,
+     "run the corrupted prompts, and patch from the clean ones"},
+    {"metric", 0, OPTION_CHOICE, FIELD(metric), "logit-diff", 0, 0,
+     "logit-diff|logit-mean-diff|mass-diff|mass|answer-loss|loss", NULL,
+     "logit of the answer less the largest of the wrong tokens, or less their "
+     "mean; probability of the answers less that of the wrong tokens, or "
+     "alone; "
+     "-ln of it; or the loss of predicting the prompt itself"},
+    {"label", 0, OPTION_CHOICE, FIELD(label), "any", 0, 0, "any|0|1", NULL,
+     "take only prompts with this label"},
+    {"sae", 0, OPTION_TEXT, FIELD(saes), NULL, 0, 0, NULL, "NAME.sae[,...]",
+     "SAEs of the layers whose features are changed"},
+    {"bos", 0, OPTION_CHOICE, FIELD(bos), "always", 0, 0, "always|never", NULL,
+     "whether a prompt that is text begins with the model's BOS token"},
+};
+
+/* What one run works with. Zero it to begin. */
+struct ablate {
+    struct model model;
+    struct prompts prompts, corrupted, reference;
+    struct contexts text; /* the reference, if it is text */
+    prompts_layouts *layouts;
+    struct saes saes;
+    struct means means;
+    struct means_feature *feature; /* whose means are wanted */
+    size_t n_features;
+    struct ablate_sets sets;
+    struct effects effects;
+    struct team team;
+    struct arena arena;
+};
+
+static void ablate_free(struct ablate *a)
+{
+    effects_free(&a->effects);
+    ablate_sets_free(&a->sets);
+    means_close(&a->means);
+    saes_close(&a->saes);
+    contexts_free(&a->text);
+    prompts_free(&a->prompts);
+    prompts_free(&a->corrupted);
+    prompts_free(&a->reference);
+    json_decref(a->layouts);
+    model_close(&a->model);
+    arena_free(&a->arena);
+}
+
+/* ---- input ---- */
+
+static int read_prompts(struct ablate *a, struct err *e)
+{
+    struct prompts_options o = {
+        .bos = own.bos == 0, .label = own.label - 1, .layout = own.layout};
+    a->layouts = json_object();
+    if (a->layouts == NULL)
+        return err_memory(e, "layouts", 0);
+    TRY(prompts_read(&a->prompts, &a->model, own.prompts, &o, a->layouts, e));
+    /* Partners are found by line, whatever their labels. */
+    o.label = -1;
+    o.layout = NULL;
+    if (own.corrupted != NULL)
+        TRY(prompts_read(&a->corrupted, &a->model, own.corrupted, &o,
+                         a->layouts, e));
+    return 0;
+}
+
+static bool is_jsonl(const char *path)
+{
+    size_t n = strlen(path);
+    return n > 6 && strcmp(path + n - 6, ".jsonl") == 0;
+}
+
+/* The file whose prompts or text means are taken over. */
+static const char *reference_path(void)
+{
+    if (own.reference != NULL)
+        return own.reference;
+    return own.corrupted != NULL ? own.corrupted : own.prompts;
+}
+
+static int find_means(struct ablate *a, const struct means_reference *from,
+                      struct err *e)
+{
+    return means_open(&a->means, &a->model.gpt2, from, &a->team, e);
+}
+
+static int read_reference(struct ablate *a, struct err *e)
+{
+    const char *path = reference_path();
+    struct means_reference from = {
+        .saes = &a->saes, .feature = a->feature, .n_features = a->n_features};
+    if (!is_jsonl(path)) {
+        const struct contexts_options cut = {
+            .length = (size_t)a->model.gpt2.config.positions,
+            .bos = own.bos == 0};
+        TRY(contexts_read(&a->text, a->model.tokenizer, path, &cut, e));
+        from.contexts = (struct runner_contexts){a->text.ids, a->text.starts,
+                                                 (size_t)a->text.n};
+        return find_means(a, &from, e);
+    }
+    const struct prompts_options o = {
+        .bos = own.bos == 0, .label = -1, .layout = own.layout};
+    TRY(prompts_read(&a->reference, &a->model, path, &o, a->layouts, e));
+    const struct prompts *p = &a->reference;
+    from.contexts =
+        (struct runner_contexts){p->tokens.ids, p->tokens.start, p->n};
+    if (own.mean_by == 0) {
+        from.layout = p->layout;
+        from.layouts = json_object_size(a->layouts);
+    }
+    return find_means(a, &from, e);
+}
+
+/* The features whose means the edits want. */
+static int list_features(struct ablate *a, struct err *e)
+{
+    size_t edits = 0;
+    for (size_t s = 0; s < a->sets.n; s++)
+        edits += a->sets.set[s].n;
+    TRY(arena_get(&a->arena, &a->feature, edits, sizeof *a->feature, "features",
+                  e));
+    for (size_t i = 0; i < edits; i++)
+        if (a->sets.edit[i].feature >= 0)
+            a->feature[a->n_features++] = (struct means_feature){
+                a->sets.edit[i].layer, (uint32_t)a->sets.edit[i].feature};
+    return 0;
+}
+
+static int open_saes(struct ablate *a, struct err *e)
+{
+    char **folders;
+    size_t n;
+    if (own.saes == NULL)
+        return 0;
+    TRY(arena_list(&a->arena, &folders, &n, own.saes, e));
+    return saes_open(&a->saes, (const char *const *)folders, n,
+                     &a->model.gpt2.config, &a->team, e);
+}
+
+/* ---- report ---- */
+
+static double mean_of(const double *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i];
+    return sum / (double)n;
+}
+
+/* How one set comes out. */
+struct row {
+    const char *name;
+    double metric;
+    struct effect effect;
+    double share; /* of the gap; NaN: there is none */
+};
+
+static int largest_first(const void *left, const void *right)
+{
+    const struct row *a = left, *b = right;
+    double x = fabs(a->effect.change), y = fabs(b->effect.change);
+    return x != y ? (x > y ? -1 : 1) : strcmp(a->name, b->name);
+}
+
+static void fill_rows(struct row *rows, const struct ablate *a)
+{
+    const struct effects *x = &a->effects;
+    const double *base = own.restore ? x->corrupted : x->clean;
+    double gap = (double)NAN;
+    if (x->corrupted != NULL)
+        gap = mean_of(x->clean, x->n) - mean_of(x->corrupted, x->n);
+    for (size_t s = 0; s < a->sets.n; s++) {
+        const double *edited = x->edited + s * x->n;
+        rows[s] = (struct row){.name = a->sets.name[s],
+                               .metric = mean_of(edited, x->n),
+                               .effect = effects_change(edited, base, x->n)};
+        rows[s].share = rows[s].effect.change / gap;
+    }
+}
+
+static int add_report(json_t *report, const struct ablate *a,
+                      const struct row *rows, struct err *e)
+{
+    const struct effects *x = &a->effects;
+    json_t *sets = json_array();
+    for (size_t s = 0; s < a->sets.n; s++)
+        (void)json_array_append_new(
+            sets, json_pack("{s:s, s:o, s:o, s:o, s:o}", "what", rows[s].name,
+                            "metric", json_figure(rows[s].metric), "change",
+                            json_figure(rows[s].effect.change), "se",
+                            json_figure(rows[s].effect.error),
+                            "fraction_of_gap", json_figure(rows[s].share)));
+    json_t *object = json_pack(
+        "{s:I, s:o, s:o, s:o}", "prompts", (json_int_t)x->n, "clean",
+        json_figure(mean_of(x->clean, x->n)), "corrupted",
+        x->corrupted != NULL ? json_figure(mean_of(x->corrupted, x->n))
+                             : json_null(),
+        "edits", sets);
+    return json_object_update_new(report, object) != 0
+               ? err_memory(e, "report", 0)
+               : 0;
+}
+
+static void print_rows(const struct ablate *a, struct row *rows)
+{
+    const struct effects *x = &a->effects;
+    (void)printf("%zu prompts, clean %.4f", x->n, mean_of(x->clean, x->n));
+    if (x->corrupted != NULL)
+        (void)printf(", corrupted %.4f", mean_of(x->corrupted, x->n));
+    (void)printf("\n\n%-20s  %9s  %9s  %7s  %s\n", "", "metric", "change", "se",
+                 x->corrupted != NULL ? "of the gap" : "");
+    qsort(rows, a->sets.n, sizeof *rows, largest_first);
+    for (size_t s = 0; s < a->sets.n; s++) {
+        (void)printf("%-20s  %9.4f  %+9.4f  %7.4f", rows[s].name,
+                     rows[s].metric, rows[s].effect.change,
+                     rows[s].effect.error);
+        if (x->corrupted != NULL)
+            (void)printf("  %+9.1f%%", 100 * rows[s].share);
+        (void)putchar('\n');
+    }
+}
+
+/* ---- the command ---- */
+
+static int prepare(struct ablate *a, const char *folder, struct err *e)
+{
+    TRY(model_open(&a->model, folder, false, e));
+    TRY(read_prompts(a, e));
+    TRY(open_saes(a, e));
+    TRY(ablate_sets_parse(&a->sets, own.what, (enum edit_kind)own.how,
+                          own.factor, &a->model.gpt2.config, e));
+    if (own.how != EDIT_MEAN)
+        return 0;
+    const struct edit_sources sources = {.saes = &a->saes};
+    for (size_t s = 0; s < a->sets.n; s++)
+        for (size_t i = 0; i < a->sets.set[s].n; i++)
+            TRY(edits_check(&a->sets.edit[a->sets.set[s].first + i], &sources,
+                            e));
+    TRY(list_features(a, e));
+    return read_reference(a, e);
+}
+
+static int measure(struct ablate *a, const struct common_options *common,
+                   json_t *report, struct err *e)
+{
+    struct row *rows;
+    bool corrupted = own.corrupted != NULL;
+    const struct effects_job job = {
+        .model = &a->model.gpt2,
+        .prompts = &a->prompts,
+        .corrupted = corrupted ? &a->corrupted : NULL,
+        .restore = own.restore,
+        .metric = (enum effect_metric)own.metric,
+        .sources = {.config = &a->model.gpt2.config,
+                    .saes = &a->saes,
+                    .means = &a->means,
+                    .layout = a->prompts.layout},
+        .edit = a->sets.edit,
+        .set = a->sets.set,
+        .n_sets = a->sets.n,
+        .team = &a->team,
+    };
+    TRY(effects_measure(&a->effects, &job, e));
+    TRY(arena_get(&a->arena, &rows, a->sets.n, sizeof *rows, "effects", e));
+    fill_rows(rows, a);
+    TRY(add_report(report, a, rows, e));
+    if (!common->json)
+        print_rows(a, rows);
+    return 0;
+}
+
+static int run(const struct common_options *common, const char *const *args,
+               size_t n_args, json_t *report, struct err *e)
+{
+    (void)n_args;
+    if (own.prompts == NULL)
+        return err_set(e, ERR_USAGE, "no prompts; give --prompts FILE.jsonl");
+    if (own.corrupted == NULL && (own.how == EDIT_PATCH || own.restore))
+        return err_set(e, ERR_USAGE,
+                       "patching needs prompts to patch from; give --corrupted "
+                       "FILE.jsonl");
+    struct ablate a = {.team = team_make((int)common->threads)};
+    int code = prepare(&a, args[0], e);
+    if (code == 0 && !common->dry_run)
+        code = measure(&a, common, report, e);
+    if (code == 0 && common->dry_run && !common->json)
+        (void)printf("would run %zu prompts %zu times; writes nothing\n",
+                     a.prompts.n, a.sets.n + 1 + (own.corrupted != NULL));
+    ablate_free(&a);
+    return code;
+}
+
+const struct command command_ablate = {
+    .usage = {"ablate", "Change heads or features and see what a task loses.",
+              "MODEL --prompts FILE.jsonl",
+              "Runs every prompt as it is and with each change, and shows how "
+              "the metric changes: its mean over prompts, with standard error, "
+              "and as a share of the gap between clean and corrupted prompts. "
+              "Features are changed with the SAE's error kept. Writes "
+              "nothing."},
+    .args_min = 1,
+    .args_max = 1,
+    .groups = {{"Options", own_table, sizeof own_table / sizeof *own_table,
+                &own}},
+    .n_groups = 1,
+    .run = run,
+};
