@@ -194,6 +194,12 @@ static float *wanted_z(const struct gpt2_tap *tap, int layer)
     return tap->z != NULL ? tap->z[layer] : NULL;
 }
 
+static void show_residual(const struct gpt2_tap *tap, int stage, const float *x)
+{
+    if (tap->residual != NULL)
+        tap->residual(tap->ctx, stage, x);
+}
+
 void gpt2_forward(const struct gpt2 *g, struct gpt2_workspace *w,
                   const struct gpt2_batch *batch, const struct gpt2_tap *tap)
 {
@@ -203,6 +209,7 @@ void gpt2_forward(const struct gpt2 *g, struct gpt2_workspace *w,
     while (!tap->to_end && layers > 0 && wanted_z(tap, layers - 1) == NULL)
         layers--;
     embed(g, w->x, batch);
+    show_residual(tap, 0, w->x);
     for (int l = 0; l < layers; l++) {
         const struct gpt2_layer *layer = &g->layer[l];
         float *z = wanted_z(tap, l) != NULL ? wanted_z(tap, l) : w->z;
@@ -210,7 +217,9 @@ void gpt2_forward(const struct gpt2 *g, struct gpt2_workspace *w,
         if (l + 1 == layers && !tap->to_end)
             return;
         linear_add(w->x, z, &layer->attn_proj, n);
+        show_residual(tap, 2 * l + 1, w->x);
         run_mlp(g, w, layer, n);
+        show_residual(tap, 2 * l + 2, w->x);
     }
 }
 

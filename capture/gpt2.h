@@ -106,6 +106,9 @@ struct gpt2_tap {
     void (*qkv)(void *ctx, int layer, const float *qkv);
     /* A layer's z, which the model goes on with as this leaves it. */
     void (*edit)(void *ctx, int layer, float *z);
+    /* The residual stream (rows, d_model): stage 0 is the embedding, 2 l + 1
+     * stands behind layer l's attention, 2 l + 2 behind its MLP. */
+    void (*residual)(void *ctx, int stage, const float *x);
     void *ctx;
 };
 

@@ -17,9 +17,9 @@
 #include "kernels/kernels.h"
 
 static const struct command *const commands[] = {
-    &command_capture, &command_train,  &command_eval,
-    &command_encode,  &command_ablate, &command_export,
-    &command_view,    &command_info,   &command_bench,
+    &command_capture, &command_train,  &command_eval,   &command_encode,
+    &command_view,    &command_ablate, &command_prompt, &command_export,
+    &command_info,    &command_bench,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

@@ -5,12 +5,14 @@
     lens_torch.py ablate HEADSCOPE MODEL PROMPTS CORRUPTED REFERENCE
         --layout FIELDS [--golden OUT.json] [--truth GROUND_TRUTH.json]
     lens_torch.py eval HEADSCOPE MODEL DUMP SAE...
+    lens_torch.py prompt HEADSCOPE MODEL TEXT SAE...
     lens_torch.py task MODEL ioi.jsonl OUT_FOLDER [--count N]
 
 `ablate` compares the effect of every head, changed in four ways, with that of
 `headscope ablate`; --golden keeps the numbers for tests/cli/ablate.sh; --truth
 shows how far each is from measured effects on other prompts, in standard errors.
-`eval` compares `headscope eval --model`. `task` makes corrupted partners and a
+`eval` compares `headscope eval --model`, `prompt` the parts of a logit that
+`headscope prompt` shows, by autograd through a frozen LayerNorm. `task` makes corrupted partners and a
 reference from prompts of the IOI task: the second mention of the subject
 becomes another name. All that differs by more than 1e-3 is a failure.
 """
@@ -224,17 +226,18 @@ class Sae:
         self.layer = int(hook.split(".")[1])
 
     def reconstruct(self, z):
+        return self.activations(z) @ self.w["W_dec"] + self.w["b_dec"]
+
+    def activations(self, z):
         x = z - self.w["b_dec"] if self.config["apply_b_dec_to_input"] else z
         h = x @ self.w["W_enc"] + self.w["b_enc"]
         if self.config["architecture"] == "jumprelu":
-            f = h * (h > self.w["threshold"]) * (h > 0)
+            return h * (h > self.w["threshold"]) * (h > 0)
         elif self.config["architecture"] == "topk":
             f = torch.zeros_like(h)
             top = h.topk(self.config["k"])
-            f.scatter_(-1, top.indices, top.values.clamp(min=0))
-        else:
-            f = h.clamp(min=0)
-        return f @ self.w["W_dec"] + self.w["b_dec"]
+            return f.scatter_(-1, top.indices, top.values.clamp(min=0))
+        return h.clamp(min=0)
 
 
 def compare_eval(args):
@@ -293,6 +296,66 @@ def chosen_contexts(dump, want):
     return out
 
 
+# ---- prompt ----
+
+def compare_prompt(args):
+    model, saes = Model(args.model), [Sae(s) for s in args.sae]
+    found = headscope(args.headscope, "prompt", args.model, *args.sae, args.text)
+    ids = [t["id"] for t in found["tokens"]]
+    # The stream as a sum of leaves, so that a gradient is a direction.
+    last, d = len(ids) - 1, model.config["n_embd"]
+    logits, z = model.run(ids)
+    token = found["token"]["id"]
+    assert logits[last].argmax().item() == token
+    stream = stream_at(model, ids, last)
+    r = stream.clone().requires_grad_()
+    centred = r - r.mean()
+    sigma = torch.sqrt((stream - stream.mean()).square().mean() +
+                       model.config["layer_norm_epsilon"])
+    w_u = model.w["wte.weight"][token]
+    logit = (centred / sigma * model.w["ln_f.weight"] +
+             model.w["ln_f.bias"]) @ w_u
+    u, = torch.autograd.grad(logit, r)
+    parts = {p["part"]: p["logit"] for p in found["parts"]}
+    features = {p["part"]: p["logit"] for p in found["features"]}
+    worst = abs(logit.item() - found["logit"])
+    n = d // model.heads
+    for l in range(model.layers):
+        w_o = model.w[f"h.{l}.attn.c_proj.weight"]
+        for h in range(model.heads):
+            part = z[l, last, h * n:h * n + n] @ w_o[h * n:h * n + n] @ u
+            worst = max(worst, abs(part.item() - parts[f"L{l}H{h}"]))
+    for sae in saes:
+        x = z[sae.layer, last]
+        w_o = model.w[f"h.{sae.layer}.attn.c_proj.weight"]
+        f = sae.activations(x)
+        active = f.nonzero().ravel().tolist()
+        names = {name for name in features if name.startswith(f"L{sae.layer}F")}
+        assert names == {f"L{sae.layer}F{i}" for i in active}
+        for i in active:
+            part = f[i] * sae.w["W_dec"][i] @ w_o @ u
+            worst = max(worst, abs(part.item() -
+                                   features[f"L{sae.layer}F{i}"]))
+    print(f"worst {worst:.2e}")
+    sys.exit(int(worst > 1e-3))
+
+
+def stream_at(model, ids, row):
+    """The residual stream after all layers: what the last norm is given."""
+    kept = []
+    norm = model.norm
+
+    def keep(x, name):
+        if name == "ln_f":
+            kept.append(x[row])
+        return norm(x, name)
+
+    model.norm = keep
+    model.run(ids)
+    model.norm = norm
+    return kept[0]
+
+
 # ---- task ----
 
 def make_task(args):
@@ -335,6 +398,11 @@ def main():
         p.add_argument(name)
     p.add_argument("sae", nargs="+")
     p.set_defaults(run=compare_eval)
+    p = commands.add_parser("prompt")
+    for name in ("headscope", "model", "text"):
+        p.add_argument(name)
+    p.add_argument("sae", nargs="*")
+    p.set_defaults(run=compare_prompt)
     p = commands.add_parser("task")
     for name in ("model", "prompts", "out"):
         p.add_argument(name)
