@@ -133,6 +133,8 @@ step demo.db tiny.dump "${saes[@]}" -- encode tiny.dump "${saes[@]}" \
 
 say "Summary"
 "$headscope" info demo.db
+say "What the model loses with SAEs in place of z"
+"$headscope" eval tiny.dump "${saes[@]}" --model "$model"
 say "Done in $((SECONDS - started)) s"
 printf 'The database: %s\n' "$folder/demo.db"
 

@@ -3,7 +3,8 @@
 . "$SOURCE/tests/common.sh"
 need jq
 find . -mindepth 1 -delete
-tasks=$SOURCE/tests/golden/lens
+tasks=$MODEL/tasks
+golden=$SOURCE/tests/golden/lens
 ablate() {
   headscope ablate "$MODEL" --prompts "$tasks/ioi.jsonl" -q "$@"
 }
@@ -19,7 +20,7 @@ same() {
     near($got.edits | map(.se); $want[$how].se) and
     ($got.clean - $want.clean | fabs < 1e-3) and
     ($got.corrupted - $want.corrupted | fabs < 1e-3)' \
-    "$2" "$tasks/ioi_effects.json" >/dev/null ||
+    "$2" "$golden/ioi_effects.json" >/dev/null ||
     fail "$1: $(cat "$2")"
 }
 partner=(--corrupted "$tasks/ioi_corrupted.jsonl")
