@@ -253,8 +253,6 @@ static int run_rows(const struct dump *dump, const char *folder,
         code = add_rows(report, &v, common, e);
     if (code == 0 && !common->dry_run)
         code = evaluate(report, &v, e);
-    if (code == 0 && !common->dry_run && !common->json)
-        eval_print(report);
     eval_free(&v);
     return code;
 }
@@ -270,8 +268,6 @@ static int run_inputs(const struct inputs *in, const struct dump *dump,
                        in->n_saes);
     if (in->n_saes == 1)
         TRY(run_rows(dump, in->saes[0], common, report, e));
-    if (own.model == NULL)
-        return 0;
     const struct fidelity_job job = {.model = own.model,
                                      .dump = dump,
                                      .saes = in->saes,
@@ -279,9 +275,13 @@ static int run_inputs(const struct inputs *in, const struct dump *dump,
                                      .rows = own.rows,
                                      .threads = (int)common->threads,
                                      .dry_run = common->dry_run};
-    TRY(fidelity_report(report, &job, e));
-    if (!common->json)
-        eval_print_fidelity(report);
+    if (own.model != NULL)
+        TRY(fidelity_report(report, &job, e));
+    if (common->json || common->dry_run)
+        return 0;
+    if (in->n_saes == 1)
+        eval_print(report);
+    eval_print_fidelity(report);
     return 0;
 }
 
