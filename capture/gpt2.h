@@ -54,6 +54,7 @@ struct gpt2 {
     /* Over the config and all weights as f32: the same model in another file
      * format has another one if the format rounds. */
     char fingerprint[FINGERPRINT_HEX];
+    bool folded; /* z is without value biases */
     struct arena arena;
 };
 

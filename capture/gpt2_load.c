@@ -300,6 +300,7 @@ void gpt2_fold_value_biases(struct gpt2 *g)
 {
     for (int l = 0; l < g->config.layers; l++)
         fold_layer(&g->layer[l].c_attn, &g->layer[l].attn_proj);
+    g->folded = true;
 }
 
 void gpt2_close(struct gpt2 *g)

@@ -18,7 +18,7 @@ static struct ablate_options {
     const char *prompts, *corrupted, *reference, *layout, *what, *saes;
     int how, mean_by, metric, label, bos;
     double factor;
-    bool restore;
+    bool restore, fold;
 } own;
 
 #define FIELD(name) offsetof(struct ablate_options, name)
@@ -66,6 +66,8 @@ static const struct option own_table[] = {
      "take only prompts with this label"},
     {"sae", 0, OPTION_TEXT, FIELD(saes), NULL, 0, 0, NULL, "NAME.sae[,...]",
      "SAEs of the layers whose features are changed"},
+    {"fold-value-biases", 0, OPTION_FLAG, FIELD(fold), NULL, 0, 0, NULL, NULL,
+     "z is without value biases, as the SAEs were trained"},
     {"bos", 0, OPTION_CHOICE, FIELD(bos), "always", 0, 0, "always|never", NULL,
      "whether a prompt that is text begins with the model's BOS token"},
 };
@@ -189,8 +191,8 @@ static int open_saes(struct ablate *a, struct err *e)
     if (own.saes == NULL)
         return 0;
     TRY(arena_list(&a->arena, &folders, &n, own.saes, e));
-    return saes_open(&a->saes, (const char *const *)folders, n,
-                     &a->model.gpt2.config, &a->team, e);
+    return saes_open(&a->saes, (const char *const *)folders, n, &a->model.gpt2,
+                     &a->team, e);
 }
 
 /* ---- report ---- */
@@ -280,7 +282,7 @@ static void print_rows(const struct ablate *a, struct row *rows)
 
 static int prepare(struct ablate *a, const char *folder, struct err *e)
 {
-    TRY(model_open(&a->model, folder, false, e));
+    TRY(model_open(&a->model, folder, own.fold, e));
     TRY(read_prompts(a, e));
     TRY(open_saes(a, e));
     TRY(ablate_sets_parse(&a->sets, own.what, (enum edit_kind)own.how,

@@ -131,8 +131,8 @@ static int measure(json_t *report, struct run *r, struct err *e)
     TRY(subject_open(&r->model, job->model, job->dump, e));
     TRY(keep_contexts(r, e));
     TRY(choose_contexts(r, e));
-    TRY(saes_open(&r->saes, job->saes, job->n_saes, &r->model.gpt2.config,
-                  &r->team, e));
+    TRY(saes_open(&r->saes, job->saes, job->n_saes, &r->model.gpt2, &r->team,
+                  e));
     if (job->dry_run)
         return 0;
     struct fidelity f;

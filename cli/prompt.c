@@ -19,6 +19,7 @@ static struct prompt_options {
     const char *position, *token, *minus;
     int64_t top;
     int bos;
+    bool fold;
 } own;
 
 #define FIELD(name) offsetof(struct prompt_options, name)
@@ -33,6 +34,8 @@ static const struct option own_table[] = {
      "explain how far that logit is above this token's"},
     {"top", 0, OPTION_COUNT, FIELD(top), "20", 0, 0, NULL, "N",
      "parts to print, the largest; --json has all"},
+    {"fold-value-biases", 0, OPTION_FLAG, FIELD(fold), NULL, 0, 0, NULL, NULL,
+     "z is without value biases, as the SAEs were trained"},
     {"bos", 0, OPTION_CHOICE, FIELD(bos), "always", 0, 0, "always|never", NULL,
      "whether the model's BOS token comes in front"},
 };
@@ -111,7 +114,7 @@ static int read_token(int32_t *out, const struct prompt *p, const char *option,
 static int open_all(struct prompt *p, const char *const *args, size_t n,
                     struct err *e)
 {
-    TRY(model_open(&p->model, args[0], false, e));
+    TRY(model_open(&p->model, args[0], own.fold, e));
     TRY(read_text(p, args[n - 1], e));
     TRY(read_position(p, e));
     p->token = p->minus = -1;
@@ -119,8 +122,7 @@ static int open_all(struct prompt *p, const char *const *args, size_t n,
         TRY(read_token(&p->token, p, "--token", own.token, e));
     if (own.minus != NULL)
         TRY(read_token(&p->minus, p, "--minus", own.minus, e));
-    return saes_open(&p->saes, args + 1, n - 2, &p->model.gpt2.config, &p->team,
-                     e);
+    return saes_open(&p->saes, args + 1, n - 2, &p->model.gpt2, &p->team, e);
 }
 
 /* ---- running ---- */

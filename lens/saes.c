@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "lens/saes.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+
 static int check(const struct saes *s, const struct sae *sae,
                  const char *folder, const struct gpt2_config *c, struct err *e)
 {
@@ -22,12 +27,52 @@ static int check(const struct saes *s, const struct sae *sae,
     return 0;
 }
 
-static int load(struct saes *s, const char *folder, const struct gpt2_config *c,
+/* What headscope.json says of the rows that it was trained on. */
+static int check_dump(const json_t *record, const char *folder,
+                      const struct gpt2 *g, struct err *e)
+{
+    char where[300];
+    (void)snprintf(where, sizeof where, "%.250s: headscope.json", folder);
+    const json_t *dump = json_object_get(record, "dump");
+    const char *fingerprint;
+    bool fold;
+    TRY(json_get_string(&fingerprint, dump, "model_fingerprint", "", where, e));
+    TRY(json_get_bool(&fold, dump, "fold_value_biases", g->folded, where, e));
+    if (fingerprint[0] != '\0' && strcmp(fingerprint, g->fingerprint) != 0)
+        return err_set(e, ERR_INPUT,
+                       "%s was trained on z of a model with fingerprint %.40s; "
+                       "this one has %s",
+                       folder, fingerprint, g->fingerprint);
+    if (fold != g->folded)
+        return err_set(e, ERR_INPUT,
+                       "%s was trained on z %s value biases, but here z is %s "
+                       "them; see --fold-value-biases",
+                       folder, fold ? "without" : "with",
+                       g->folded ? "without" : "with");
+    return 0;
+}
+
+static int check_record(const struct sae *sae, const char *folder,
+                        const struct gpt2 *g, struct err *e)
+{
+    if (sae->headscope == NULL)
+        return 0;
+    json_t *record = json_loads(sae->headscope, JSON_REJECT_DUPLICATES, NULL);
+    if (record == NULL)
+        return err_memory(e, "headscope.json", 0);
+    int code = check_dump(record, folder, g, e);
+    json_decref(record);
+    return code;
+}
+
+static int load(struct saes *s, const char *folder, const struct gpt2 *g,
                 const struct team *team, struct err *e)
 {
     struct sae sae;
     TRY(sae_load(&sae, folder, e));
-    int code = check(s, &sae, folder, c, e);
+    int code = check(s, &sae, folder, &g->config, e);
+    if (code == 0)
+        code = check_record(&sae, folder, g, e);
     if (code != 0) {
         sae_free(&sae);
         return code;
@@ -42,7 +87,7 @@ static int load(struct saes *s, const char *folder, const struct gpt2_config *c,
 }
 
 static int open_all(struct saes *s, const char *const *folders, size_t n,
-                    const struct gpt2_config *c, const struct team *team,
+                    const struct gpt2 *g, const struct team *team,
                     struct err *e)
 {
     size_t layers = (size_t)s->layers, all = layers * (size_t)s->threads;
@@ -52,17 +97,16 @@ static int open_all(struct saes *s, const char *const *folders, size_t n,
     TRY(arena_get(&s->arena, &s->shared, all, sizeof *s->shared, "SAEs", e));
     TRY(arena_get(&s->arena, &s->codes, all, sizeof *s->codes, "SAEs", e));
     for (size_t i = 0; i < n; i++)
-        TRY(load(s, folders[i], c, team, e));
+        TRY(load(s, folders[i], g, team, e));
     return 0;
 }
 
 int saes_open(struct saes *s, const char *const *folders, size_t n,
-              const struct gpt2_config *c, const struct team *team,
-              struct err *e)
+              const struct gpt2 *g, const struct team *team, struct err *e)
 {
     *s = (struct saes){
-        .layers = c->layers, .one = {1}, .threads = team->threads};
-    int code = open_all(s, folders, n, c, team, e);
+        .layers = g->config.layers, .one = {1}, .threads = team->threads};
+    int code = open_all(s, folders, n, g, team, e);
     if (code != 0)
         saes_close(s);
     return code;

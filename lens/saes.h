@@ -21,11 +21,12 @@ struct saes {
 };
 
 /* Loads the folders for a model and a team. SAEs of another width or of single
- * heads, two for one layer, and one that does not say its layer, are errors. On
- * failure nothing is held. */
+ * heads, two for one layer, one that does not say its layer, and one that says
+ * that it was trained on another model, or on z with its value biases where the
+ * model's is without or the other way round, are errors. On failure nothing is
+ * held. */
 int saes_open(struct saes *s, const char *const *folders, size_t n,
-              const struct gpt2_config *c, const struct team *team,
-              struct err *e);
+              const struct gpt2 *g, const struct team *team, struct err *e);
 /* Accepts a zeroed one. */
 void saes_close(struct saes *s);
 

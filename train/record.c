@@ -93,7 +93,12 @@ static json_t *dump_json(const struct reading *r)
     char name[256];
     output_base_name(name, sizeof name, info->path);
     utf8_repair(name); /* a path may be any bytes, JSON may not */
-    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "name", name,
+    json_t *fold = info->fold_value_biases < 0
+                       ? json_null()
+                       : json_boolean(info->fold_value_biases);
+    return json_pack("{s:s, s:s, s:s?, s:o, s:s, s:I, s:I, s:I, s:I, s:s}",
+                     "name", name, "model", info->model, "model_fingerprint",
+                     info->model_fingerprint, "fold_value_biases", fold,
                      "fingerprint", info->fingerprint, "tokens",
                      (json_int_t)info->tokens, "train_rows",
                      (json_int_t)view_rows(r->view, &r->train), "held_out_rows",

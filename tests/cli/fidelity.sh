@@ -132,6 +132,20 @@ refuse 2 "has no token ids" eval plain.npy layer1.sae --model "$MODEL" -q \
   --layout tokens,heads,d_head --first-layer 1 --split all
 refuse 2 "no-such-model" eval tiny.dump layer0.sae layer1.sae \
   --model no-such-model -q
+# SAEs of another model, or of z without value biases.
+cp -r layer1.sae other.sae
+sed -i 's/"model_fingerprint": "[0-9a-f]/"model_fingerprint": "x/' \
+  other.sae/headscope.json
+refuse 2 "was trained on z of a model with fingerprint x" eval tiny.dump \
+  other.sae --split all --model "$MODEL" -q
+refuse 2 "was trained on z of a model" prompt "$MODEL" other.sae a
+cp -r layer1.sae folded.sae
+sed -i 's/"fold_value_biases": false/"fold_value_biases": true/' \
+  folded.sae/headscope.json
+refuse 2 "trained on z without value biases, but here z is with them" eval \
+  tiny.dump folded.sae --split all --model "$MODEL" -q
+refuse 2 "see --fold-value-biases" prompt "$MODEL" folded.sae a
+headscope prompt "$MODEL" folded.sae a --fold-value-biases >out.log
 # Tokens of another text: z tells.
 cp -r f32.dump wrong.dump
 python3 - <<'END'
