@@ -9,7 +9,7 @@ import math
 import os
 import sqlite3
 
-APPLICATION_ID, SCHEMA_VERSION = 0x68736370, 4
+APPLICATION_ID, SCHEMA_VERSION = 0x68736370, 5
 CONTEXTS, LENGTH = 24, 12
 SAMPLED = CONTEXTS // 2  # every second one
 BOS = "<|endoftext|>"
@@ -60,7 +60,7 @@ def insert(db, table, rows):
 def text(db, words, has_tokens, layers, heads):
     """The dump, contexts and tokens; returns the places of each word."""
     n = CONTEXTS * LENGTH
-    insert(db, "dump", [(1, "planted.dump", "planted", "0" * 32, 0, layers,
+    insert(db, "dump", [(1, "planted.dump", "planted", None, "0" * 32, 0, layers,
                          heads, 8, 8 * heads, "f32", "always", 0, n, CONTEXTS,
                          "dump", int(has_tokens), int(has_tokens), 1, n, 0,
                          SAMPLED, SAMPLED * LENGTH)])
@@ -158,7 +158,7 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
         "jumprelu", 8 * heads, features, heads, "0" * 32, None,
         "{}", .2, 4.0, .1, .2,
         .4, n, .2, 4.0, 8.0, 2.0, .9, 1.0, features - len(alive),
-        len(rows["activation"]), SAMPLED * LENGTH)])
+        len(rows["activation"]), SAMPLED * LENGTH, 0)])
     insert(db, "head", ((number, h, f"L{layer}H{h}",
                          sum(f % heads == h for f in alive), .2, .2,
                          sum(row[4] == 1 << h
