@@ -273,9 +273,9 @@ CREATE TABLE feature_pair (
 -- activation: its decoder row through W_O, then, less its mean and times the
 -- gain of the last LayerNorm, through W_U; less the mean over the vocabulary.
 -- The LayerNorm's scale, which depends on the token, is left out: logits of one
--- feature compare with each other. Rank 1, 2, ... are the tokens that it
--- promotes most, -1, -2, ... those that it suppresses most. Empty if the dump
--- came without W_U; features that are never active are left out.
+-- feature compare with each other. Rank 1 to 20 are the tokens that it promotes
+-- most, -1 to -20 those that it suppresses most. Empty if the dump came without
+-- W_U; features that are never active are left out.
 CREATE TABLE feature_logit (
     sae INTEGER NOT NULL,
     feature INTEGER NOT NULL,
