@@ -29,7 +29,7 @@ enum {
 };
 /* Rows of example_source, and how many a place has, on the demo; and of the
  * tables of sources by feature. */
-enum { SOURCE_BYTES = 28, SOURCES_OF_PLACE = 3, SOURCES_OF_FEATURE = 24 };
+enum { SOURCE_BYTES = 28, SOURCES_OF_PLACE = 2, SOURCES_OF_FEATURE = 24 };
 /* A place with its sources in memory. */
 enum { SOURCE_PLACE_BYTES = 24 + SOURCES_OF_PLACE * 20 };
 /* Rows of feature_neighbour, feature_pair and feature_logit. */
