@@ -12,6 +12,9 @@
 #include "base/output.h"
 #include "cli/inputs.h"
 #include "encode/encode.h"
+#include "encode/sources.h"
+#include "lens/source_tables.h"
+#include "lens/subject.h"
 #include "store/summary.h"
 
 static struct encode_options options;
@@ -65,6 +68,25 @@ static int encode(const struct encode_job *job, bool json, json_t *report,
     return store_summary_print(json ? NULL : stdout, options.output, report, e);
 }
 
+static int run_job(const struct common_options *common,
+                   const struct encode_job *job, json_t *report, struct err *e)
+{
+    return common->dry_run ? estimate(job, common->json, report, e)
+                           : encode(job, common->json, report, e);
+}
+
+static int run_with_model(const struct common_options *common,
+                          struct encode_job *job, json_t *report, struct err *e)
+{
+    struct model model;
+    TRY(subject_open(&model, options.model, job->dump, e));
+    const struct encode_sources sources = source_tables_of(&model.gpt2);
+    job->sources = &sources;
+    int code = run_job(common, job, report, e);
+    model_close(&model);
+    return code;
+}
+
 static int run_inputs(const struct common_options *common,
                       const struct inputs *in, json_t *report, struct err *e)
 {
@@ -81,8 +103,8 @@ static int run_inputs(const struct common_options *common,
         .force = common->force,
         .team = team_make((int)common->threads),
     };
-    int code = common->dry_run ? estimate(&job, common->json, report, e)
-                               : encode(&job, common->json, report, e);
+    int code = options.model == NULL ? run_job(common, &job, report, e)
+                                     : run_with_model(common, &job, report, e);
     dump_close(&dump);
     return code;
 }

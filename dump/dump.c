@@ -65,7 +65,7 @@ static int open_paths(struct dump *d, const char *const *paths, size_t n_paths,
         return 0;
     size_t length = strlen(options->model);
     if (utf8_valid_prefix(options->model, length) != length)
-        return err_set(e, ERR_INPUT, "--model %s: is not UTF-8",
+        return err_set(e, ERR_INPUT, "--model-name %s: is not UTF-8",
                        options->model);
     TRY(arena_string(&d->arena, &text, options->model, e));
     d->info.model = text;

@@ -54,7 +54,7 @@ const struct option dump_option_table[DUMP_OPTION_COUNT] = {
      .value = "FILE",
      .help = "a vocab.json that names the tokens: an array of strings, or "
              "GPT-2's"},
-    {.name = "model",
+    {.name = "model-name",
      .type = OPTION_TEXT,
      .offset = offsetof(struct dump_options, model),
      .value = "NAME",

@@ -16,6 +16,7 @@ void tables_dump_row(struct store_dump *row, char *name,
     *row = (struct store_dump){
         .name = name,
         .model = info->model,
+        .model_fingerprint = info->model_fingerprint,
         .fingerprint = info->fingerprint,
         .first_layer = info->first_layer,
         .layers = info->layers,

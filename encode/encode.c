@@ -57,7 +57,7 @@ static int write_one(struct run *r, size_t i, struct scan *scan, struct err *e)
     if (store_writer_dump_id(w) == 0)
         TRY(tables_write_dump(w, &r->row, r->job->dump, &r->sample, e));
     TRY(store_writer_next_sae(w, &id, e));
-    return tables_write_sae(w, scan, id, r->job->saes[i], e);
+    return tables_write_sae(w, scan, id, r->job->saes[i], r->job->sources, e);
 }
 
 static int encode_one(struct run *r, size_t i, struct err *e)

@@ -21,12 +21,15 @@ struct encode_options {
     int64_t interval_examples; /* of each random set of a feature */
     int64_t head_examples;     /* of a feature and a head */
     int64_t memory;            /* bytes for what grows with the dump */
+    const char *model;         /* folder, or NULL: whose sources are sought */
     const char *layer;    /* number for SAEs that do not say theirs, or NULL */
     bool append, replace; /* change a database that is there */
     const char *remove;   /* names of SAEs, with commas between, or NULL */
 };
-enum { ENCODE_OPTION_COUNT = 10 };
+enum { ENCODE_OPTION_COUNT = 11 };
 extern const struct option encode_option_table[ENCODE_OPTION_COUNT];
+
+struct encode_sources;
 
 struct encode_job {
     const struct dump *dump;
@@ -36,6 +39,7 @@ struct encode_job {
     int64_t seed;
     bool force;
     struct team team;
+    const struct encode_sources *sources; /* encode/sources.h, or NULL */
 };
 
 /* Checks all SAEs against the dump, then encodes them in the order given. A new

@@ -9,6 +9,7 @@
 #include "encode/job.h"
 #include "encode/logits.h"
 #include "encode/neighbours.h"
+#include "encode/sources.h"
 #include "store/writer.h"
 
 /* Measured on one core of a server of 2023: rows of one tree a second. */
@@ -26,6 +27,11 @@ enum {
     HEAD_EXAMPLE_BYTES = 30,
     TOKEN_FEATURE_BYTES = 45
 };
+/* Rows of example_source, and how many a place has, on the demo; and of the
+ * tables of sources by feature. */
+enum { SOURCE_BYTES = 28, SOURCES_OF_PLACE = 2, SOURCES_OF_FEATURE = 24 };
+/* A place with its sources in memory. */
+enum { SOURCE_PLACE_BYTES = 24 + SOURCES_OF_PLACE * 20 };
 /* Rows of feature_neighbour, feature_pair and feature_logit. */
 enum { NEIGHBOUR_BYTES = 20, PAIR_BYTES = 28, LOGIT_BYTES = 26 };
 
@@ -62,6 +68,29 @@ static double relation_seconds(const struct scan *s)
     return m * d * (m + 2 * logit_tokens(s)) / flop_per_second;
 }
 
+/* Tokens at which an SAE's sources are sought, if no feature is dead and no two
+ * examples are at one token. */
+static double source_places(const struct scan *s,
+                            const struct encode_options *options)
+{
+    double m = (double)s->in.sae->m, heads = s->heads;
+    double of_feature =
+        (double)options->examples +
+        (EXAMPLE_SLOTS - 1) * (double)options->interval_examples +
+        heads * (double)options->head_examples;
+    return s->in.sources ? fmin(m * of_feature, (double)s->tokens * m) : 0;
+}
+
+/* The model reads every context up to the SAE's layer. */
+static double source_seconds(const struct scan *s,
+                             const struct encode_sources *sources)
+{
+    if (sources == NULL)
+        return 0;
+    return (double)s->tokens * sources->flop(sources->ctx, s->in.layer) /
+           (flop_per_second * s->in.team->threads);
+}
+
 static double disk_bytes(const struct scan *s,
                          const struct encode_options *options, double l0)
 {
@@ -75,7 +104,9 @@ static double disk_bytes(const struct scan *s,
                ((double)options->interval_examples * EXAMPLE_BYTES +
                 EXAMPLE_SET_BYTES) +
            m * heads * (double)options->head_examples * HEAD_EXAMPLE_BYTES +
-           m * 2 * STORE_TOKEN_FEATURES * TOKEN_FEATURE_BYTES;
+           m * 2 * STORE_TOKEN_FEATURES * TOKEN_FEATURE_BYTES +
+           source_places(s, options) * SOURCES_OF_PLACE * SOURCE_BYTES +
+           (s->in.sources ? m * SOURCES_OF_FEATURE * SOURCE_BYTES : 0);
 }
 
 /* What is allocated already, what grows, which is the sample in feature order
@@ -110,18 +141,21 @@ static double spill_bytes(const struct scan *s, double l0)
 
 /* Adds one SAE. Memory and the temporary file are those of the largest. */
 static void add(struct encode_estimate *out, const struct scan *s,
-                const struct encode_options *options, double seconds_a_token,
-                double l0)
+                const struct encode_job *job, double seconds_a_token, double l0)
 {
+    const struct encode_options *options = job->options;
+    const struct encode_sources *sources = job->sources;
     double activations = (double)s->in.sample->tokens * l0;
     double spill = spill_bytes(s, l0);
-    double memory = memory_bytes(s, l0);
+    double memory =
+        memory_bytes(s, l0) + source_places(s, options) * SOURCE_PLACE_BYTES;
     out->activations += activations;
     double write = 2 * activations / tree_rows_per_second;
     double relate = relation_seconds(s);
     out->seconds +=
         (double)s->tokens * seconds_a_token +
-        (s->in.team->threads > 1 ? fmax(write, relate) : write + relate);
+        (s->in.team->threads > 1 ? fmax(write, relate) : write + relate) +
+        source_seconds(s, sources);
     out->disk_bytes += disk_bytes(s, options, l0);
     if (spill > out->spill_bytes)
         out->spill_bytes = spill;
@@ -139,7 +173,7 @@ static int estimate_one(struct encode_estimate *out,
     TRY(job_begin_scan(&s, job, i, identity, sample, e));
     int code = measure(&seconds, &l0, &s.scan, e);
     if (code == 0)
-        add(out, &s.scan, job->options, seconds, l0);
+        add(out, &s.scan, job, seconds, l0);
     job_end_scan(&s);
     return code;
 }

@@ -6,6 +6,7 @@
 
 #include "base/format.h"
 #include "base/utf8.h"
+#include "encode/sources.h"
 
 static int parse_layer(int *layer, const char *text, struct err *e)
 {
@@ -102,15 +103,18 @@ static int check_dump(const struct encode_job *job, struct err *e)
     return 0;
 }
 
-/* Options that say where to and which, not what is written of an SAE. */
-static const char *const other_options[] = {
-    "output", "rows", "memory", "layer", "append", "replace", "remove"};
+/* Options that say where to and which, not what is written of an SAE. `model`
+ * becomes a fingerprint, wherever the folder is. */
+static const char *const other_options[] = {"output", "rows",   "memory",
+                                            "layer",  "append", "replace",
+                                            "remove", "model"};
 
 static int set_options(struct job_identity *out, const struct encode_job *job,
                        struct err *e)
 {
     struct encode_options values = *job->options;
-    values.output = values.layer = values.remove = NULL; /* any bytes */
+    /* Any bytes: */
+    values.output = values.layer = values.remove = values.model = NULL;
     struct option_group group = {.options = encode_option_table,
                                  .n = ENCODE_OPTION_COUNT,
                                  .values = &values};
@@ -118,7 +122,11 @@ static int set_options(struct job_identity *out, const struct encode_job *job,
     for (size_t i = 0; i < sizeof other_options / sizeof *other_options; i++)
         (void)json_object_del(object, other_options[i]);
     char *text = NULL;
-    if (json_object_set_new(object, "seed", json_integer(job->seed)) == 0)
+    json_t *model = job->sources == NULL
+                        ? json_null()
+                        : json_string(job->sources->fingerprint);
+    if (json_object_set_new(object, "model", model) == 0 &&
+        json_object_set_new(object, "seed", json_integer(job->seed)) == 0)
         text = json_dumps(object, JSON_SORT_KEYS);
     json_decref(object);
     if (text == NULL)
@@ -196,6 +204,7 @@ int job_begin_scan(struct job_scan *s, const struct encode_job *job, size_t i,
         .examples = (size_t)job->options->examples,
         .head_examples = (size_t)job->options->head_examples,
         .interval_examples = (size_t)job->options->interval_examples,
+        .sources = job->sources != NULL,
         .seed = (uint64_t)job->seed,
         .output = job->options->output,
         .memory = (uint64_t)job->options->memory,

@@ -181,8 +181,8 @@ int logits_find(struct logits *x, const struct sae *s, const uint64_t *fires,
     return code;
 }
 
-/* Ranks rise from the most suppressed but nine to the most promoted but nine:
- * -10 to -1, then 1 to 10. */
+/* Ranks rise from the least of the suppressed to the least of the promoted:
+ * -20 to -1, then 1 to 20. */
 static int write_feature(const struct logits *x, size_t slot,
                          struct store_writer *w, struct err *e)
 {

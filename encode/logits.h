@@ -19,7 +19,7 @@
  * Call order: find; write; free, also after a failure.
  *
  * Cost: 2·n·d·v flop in fp32 for n active features and v tokens on one thread,
- * W_U read twice; memory: a copy of W_O, some hundred columns of W_U, and 0.3
+ * W_U read twice; memory: a copy of W_O, some hundred columns of W_U, and 0.6
  * KB for each active feature.
  */
 #ifndef ENCODE_LOGITS_H
@@ -31,7 +31,7 @@
 #include "sae/sae.h"
 #include "store/writer.h"
 
-enum { LOGITS = 10 }; /* promoted most, and as many suppressed most */
+enum { LOGITS = 20 }; /* promoted most, and as many suppressed most */
 
 struct logits {
     size_t n;          /* active features; 0 also without W_U or vocabulary */

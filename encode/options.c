@@ -47,6 +47,13 @@ const struct option encode_option_table[ENCODE_OPTION_COUNT] = {
      .max = 1000,
      .value = "N",
      .help = "top tokens to keep per feature and head"},
+    {.name = "model",
+     .type = OPTION_TEXT,
+     .offset = FIELD(model),
+     .value = "DIR",
+     .help = "folder of the dump's model: run it once more for each SAE, and "
+             "keep from which earlier tokens features come, of every example "
+             "and on up to 32k tokens of the sample"},
     {.name = "memory",
      .type = OPTION_COUNT,
      .offset = FIELD(memory),

@@ -11,6 +11,7 @@
 #include "encode/levels.h"
 #include "encode/relations.h"
 #include "encode/rows.h"
+#include "encode/sources.h"
 #include "encode/token_features.h"
 
 /* What is worked out once from the scan. */
@@ -24,6 +25,8 @@ struct table {
     double *entropy;    /* (m) */
     struct token_features token_features;
     struct relations relations;
+    const struct encode_sources *sources; /* or NULL */
+    struct source_places places;
     struct arena arena;
 };
 
@@ -135,6 +138,7 @@ static int write_sae(const struct table *t, int64_t id,
         .relative_bias = metrics_relative_bias(q),
         .dead = (int64_t)metrics_dead(q),
         .pair_tokens = (int64_t)scan->pairs.tokens,
+        .source_tokens = (int64_t)scan->source_sample.tokens,
     };
     for (size_t f = 0; f < s->m; f++)
         row.activations += (int64_t)scan->statistics.sampled[f];
@@ -297,7 +301,7 @@ static int write_places(const struct table *t, struct err *e)
 
 /* Everything that needs the random examples; they take much memory, and go
  * before the rows come. */
-static int write_examples(const struct table *t, struct windows *around,
+static int write_examples(struct table *t, struct windows *around,
                           struct err *e)
 {
     struct scan *s = t->scan;
@@ -310,12 +314,14 @@ static int write_examples(const struct table *t, struct windows *around,
                             s->in.sample, e);
     if (code == 0)
         code = tables_write_examples(t->writer, s, &sets, t->scale, e);
+    if (code == 0 && t->sources != NULL)
+        code = source_places_make(&t->places, s, &sets, e);
     example_sets_free(&sets);
     return code;
 }
 
 /* All rows of single activations. */
-static int write_rows(const struct table *t, struct err *e)
+static int write_rows(struct table *t, struct err *e)
 {
     struct windows around = {0};
     int code = write_examples(t, &around, e);
@@ -323,6 +329,25 @@ static int write_rows(const struct table *t, struct err *e)
         code = rows_write(t->scan, t->scale, &around, t->writer, e);
     windows_free(&around);
     return code;
+}
+
+/* From which tokens features come, if the model is there. */
+static int write_sources(const struct table *t, struct err *e)
+{
+    const struct scan_input *in = &t->scan->in;
+    const struct source_request request = {
+        .dump = in->dump,
+        .sae = in->sae,
+        .layer = in->layer,
+        .team = in->team,
+        .places = &t->places,
+        .sample = &t->scan->source_sample,
+        .output = in->output,
+        .memory = in->memory / SCAN_MEMORY_SHARES,
+    };
+    if (t->sources == NULL)
+        return 0;
+    return t->sources->write(t->sources->ctx, &request, t->writer, e);
 }
 
 static int write_all(struct table *t, int64_t id, const char *folder,
@@ -345,16 +370,19 @@ static int write_all(struct table *t, int64_t id, const char *folder,
     TRY(write_rows(t, e));
     TRY(token_features_write(&t->token_features, t->writer, e));
     TRY(relations_write(&t->relations, t->writer, e));
+    TRY(write_sources(t, e));
     return store_writer_end_sae(t->writer, e);
 }
 
 int tables_write_sae(struct store_writer *w, struct scan *s, int64_t id,
-                     const char *folder, struct err *e)
+                     const char *folder, const struct encode_sources *sources,
+                     struct err *e)
 {
-    struct table t = {.writer = w, .scan = s};
+    struct table t = {.writer = w, .scan = s, .sources = sources};
     int code = write_all(&t, id, folder, e);
     token_features_end(&t.token_features);
     relations_end(&t.relations);
+    source_places_free(&t.places);
     arena_free(&t.arena);
     return code;
 }

@@ -30,6 +30,8 @@ static int init_parts(struct scan *s, struct err *e)
                           in->memory / SCAN_MEMORY_SHARES, in->output, e));
     TRY(head_codes_init(&s->head_codes, s->heads, m, in->output, e));
     TRY(pairs_init(&s->pairs, m, in->sample->tokens, e));
+    TRY(source_sample_init(&s->source_sample, in->sources ? in->sample : NULL,
+                           e));
     return spill_open(&s->spill, in->output, CHUNK_ROWS, e);
 }
 
@@ -46,6 +48,7 @@ int scan_init(struct scan *s, const struct scan_input *in, struct err *e)
 void scan_free(struct scan *s)
 {
     spill_close(&s->spill);
+    source_sample_free(&s->source_sample);
     pairs_free(&s->pairs);
     head_codes_free(&s->head_codes);
     token_counts_free(&s->strings);
@@ -149,6 +152,7 @@ int scan_add(struct scan *s, uint64_t first, size_t n, struct err *e)
     TRY(token_counts_check(&s->strings, e));
     TRY(head_codes_add(&s->head_codes, c, e));
     TRY(pairs_add(&s->pairs, c, e));
+    TRY(source_sample_add(&s->source_sample, c, e));
     return spill_write(&s->spill, &c->codes, e);
 }
 

@@ -15,6 +15,7 @@
 #include "encode/head_codes.h"
 #include "encode/pairs.h"
 #include "encode/quantiles.h"
+#include "encode/source_sample.h"
 #include "encode/spill.h"
 #include "encode/statistics.h"
 #include "encode/token_counts.h"
@@ -35,6 +36,7 @@ struct scan_input {
     int layer;
     size_t examples, head_examples; /* lengths of lists */
     size_t interval_examples;
+    bool sources;        /* whether source_sample is wanted */
     uint64_t seed;       /* of random examples */
     const char *output;  /* path beside which to spill */
     uint64_t memory;     /* bytes for what grows with the dump */
@@ -54,6 +56,7 @@ struct scan {
     struct token_counts strings;
     struct head_codes head_codes;
     struct pairs pairs;
+    struct source_sample source_sample;
     struct spill spill;
 };
 

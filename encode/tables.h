@@ -8,6 +8,7 @@
 
 #include "encode/example_sets.h"
 #include "encode/scan.h"
+#include "encode/sources.h"
 #include "store/writer.h"
 
 /* count[id] = tokens of the dump with that id, of *n ids: those of its
@@ -37,8 +38,9 @@ int tables_write_examples(struct store_writer *w, const struct scan *s,
                           struct err *e);
 
 /* All tables of one SAE; `id` is its key, `folder` where its training curve
- * is. */
+ * is, `sources` NULL without the model. */
 int tables_write_sae(struct store_writer *w, struct scan *s, int64_t id,
-                     const char *folder, struct err *e);
+                     const char *folder, const struct encode_sources *sources,
+                     struct err *e);
 
 #endif

@@ -27,14 +27,14 @@
 
 /* X(name, table, columns, many) */
 #define INSERT_TABLES(X)                                                       \
-    X(DUMP, "dump", 22, false)                                                 \
+    X(DUMP, "dump", 23, false)                                                 \
     X(DOCUMENT_GROUP, "document_group", 5, false)                              \
     X(CONTEXT, "context", 6, false)                                            \
     X(POSITION_BIN, "position_bin", 5, false)                                  \
     X(VOCAB_USE, "vocab_use", 3, false)                                        \
     X(VOCAB, "vocab", 4, false)                                                \
     X(TOKEN, "token", 4, false)                                                \
-    X(SAE, "sae", 27, false)                                                   \
+    X(SAE, "sae", 28, false)                                                   \
     X(METRIC, "metric", 4, false)                                              \
     X(HEAD, "head", 8, false)                                                  \
     X(FEATURE, "feature", 11, false)                                           \
@@ -45,6 +45,8 @@
     X(FEATURE_NEIGHBOUR, "feature_neighbour", 5, true)                         \
     X(FEATURE_PAIR, "feature_pair", 6, true)                                   \
     X(FEATURE_LOGIT, "feature_logit", 5, true)                                 \
+    X(FEATURE_SOURCE_OFFSET, "feature_source_offset", 5, true)                 \
+    X(FEATURE_SOURCE_TOKEN, "feature_source_token", 6, true)                   \
     X(HEAD_CODE_COUNT, "head_code_count", 4, true)                             \
     X(HEAD_GROUP, "head_group", 4, false)                                      \
     X(EXAMPLE_SET, "example_set", 8, true)                                     \

@@ -81,6 +81,20 @@ static const char *const sql[QUERY_N] = {
         " WHERE sae = ?1 AND feature = ?2 AND token BETWEEN ?3 AND ?4"
         " UNION ALL SELECT token, level FROM example_activation"
         " WHERE sae = ?1 AND feature = ?2 AND token BETWEEN ?3 AND ?4",
+    [QUERY_SOURCES] = "SELECT head, source, contribution FROM example_source"
+                      " WHERE sae = ? AND feature = ? AND token = ?"
+                      " ORDER BY contribution DESC, head, rank",
+    [QUERY_SOURCE_SAMPLE] = "SELECT source_tokens FROM sae WHERE id = ?",
+    [QUERY_SOURCE_OFFSETS] =
+        "SELECT b.first, b.last, o.share, o.count FROM sae AS s"
+        " CROSS JOIN feature_source_offset AS o"
+        " CROSS JOIN position_bin AS b ON b.dump = s.dump AND b.bin = o.bin"
+        " WHERE s.id = ? AND o.sae = s.id AND o.feature = ? ORDER BY o.bin",
+    [QUERY_SOURCE_TOKENS] =
+        "SELECT vocab, share, count FROM feature_source_token"
+        " WHERE sae = ? AND feature = ? ORDER BY rank",
+    [QUERY_LOGITS] = "SELECT rank, vocab, logit FROM feature_logit"
+                     " WHERE sae = ? AND feature = ? ORDER BY rank",
     [QUERY_STRINGS] =
         "SELECT t.vocab, t.count, t.max, t.mean, u.count FROM sae AS s"
         " CROSS JOIN token_feature AS t INDEXED BY token_feature_by_feature"

@@ -41,6 +41,12 @@ enum query_name {
     QUERY_HEAD_VOCAB,      /* (sae, feature, head, limit): the same */
     QUERY_WINDOW,          /* (first, last token): enum window_column */
     QUERY_LEVELS,          /* (sae, feature, first, last): token, level */
+    QUERY_SOURCES,         /* (sae, feature, token): enum sources_column, the
+                              strongest first */
+    QUERY_SOURCE_SAMPLE,   /* (sae): how many tokens the next two rest on */
+    QUERY_SOURCE_OFFSETS,  /* (sae, feature): enum source_offsets_column */
+    QUERY_SOURCE_TOKENS,   /* (sae, feature): enum source_tokens_column */
+    QUERY_LOGITS,          /* (sae, feature): enum logits_column, by rank */
     QUERY_STRINGS,         /* (sae, feature): enum strings_column */
     QUERY_STRING_FEATURES, /* (sae, vocab): enum string_features_column */
     QUERY_STRING_USE,      /* (sae, vocab): how often, in the SAE's dump */
@@ -103,6 +109,27 @@ enum levels_column {
 enum histogram_column {
     HISTOGRAM_BIN,
     HISTOGRAM_COUNT,
+};
+enum sources_column {
+    SOURCES_HEAD,
+    SOURCES_SOURCE, /* token id */
+    SOURCES_CONTRIBUTION,
+};
+enum source_offsets_column {
+    SOURCE_OFFSETS_FIRST, /* tokens back */
+    SOURCE_OFFSETS_LAST,
+    SOURCE_OFFSETS_SHARE,
+    SOURCE_OFFSETS_COUNT,
+};
+enum source_tokens_column {
+    SOURCE_TOKENS_VOCAB,
+    SOURCE_TOKENS_SHARE,
+    SOURCE_TOKENS_COUNT,
+};
+enum logits_column {
+    LOGITS_RANK, /* below 0: suppressed */
+    LOGITS_VOCAB,
+    LOGITS_LOGIT,
 };
 enum strings_column {
     STRINGS_VOCAB,

@@ -13,6 +13,9 @@
  * Every key leads with the SAE, so that each is one range of its tree. */
 static const char *const sae_sql[] = {
     "DELETE FROM token_feature WHERE sae = ?",
+    "DELETE FROM feature_source_token WHERE sae = ?",
+    "DELETE FROM feature_source_offset WHERE sae = ?",
+    "DELETE FROM example_source WHERE sae = ?",
     "DELETE FROM head_example WHERE sae = ?",
     "DELETE FROM example_activation WHERE sae = ?",
     "DELETE FROM example WHERE sae = ?",

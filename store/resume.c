@@ -9,11 +9,12 @@
 
 /* The columns in the order of writer_bind_dump; IS, since some may be NULL. */
 static const char same_dump_sql[] =
-    "SELECT 1 FROM dump WHERE (id, name, model, fingerprint, first_layer,"
-    " layers, heads, d_head, d_model, dtype, bos, fold_value_biases, tokens,"
+    "SELECT 1 FROM dump WHERE (id, name, model, model_fingerprint, fingerprint,"
+    " first_layer, layers, heads, d_head, d_model, dtype, bos, "
+    "fold_value_biases, tokens,"
     " contexts, context_source, has_tokens, has_strings, first_token,"
     " sample_limit, sample_seed, sample_contexts, sample_tokens) IS"
-    " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /* Structure only: the contents were written by whole transactions. */
 static const char check_sql[] = "PRAGMA quick_check(1)";

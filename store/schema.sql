@@ -14,7 +14,8 @@
 -- hold a random sample of whole contexts, those with context.sampled = 1;
 -- dump.sample_tokens says how many tokens that is, and dump.sample_tokens =
 -- dump.tokens that it is all of them. feature_pair rests on sae.pair_tokens
--- tokens of that sample.
+-- tokens of that sample, feature_source_offset and feature_source_token on
+-- sae.source_tokens of it, which are whole contexts.
 
 -- One set of captured activations: z, a head's attention-weighted sum of
 -- values, for every token and layer.
@@ -22,6 +23,8 @@ CREATE TABLE dump (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL,            -- folder or first file, without its path
     model TEXT NOT NULL,           -- 'unknown' if not recorded
+    model_fingerprint TEXT,        -- 32 hex digits over its weights; NULL: not
+                                   -- recorded
     fingerprint TEXT NOT NULL,     -- 32 hex digits over the data
     first_layer INTEGER NOT NULL,
     layers INTEGER NOT NULL,
@@ -140,6 +143,10 @@ CREATE TABLE sae (
     dead INTEGER NOT NULL,
     activations INTEGER NOT NULL, -- rows in activation: those of the sample
     pair_tokens INTEGER NOT NULL, -- tokens that feature_pair rests on
+    source_tokens INTEGER NOT NULL, -- tokens that feature_source_offset and
+                                    -- feature_source_token rest on; 0: encoded
+                                    -- without the model, and both are empty, as
+                                    -- is example_source
     UNIQUE (dump, name)
 ) STRICT;
 
@@ -266,9 +273,9 @@ CREATE TABLE feature_pair (
 -- activation: its decoder row through W_O, then, less its mean and times the
 -- gain of the last LayerNorm, through W_U; less the mean over the vocabulary.
 -- The LayerNorm's scale, which depends on the token, is left out: logits of one
--- feature compare with each other. Rank 1, 2, ... are the tokens that it
--- promotes most, -1, -2, ... those that it suppresses most. Empty if the dump
--- came without W_U; features that are never active are left out.
+-- feature compare with each other. Rank 1 to 20 are the tokens that it promotes
+-- most, -1 to -20 those that it suppresses most. Empty if the dump came without
+-- W_U; features that are never active are left out.
 CREATE TABLE feature_logit (
     sae INTEGER NOT NULL,
     feature INTEGER NOT NULL,
@@ -409,6 +416,58 @@ CREATE TABLE head_example (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX head_example_best ON head_example (sae, head, contribution)
     WHERE rank = 1;
+
+-- Where an example's activation comes from. A head's DFA at a token is a sum
+-- over the tokens that it looks back at, the sources: attention to the source
+-- times value there, through the feature's encoder column; b_dec, which belongs
+-- to no source, is left out. Of each head there are at most two sources, the
+-- largest first. For an example of the feature, of any kind but 'silent', those
+-- that contribute at least 1/16 of the example's positive contributions, over
+-- all heads and sources; for one of a head (head_example), at least 1/16 of
+-- that head's. Rows of a token that is both are those that either has.
+CREATE TABLE example_source (
+    sae INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    token INTEGER NOT NULL REFERENCES token (id), -- the example: destination
+    head INTEGER NOT NULL,
+    rank INTEGER NOT NULL CHECK (rank BETWEEN 1 AND 2), -- within the head
+    source INTEGER NOT NULL REFERENCES token (id),
+    contribution REAL NOT NULL, -- > 0, a part of the head's DFA
+    PRIMARY KEY (sae, feature, token, head, rank),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature),
+    FOREIGN KEY (sae, head) REFERENCES head (sae, head)
+) STRICT, WITHOUT ROWID;
+
+-- How far back a feature's sources lie, on sae.source_tokens tokens spread over
+-- the sample: the distance from source to destination in the bins of
+-- position_bin, 0, 1, 2 to 3, 4 to 7, ... tokens. Bins without a contribution
+-- are left out.
+CREATE TABLE feature_source_offset (
+    sae INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    bin INTEGER NOT NULL,
+    share REAL NOT NULL,    -- of the feature's positive contributions, over all
+                            -- heads and active tokens there
+    count INTEGER NOT NULL, -- active tokens whose strongest source, all heads
+                            -- together, lies there
+    PRIMARY KEY (sae, feature, bin),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
+
+-- The 16 token strings that contribute most to a feature as sources, on the
+-- same tokens. A string counts at an active token if all of its occurrences
+-- before give at least 1/16 of the positive contributions there.
+CREATE TABLE feature_source_token (
+    sae INTEGER NOT NULL,
+    feature INTEGER NOT NULL,
+    rank INTEGER NOT NULL, -- from 1
+    vocab INTEGER NOT NULL REFERENCES vocab (id),
+    share REAL NOT NULL,    -- what it gives where it counts, of all of the
+                            -- feature's positive contributions
+    count INTEGER NOT NULL, -- active tokens at which it counts
+    PRIMARY KEY (sae, feature, rank),
+    FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
+) STRICT, WITHOUT ROWID;
 
 -- Token strings and features: at how many tokens with this string the feature
 -- is active, and how strongly. Kept are the pairs among the 16 most frequent,

@@ -82,6 +82,55 @@ WHERE e.sae = s.id
     AND t.id = e.token
 ORDER BY s.id, e.feature, e.head, e.rank;
 
+-- The sources of an example: the tokens that its activation comes from, the
+-- largest contribution first. distance is how many tokens back they lie.
+--   SELECT head, source_text, distance, contribution FROM sources_of_example
+--   WHERE layer = 2 AND feature = 117 AND token = 1234;
+CREATE VIEW sources_of_example AS
+SELECT s.id AS sae, s.layer, e.feature, e.token, v.text, e.head, e.rank,
+    e.source, w.text AS source_text, e.token - e.source AS distance,
+    e.contribution,
+    (SELECT group_concat(text, '') FROM
+        (SELECT x.text FROM token AS y JOIN vocab AS x ON x.id = y.vocab
+         WHERE y.id BETWEEN u.id - 8 AND u.id - 1 AND y.context = u.context
+         ORDER BY y.id)) AS source_before,
+    u.position AS source_position, t.position, t.context
+FROM sae AS s
+CROSS JOIN example_source AS e
+CROSS JOIN token AS t
+CROSS JOIN token AS u
+LEFT JOIN vocab AS v ON v.id = t.vocab
+LEFT JOIN vocab AS w ON w.id = u.vocab
+WHERE e.sae = s.id
+    AND t.id = e.token
+    AND u.id = e.source
+ORDER BY s.id, e.feature, e.token, e.contribution DESC;
+
+-- How many tokens back a feature's sources lie.
+--   SELECT first, last, share, count FROM source_offsets_of_feature
+--   WHERE layer = 2 AND feature = 117;
+CREATE VIEW source_offsets_of_feature AS
+SELECT s.id AS sae, s.layer, o.feature, o.bin, b.first, b.last, o.share, o.count
+FROM sae AS s
+CROSS JOIN feature_source_offset AS o
+CROSS JOIN position_bin AS b
+WHERE o.sae = s.id
+    AND b.dump = s.dump AND b.bin = o.bin
+ORDER BY s.id, o.feature, o.bin;
+
+-- The token strings that a feature reads: its strongest sources.
+--   SELECT text, share, count FROM source_tokens_of_feature
+--   WHERE layer = 2 AND feature = 117;
+CREATE VIEW source_tokens_of_feature AS
+SELECT s.id AS sae, s.layer, o.feature, o.rank, v.text, o.share, o.count,
+    o.vocab
+FROM sae AS s
+CROSS JOIN feature_source_token AS o
+CROSS JOIN vocab AS v
+WHERE o.sae = s.id
+    AND v.id = o.vocab
+ORDER BY s.id, o.feature, o.rank;
+
 -- The features of a token string, the strongest first; share is the part of
 -- the string's occurrences at which the feature is active, mean_all its mean
 -- over all of them.

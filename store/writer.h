@@ -47,7 +47,7 @@ struct store_writer;
 /* The columns of the tables, in their order. Text fields may be NULL where the
  * column may. */
 struct store_dump {
-    const char *name, *model, *fingerprint;
+    const char *name, *model, *model_fingerprint, *fingerprint;
     int first_layer, layers, heads, d_head;
     int d_model; /* 0: not recorded */
     const char *dtype, *bos;
@@ -88,7 +88,7 @@ struct store_sae {
     double held_out_fvu, held_out_l0, held_out_dead, train_fvu, pca_fvu;
     int64_t tokens;
     double fvu, l0, l1, mse, cosine, relative_bias;
-    int64_t dead, activations, pair_tokens;
+    int64_t dead, activations, pair_tokens, source_tokens;
 };
 
 struct store_head {
@@ -159,6 +159,28 @@ struct store_head_example {
     int64_t token;
     double contribution;
     uint8_t level;
+};
+
+struct store_example_source {
+    uint32_t feature, token;
+    int head, rank;
+    uint32_t source;
+    double contribution;
+};
+
+struct store_source_offset {
+    int64_t feature;
+    int bin;
+    double share;
+    int64_t count;
+};
+
+struct store_source_token {
+    int64_t feature;
+    int rank;
+    int64_t vocab;
+    double share;
+    int64_t count;
 };
 
 struct store_token_feature {
@@ -308,6 +330,12 @@ int store_writer_feature_pair(struct store_writer *w,
 int store_writer_feature_logit(struct store_writer *w, int64_t feature,
                                int rank, int64_t vocab, double logit,
                                struct err *e);
+int store_writer_feature_source_offset(struct store_writer *w,
+                                       const struct store_source_offset *o,
+                                       struct err *e);
+int store_writer_feature_source_token(struct store_writer *w,
+                                      const struct store_source_token *t,
+                                      struct err *e);
 int store_writer_head_code_count(struct store_writer *w, int head,
                                  int64_t feature, int64_t count, struct err *e);
 int store_writer_head_group(struct store_writer *w, int head, int number,
@@ -331,6 +359,9 @@ int store_writer_around_examples(struct store_writer *w,
                                  struct err *e);
 int store_writer_head_examples(struct store_writer *w,
                                const struct store_source *rows, struct err *e);
+int store_writer_example_sources(struct store_writer *w,
+                                 const struct store_source *rows,
+                                 struct err *e);
 int store_writer_token_features(struct store_writer *w,
                                 const struct store_source *rows, struct err *e);
 int store_writer_end_sae(struct store_writer *w, struct err *e);

@@ -44,6 +44,18 @@ static const struct stream_shape head_example_shape = {
                {STREAM_U8, AT(store_head_example, level)}},
 };
 
+static const struct stream_shape example_source_shape = {
+    .table = "example_source",
+    .row_bytes = sizeof(struct store_example_source),
+    .columns = 6,
+    .column = {{STREAM_U32, AT(store_example_source, feature)},
+               {STREAM_TOKEN, AT(store_example_source, token)},
+               {STREAM_INT, AT(store_example_source, head)},
+               {STREAM_INT, AT(store_example_source, rank)},
+               {STREAM_TOKEN, AT(store_example_source, source)},
+               {STREAM_REAL, AT(store_example_source, contribution)}},
+};
+
 static const struct stream_shape token_feature_shape = {
     .table = "token_feature",
     .row_bytes = sizeof(struct store_token_feature),
@@ -94,6 +106,12 @@ int store_writer_head_examples(struct store_writer *w,
                                const struct store_source *rows, struct err *e)
 {
     return insert(w, &head_example_shape, rows, e);
+}
+
+int store_writer_example_sources(struct store_writer *w,
+                                 const struct store_source *rows, struct err *e)
+{
+    return insert(w, &example_source_shape, rows, e);
 }
 
 int store_writer_token_features(struct store_writer *w,

@@ -18,6 +18,7 @@ void writer_bind_dump(struct row *r, const struct store_dump *d, int64_t id,
     row_int(r, id);
     row_text(r, d->name);
     row_text(r, d->model);
+    row_text(r, d->model_fingerprint);
     row_text(r, d->fingerprint);
     row_int(r, d->first_layer);
     row_int(r, d->layers);

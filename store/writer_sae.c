@@ -34,6 +34,7 @@ int store_writer_begin_sae(struct store_writer *w, const struct store_sae *s,
     row_int(&r, s->dead);
     row_int(&r, s->activations);
     row_int(&r, s->pair_tokens);
+    row_int(&r, s->source_tokens);
     return row_end(&r, &w->inserts, e);
 }
 
@@ -163,6 +164,33 @@ int store_writer_feature_logit(struct store_writer *w, int64_t feature,
     row_int(&r, rank);
     row_int(&r, vocab);
     row_real(&r, logit);
+    return row_end(&r, &w->inserts, e);
+}
+
+int store_writer_feature_source_offset(struct store_writer *w,
+                                       const struct store_source_offset *o,
+                                       struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_FEATURE_SOURCE_OFFSET);
+    row_int(&r, w->sae);
+    row_int(&r, o->feature);
+    row_int(&r, o->bin);
+    row_real(&r, o->share);
+    row_int(&r, o->count);
+    return row_end(&r, &w->inserts, e);
+}
+
+int store_writer_feature_source_token(struct store_writer *w,
+                                      const struct store_source_token *t,
+                                      struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_FEATURE_SOURCE_TOKEN);
+    row_int(&r, w->sae);
+    row_int(&r, t->feature);
+    row_int(&r, t->rank);
+    row_int(&r, t->vocab);
+    row_real(&r, t->share);
+    row_int(&r, t->count);
     return row_end(&r, &w->inserts, e);
 }
 

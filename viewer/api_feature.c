@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "viewer/shape.h"
+#include "viewer/sources.h"
 
 enum {
     EXAMPLES = 50,   /* as many as are kept, within reason */
@@ -249,6 +250,30 @@ static int put_strings(struct call *c, json_t *out, const struct asked *a)
     return code;
 }
 
+/* ---- logits ---- */
+
+/* Ranks rise: the suppressed come first, the most suppressed last of them. */
+static int put_logits(struct call *c, json_t *out, const struct asked *a)
+{
+    int code = 0;
+    json_t *logits = call_put_object(c, out, "logits");
+    json_t *promoted = call_put_array(c, logits, "promoted");
+    json_t *suppressed = call_put_array(c, logits, "suppressed");
+    struct query q = query_begin(c->queries, QUERY_LOGITS);
+    query_bind(&q, a->sae);
+    query_bind(&q, a->feature);
+    while (code == 0 && query_next(&q)) {
+        int64_t count;
+        json_t *one = call_add_object(
+            c, query_int(&q, LOGITS_RANK) > 0 ? promoted : suppressed);
+        code = shape_string_by_id(&count, c, one, query_int(&q, LOGITS_VOCAB),
+                                  false);
+        call_put_real(c, one, "logit", query_real(&q, LOGITS_LOGIT));
+    }
+    int ended = query_end(&q, c->e);
+    return code != 0 ? code : ended;
+}
+
 /* ---- examples ---- */
 
 static int put_examples(struct call *c, json_t *out, const struct asked *a)
@@ -261,7 +286,7 @@ static int put_examples(struct call *c, json_t *out, const struct asked *a)
         query_bind(&q, a->head);
     query_bind(&q, EXAMPLES);
     return shape_examples(c, call_put_array(c, out, "examples"), &q, a->sae,
-                          a->window);
+                          a->window, a->head);
 }
 
 int api_feature(json_t *out, struct call *c)
@@ -272,5 +297,7 @@ int api_feature(json_t *out, struct call *c)
     TRY(put_heads(c, out, &a));
     TRY(put_histogram(c, out, &a));
     TRY(put_strings(c, out, &a));
+    TRY(put_logits(c, out, &a));
+    TRY(sources_put_feature(c, out, a.sae, a.feature));
     return put_examples(c, out, &a);
 }

@@ -202,7 +202,7 @@ static int put_example(struct call *c, json_t *object, const struct query *row,
 {
     int64_t sae = call_sae(c, a->place)->id;
     TRY(put_scale(c, object, sae, query_int(row, EXAMPLE_FEATURE)));
-    return shape_example(c, object, row, sae, a->window);
+    return shape_example(c, object, row, sae, a->window, a->head);
 }
 
 static int put_examples(struct call *c, json_t *out, const struct asked *a)

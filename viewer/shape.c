@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/utf8.h"
+#include "viewer/sources.h"
 
 /* Longer strings are cut in lists and windows, where a few hostile ones would
  * otherwise make megabytes. */
@@ -192,6 +193,14 @@ struct window {
     int64_t first, token, last;
 };
 
+/* The part of the context [first, last] around a token. */
+static struct window window_around(int64_t token, int64_t first, int64_t last,
+                                   int64_t width)
+{
+    return (struct window){token - first < width ? first : token - width, token,
+                           last - token < width ? last : token + width};
+}
+
 /* False if the file says that the token is not in its context. Differences are
  * taken only of numbers in range, whatever the file holds. */
 static bool find_window(struct window *w, const struct query *row,
@@ -204,9 +213,7 @@ static bool find_window(struct window *w, const struct query *row,
     if (first < 0 || tokens < 0 || w->token < first || w->token > most ||
         tokens > most || w->token >= first + tokens)
         return false;
-    int64_t end = first + tokens - 1;
-    w->first = w->token - first < width ? first : w->token - width;
-    w->last = end - w->token < width ? end : w->token + width;
+    *w = window_around(w->token, first, first + tokens - 1, width);
     return true;
 }
 
@@ -252,8 +259,41 @@ static int put_levels(struct call *c, json_t *object, const struct window *w,
     return 0;
 }
 
+static int put_source_window(struct call *c, json_t *object,
+                             const struct window *w,
+                             const struct sources_place *place)
+{
+    json_t *source = call_put_object(c, object, "source_window");
+    call_put_int(c, source, "token", w->token);
+    call_put_int(c, source, "position",
+                 place->position - (place->token - w->token));
+    call_put_int(c, source, "peak", w->token - w->first);
+    TRY(put_tokens(c, source, w));
+    return put_levels(c, source, w, place->sae, place->feature);
+}
+
+/* `row` has been looked at by find_window. */
+static int put_sources(struct call *c, json_t *object, const struct query *row,
+                       int64_t sae, int64_t window, int64_t head)
+{
+    int64_t top;
+    const struct sources_place place = {
+        .sae = sae,
+        .feature = query_int(row, EXAMPLE_FEATURE),
+        .token = query_int(row, EXAMPLE_TOKEN),
+        .first = query_int(row, EXAMPLE_FIRST),
+        .position = query_int(row, EXAMPLE_POSITION)};
+    TRY(sources_put_example(&top, c, object, &place, head));
+    if (top < 0)
+        return 0;
+    struct window w = window_around(
+        top, place.first, place.first + query_int(row, EXAMPLE_TOKENS) - 1,
+        window < SHAPE_SOURCE_WINDOW ? window : SHAPE_SOURCE_WINDOW);
+    return put_source_window(c, object, &w, &place);
+}
+
 int shape_example(struct call *c, json_t *object, const struct query *row,
-                  int64_t sae, int64_t window)
+                  int64_t sae, int64_t window, int64_t head)
 {
     struct window w;
     if (!find_window(&w, row, window))
@@ -270,15 +310,17 @@ int shape_example(struct call *c, json_t *object, const struct query *row,
     call_put_int(c, object, "position", query_int(row, EXAMPLE_POSITION));
     call_put_int(c, object, "peak", w.token - w.first);
     TRY(put_tokens(c, object, &w));
-    return put_levels(c, object, &w, sae, query_int(row, EXAMPLE_FEATURE));
+    TRY(put_levels(c, object, &w, sae, query_int(row, EXAMPLE_FEATURE)));
+    return put_sources(c, object, row, sae, window, head);
 }
 
 int shape_examples(struct call *c, json_t *array, struct query *q, int64_t sae,
-                   int64_t window)
+                   int64_t window, int64_t head)
 {
     int code = 0;
     while (code == 0 && query_next(q))
-        code = shape_example(c, call_add_object(c, array), q, sae, window);
+        code =
+            shape_example(c, call_add_object(c, array), q, sae, window, head);
     int ended = query_end(q, c->e);
     return code != 0 ? code : ended;
 }

@@ -15,9 +15,10 @@
 #include "viewer/list.h"
 
 enum {
-    SHAPE_WINDOW = 16,     /* tokens on either side, unless asked otherwise */
-    SHAPE_WINDOW_MAX = 32, /* as far as the database has levels */
-    SHAPE_NAME = 32,       /* room for "L2H3" and "2:117" */
+    SHAPE_WINDOW = 16,       /* tokens on either side, unless asked otherwise */
+    SHAPE_WINDOW_MAX = 32,   /* as far as the database has levels */
+    SHAPE_SOURCE_WINDOW = 8, /* at most so many around a source */
+    SHAPE_NAME = 32,         /* room for "L2H3" and "2:117" */
 };
 
 /* Members "text", "vocab" and what applies, from a row of vocab_column. With
@@ -46,12 +47,13 @@ int shape_rows(struct call *c, json_t *out, const struct list_wanted *wanted);
 void shape_head_name(char out[SHAPE_NAME], int layer, int64_t head);
 
 /* An example as `row` (example_column) has it, with its window of `window`
- * tokens on either side and the feature's levels there. */
+ * tokens on either side and the feature's levels there, and its sources, those
+ * of one head unless `head` is -1, with the window of the strongest. */
 int shape_example(struct call *c, json_t *object, const struct query *row,
-                  int64_t sae, int64_t window);
+                  int64_t sae, int64_t window, int64_t head);
 
 /* All examples of a query that has been bound; ends it. */
 int shape_examples(struct call *c, json_t *array, struct query *q, int64_t sae,
-                   int64_t window);
+                   int64_t window, int64_t head);
 
 #endif

@@ -6,6 +6,8 @@ import { h, fill, put, seg, says, failed, count, density, amount, percent,
          entropy, stat, meter, toggle, table, cell } from './dom.js';
 import { histogram, fit } from './charts.js';
 import { words, kwic, legend, visible } from './kwic.js';
+import { sourcesOf, strength, inWords, isOutside, whereFrom, drawSources,
+         drawLogits } from './sources.js';
 import { get } from './api.js';
 import { state, go, link } from './state.js';
 import { featureOf, headName, dumpOf } from './names.js';
@@ -21,19 +23,27 @@ const HEAD_COLUMNS = [
   ['fires on'],
 ];
 
-/** Tokens of a window with their activations and what the tooltip says. */
-export function windowOf(example, scale) {
-  return example.tokens.map((token, i) => {
-    const level = example.levels[i], off = i - example.peak;
-    const value = off === 0 ? example.value
+/**
+ * Tokens of a window with their activations, how much they are sources, and
+ * what the tooltip says. at: the example's own window, or that of its source.
+ */
+export function windowOf(example, scale, at = example) {
+  const sources = sourcesOf(example);
+  return at.tokens.map((token, i) => {
+    const level = at.levels[i], off = i - at.peak, id = at.token + off;
+    const value = id === example.token ? example.value
       : level > 0 ? (level - .5) * scale : 0;
+    const source = sources.get(id);
     const rows = [
-      ['place',
-        `context ${example.context}, position ${example.position + off}`],
-      ['id', String(example.token + off)],
+      ['place', `context ${example.context}, position ${at.position + off}`],
+      ['id', String(id)],
     ];
     if (value > 0) rows.push(['level', `${level} of 255`]);
-    return { token, value, info: { rows } };
+    if (source) rows.push(['source', 'adds ' + source.heads.join(', ')]);
+    if (id === example.token && sources.size)
+      rows.push(['from', inWords(example)]);
+    return { token, value, info: { rows },
+             source: source && strength(source, sources) };
   });
 }
 
@@ -88,6 +98,8 @@ export class FeatureView {
       this.examples = h('section.sec', { id: 'examples' });
       this.chart = h('div', { id: 'hist' });
       this.strings = h('section.sec');
+      this.sources = h('section.sec');
+      this.logits = h('section.sec');
       this.scale = h('span.r');
       fill(this.pane, this.page());
       this.pane.scrollTop = 0;
@@ -96,6 +108,8 @@ export class FeatureView {
     this.drawHeads();
     this.drawExamples();
     this.drawStrings();
+    drawSources(this.sources, feature.sources);
+    this.drawLogits();
     this.drawScale();
     this.drawHistogram();
   }
@@ -126,7 +140,7 @@ export class FeatureView {
       h('aside.side', {},
         h('section.sec', {},
           h('div.cap', {}, h('h2', {}, 'Activation'), this.scale), this.chart),
-        this.strings)));
+        this.strings, this.sources, this.logits)));
   }
 
   figures() {
@@ -220,11 +234,22 @@ export class FeatureView {
     const kwics = h('div.kwic', { role: 'list', 'aria-label': 'Examples',
                                   onpointerover: e => this.point(e),
                                   onpointerleave: () => this.mark(null) });
+    const window = Number(state.w || 16), both = f.sources && !!state.src;
+    const outside = shown.filter(e => isOutside(e, window)).length;
+    if (both) {
+      kwics.append(h('div.k.both', { 'aria-hidden': 'true' }, h('span.v'),
+        h('span.l'), h('span.t.axis', {}, 'source'), h('span.l'),
+        h('span.t.axis', {}, 'example'), h('span.m')));
+    }
     put(kwics, shown.map(e => kwic({
       tokens: windowOf(e, f.scale), at: e.peak, max: f.max,
       value: through ? e.contribution : e.value,
-      where: place(e),
-      window: Number(state.w || 16), escapes: !!state.esc,
+      where: both && e.source_window ? whereFrom(e) : place(e),
+      window, escapes: !!state.esc, both,
+      source: both && e.source_window && {
+        tokens: windowOf(e, f.scale, e.source_window),
+        at: e.source_window.peak,
+      },
     })));
     fill(this.examples,
       h('div.tabs', { role: 'tablist', 'aria-label': 'Examples' },
@@ -232,11 +257,15 @@ export class FeatureView {
         tab(`Through ${top.name}`, String(top.head), '2'),
         h('span.r', {}, seg('Window', WINDOWS, state.w ?? '',
           w => go({ w }), 'w'))),
-      h('div.bar.under', {}, legend(amount(f.max)),
+      h('div.bar.under', {}, legend(amount(f.max), !!f.sources),
         h('span.note', {}, through
           ? `${shown.length} by what ${top.name} adds`
           : `${shown.length} of ${count(f.fires)}, one a context`),
         h('span.bar.r', {},
+          f.sources && toggle('source',
+            'the text around the strongest source, beside the example',
+            both, () => go({ src: state.src ? null : 1 }), 'd',
+            both || !outside ? null : `${outside} outside`),
           atBos.length > 0 && toggle('BOS', 'examples at the first position',
             !!state.bos, () => go({ bos: state.bos ? null : 1 }), 'b',
             state.bos ? null : `+${atBos.length}`),
@@ -268,6 +297,12 @@ export class FeatureView {
           : meter(s.max, most, amount(s.max), 'c-act')),
         cell('.num.dim', percent(s.share)))))
         : says('The dump came without tokens.'));
+  }
+
+  drawLogits() {
+    drawLogits(this.logits, this.feature.logits, state.logits === '20' ? 20 : 10,
+      seg('How many', [['', '10'], ['20', '20']], state.logits ?? '',
+        logits => go({ logits })));
   }
 
   drawScale() {
@@ -310,6 +345,7 @@ export class FeatureView {
     const at = WINDOWS.findIndex(([w]) => w === (state.w ?? ''));
     if (key === 'w') go({ w: WINDOWS[(at + 1) % WINDOWS.length][0] });
     else if (key === 'b') go({ bos: state.bos ? null : 1 });
+    else if (key === 'd' && f.sources) go({ src: state.src ? null : 1 });
     else if (key === 'v') go({ esc: state.esc ? null : 1 });
     else if (key === 'h') this.nextHead();
     else if (key === '1') this.through(null);

@@ -38,11 +38,11 @@ function whole({ text, cut }) {
 
 /**
  * One token as an element. value and max: its activation and the feature's
- * largest; peak: boxed; limit: characters shown; escapes: spaces as dots;
- * info: rows for the tooltip.
+ * largest; peak: boxed; source: 1 to 3, underlined so strongly; limit:
+ * characters shown; escapes: spaces as dots; info: rows for the tooltip.
  */
 export function tok(token, o = {}) {
-  const { value = 0, max = 0, peak, limit = 40, escapes, info } = o;
+  const { value = 0, max = 0, peak, source, limit = 40, escapes, info } = o;
   const { text, cut, escaped } = asString(token);
   // Twice the limit holds as many characters, whatever their length.
   const shown = Array.from(visible(text.slice(0, 2 * limit), escapes));
@@ -52,7 +52,8 @@ export function tok(token, o = {}) {
     title: long ? whole({ text, cut }) : null,
   }, long ? shown.slice(0, limit).join('') + '…' : shown.join('') || '∅');
   if (value > 0 && value >= max / 2) el.classList.add('s');
-  if (peak) el.classList.add('p');
+  if (peak) el.classList.add(peak);
+  if (source) el.classList.add('u' + source);
   if (info) el.info = { token, ...info, value };
   return el;
 }
@@ -94,30 +95,39 @@ function run(token, o, first) {
   return [first ? null : ' ', tok(trimmed(t), { ...o, info })];
 }
 
-/**
- * One example: its value, the left context, the peak and the right context on
- * a fixed axis, where it stands. tokens: {token, value, info}; at: the peak.
- */
-export function kwic(o) {
-  const { tokens, at, value, max, where, window, escapes } = o;
-  const one = (t, more) => run(t.token, { ...t, max, escapes, ...more });
-  const peak = tokens[at], text = asString(peak.token).text;
-  return h('div.k', { role: 'listitem' },
-    h('span.v', {}, amount(value)),
+/** The context of a token to its left, itself and what follows, on an axis. */
+function sides({ tokens, at }, peak, { max, window, escapes }) {
+  const one = t => run(t.token, { ...t, max, escapes });
+  const it = tokens[at], text = asString(it.token).text;
+  return [
     h('span.l', {}, h('span', {},
-      tokens.slice(Math.max(0, at - window), at).map(t => one(t)),
+      tokens.slice(Math.max(0, at - window), at).map(one),
       spaced(text) && !escapes ? ' ' : null)),
-    h('span.t', {},
-      run(peak.token, { ...peak, max, escapes, peak: true }, true),
-      tokens.slice(at + 1, at + window + 1).map(t => one(t))),
-    h('span.m', {}, where));
+    h('span.t', {}, run(it.token, { ...it, max, escapes, peak }, true),
+      tokens.slice(at + 1, at + window + 1).map(one)),
+  ];
 }
 
+/**
+ * One example: its value, the left context, the peak and the right context on
+ * a fixed axis, where it stands. tokens: {token, value, source, info}; at: the
+ * peak. both: with a second axis before it, of `source`, which has tokens and
+ * at, too, if it is known.
+ */
+export const kwic = o =>
+  h('div.k' + (o.both ? '.both' : ''), { role: 'listitem' },
+    h('span.v', {}, amount(o.value)),
+    o.both && (o.source ? sides(o.source, 'o', o)
+      : [h('span.l'), h('span.t.dim', {}, '–')]),
+    sides(o, 'p', o),
+    h('span.m', {}, o.where));
+
 /** What the shades and boxes mean; top: the text at the full shade. */
-export const legend = top =>
+export const legend = (top, sources) =>
   h('span.legend', {}, '0', h('span.ramp.r-act'), top,
     h('span.tok.s', { '--a': shade(.5) }, '≥ half'),
-    h('span.tok.p', { '--a': 1 }, 'peak'));
+    h('span.tok.p', { '--a': 1 }, 'peak'),
+    sources && h('span.tok.u3', {}, 'source'));
 
 let box;
 /** Shows the tooltip of a token, or none. */

@@ -3,15 +3,18 @@
 
 They follow store/schema.sql and are made without headscope, so that a test
 reads what it planted. Feature f of an SAE fires wherever string f % len(words)
-stands, most of it through head f % heads; the last feature is dead.
+stands, most of it through head f % heads; the last feature is dead. With
+tokens, what an example gets comes from the first token of its context and from
+the token before it (source_rows).
 """
 import math
 import os
 import sqlite3
 
-APPLICATION_ID, SCHEMA_VERSION = 0x68736370, 4
+APPLICATION_ID, SCHEMA_VERSION = 0x68736370, 5
 CONTEXTS, LENGTH = 24, 12
 SAMPLED = CONTEXTS // 2  # every second one
+BINS = [(0, 0), (1, 1), (2, 3), (4, 7), (8, 15)]  # of positions
 BOS = "<|endoftext|>"
 LONG = "long" * 2560
 
@@ -60,7 +63,7 @@ def insert(db, table, rows):
 def text(db, words, has_tokens, layers, heads):
     """The dump, contexts and tokens; returns the places of each word."""
     n = CONTEXTS * LENGTH
-    insert(db, "dump", [(1, "planted.dump", "planted", "0" * 32, 0, layers,
+    insert(db, "dump", [(1, "planted.dump", "planted", None, "0" * 32, 0, layers,
                          heads, 8, 8 * heads, "f32", "always", 0, n, CONTEXTS,
                          "dump", int(has_tokens), int(has_tokens), 1, n, 0,
                          SAMPLED, SAMPLED * LENGTH)])
@@ -82,6 +85,10 @@ def text(db, words, has_tokens, layers, heads):
     insert(db, "context", ((c, 1, None, 1 + c * LENGTH, LENGTH, 1 - c % 2)
                            for c in range(CONTEXTS)))
     insert(db, "token", tokens)
+    insert(db, "position_bin", (
+        (1, b, first, min(last, LENGTH - 1),
+         CONTEXTS * (min(last, LENGTH - 1) - first + 1))
+        for b, (first, last) in enumerate(BINS)))
     return places
 
 
@@ -103,13 +110,26 @@ def value(feature, token):
     return 1 + 3 * (token * 37 % 101) / 101 + feature % 10 / 1000
 
 
+def source_rows(number, feature, token, most, top, heads):
+    """Sources of an example: of its top head the context's first token and, by
+    half as much, the one before; of the next head the one before."""
+    first = token - (token - 1) % LENGTH
+    yield number, feature, token, top, 1, first, .6 * most
+    if token > first + 1:
+        yield number, feature, token, top, 2, token - 1, .3 * most
+    if heads > 1 and token > first:
+        yield number, feature, token, (top + 1) % heads, 1, token - 1, .2 * most
+
+
 def sae(db, number, layer, features, heads, words, places, has_tokens):
     """An SAE and all its tables, in one walk over its features."""
     n = CONTEXTS * LENGTH
     rows = {name: [] for name in (
         "feature", "feature_head", "histogram", "activation",
         "activation_by_token", "example_set", "example",
-        "example_activation", "head_example", "token_feature")}
+        "example_activation", "head_example", "token_feature",
+        "feature_logit", "example_source", "feature_source_offset",
+        "feature_source_token")}
     for f in range(features):
         word, dead = f % len(words), features > 1 and f == features - 1
         top, share = f % heads, shares(f, heads)
@@ -149,6 +169,17 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
                                  for h in range(heads) if share[h] > 0
                                  for i, (v, t) in enumerate(values[:10]))
         if has_tokens:
+            rows["example_source"] += (row for v, t in values[:20] for row in
+                                       source_rows(number, f, t, v, top, heads))
+            rows["feature_source_offset"] += [(number, f, 1, .25, 1),
+                                              (number, f, 3, .75, 3)]
+            rows["feature_source_token"] += [
+                (number, f, 1, (word + 1) % len(words), .5, 3),
+                (number, f, 2, (word + 2) % len(words), .125, 1)]
+            rows["feature_logit"] += (
+                (number, f, rank, (word + rank) % len(words),
+                 (21 - abs(rank)) / (10 if rank > 0 else -20))
+                for rank in range(-20, 21) if rank)
             rows["token_feature"].append((
                 number, word, f, len(values), most,
                 sum(v for v, _ in values) / len(values)))
@@ -158,7 +189,8 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
         "jumprelu", 8 * heads, features, heads, "0" * 32, None,
         "{}", .2, 4.0, .1, .2,
         .4, n, .2, 4.0, 8.0, 2.0, .9, 1.0, features - len(alive),
-        len(rows["activation"]), SAMPLED * LENGTH)])
+        len(rows["activation"]), SAMPLED * LENGTH,
+        SAMPLED * LENGTH if has_tokens else 0)])
     insert(db, "head", ((number, h, f"L{layer}H{h}",
                          sum(f % heads == h for f in alive), .2, .2,
                          sum(row[4] == 1 << h

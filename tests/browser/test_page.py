@@ -172,6 +172,81 @@ def test_window_and_escapes(b):
     b.shows(PEAK, "↵")
 
 
+def sources(b):
+    """Class and text of the underlined tokens of each line."""
+    return b.js("""
+        return [...document.querySelectorAll('#examples .k')].map(k =>
+          [...k.querySelectorAll('.u1, .u2, .u3')].map(e =>
+            [e.className.match(/u[123]/)[0], e.textContent]))""")
+
+
+def test_sources_are_underlined(b):
+    """The first token of the context is the strongest source, that before the
+    example has more than half as much."""
+    b.open("?f=" + feature_of(" Lily") + "&w=32")
+    b.wait(lambda: b.texts(PEAK), "examples")
+    assert all(line[0] == ["u3", WORDS[0]] for line in sources(b)), sources(b)
+    equal({tuple(kind for kind, _ in line) for line in sources(b)},
+          {("u3", "u2"), ("u3",)})  # the latter at position 1
+    shadow = b.js("return getComputedStyle(document.querySelector("
+                  "'#examples .k .u3')).boxShadow")
+    assert "rgb(42, 102, 204) 0px 2.5px" in shadow, shadow
+    # It may lie where the line is clipped.
+    b.js("document.querySelector('#examples .k .u3').dispatchEvent("
+         "new PointerEvent('pointerover', { bubbles: true }))")
+    b.shows(".tip", "adds H1 ")
+    b.hover(PEAK)
+    b.shows(".tip", "1 back, H1 ")
+    b.shows(".legend", "source")
+    # Through a head, only what comes through it.
+    b.open("?f=" + feature_of(" Lily") + "&through=2")
+    b.shows('.tabs [aria-selected="true"]', "Through L0H2")
+    equal({tuple(kind for kind, _ in line) for line in sources(b)}, {("u3",)})
+
+
+def test_text_around_the_source(b):
+    b.open("?f=" + feature_of(" Lily"))
+    b.wait(lambda: b.texts(PEAK), "examples")
+    equal(len(b.all(".k.both")), 0)
+    b.click_text(".seg button", "±5")
+    b.shows("#examples .tog", "outside")
+    b.press("d")
+    b.wait(lambda: "src=1" in b.query() and b.all(".k.both"), "two blocks")
+    lines = [k for k in b.all(".k.both") if k.get_attribute("role")]
+    equal(len(lines), len(b.texts(PEAK)))
+    for selector in ".k.both .tok.o", PEAK:
+        equal(len(set(b.js(
+            "return [...document.querySelectorAll(arguments[0])]"
+            ".map(e => Math.round(e.getBoundingClientRect().left))",
+            selector))), 1)
+    equal(set(b.texts(".k.both .tok.o")), {WORDS[0]})
+    assert all("back · H1" in text for text in b.texts("#examples .k .m")[1:])
+    equal(b.js("return document.documentElement.scrollWidth"), 1440)
+    b.open("?" + b.query())
+    b.wait(lambda: b.all(".k.both"), "two blocks, from the address")
+    b.click_text("#examples .tog", "source")
+    b.wait(lambda: not b.all(".k.both"), "one block again")
+
+
+def test_sources_and_logits_of_a_feature(b):
+    b.open("?f=" + feature_of(" Lily"))
+    b.wait(lambda: b.texts(PEAK), "examples")
+    equal(b.texts('[aria-label="Distance to the source"] .tr'),
+          ["tokens backsharetop", "125 %1", "4–775 %3"])
+    equal(b.texts('[aria-label="Source tokens"] .tok'), ["and", "Ben"])
+    shown = b.texts(".logits b")
+    equal((len(shown), shown[0], shown[-1]), (20, "+2.00", "−1.00"))
+    b.click_text('[aria-label="How many"] button', "20")
+    b.wait(lambda: len(b.texts(".logits b")) == 40, "all logits")
+    assert "logits=20" in b.query(), b.query()
+    equal(len(b.all(".logits .neg")), 20)
+    for word in HOSTILE.values():
+        b.open("?logits=20&f=" + feature_of(word))
+        b.wait(lambda: b.texts(".logits b"), "logits")
+        harmless(b)
+        equal(b.js("return document.documentElement.scrollWidth"), 1440)
+
+
 def test_bos_is_hidden_and_said_to_be(b):
     b.open("?f=0:0")
     b.shows(".under", "BOS+")

@@ -161,7 +161,7 @@ done
 rm link
 refuse 2 "no-such" train -q tiny.dump --layer 0 -o no-such/x.sae
 rm -r x.db x.sae
-refuse 2 "not UTF-8" train -q tiny.dump --layer 0 -o x.sae --model $'m\xff'
+refuse 2 "not UTF-8" train -q tiny.dump --layer 0 -o x.sae --model-name $'m\xff'
 
 # -- text that is not UTF-8, models that are none
 printf 'good\nb\xffd\n' >bad/text

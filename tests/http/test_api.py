@@ -263,6 +263,66 @@ class Pages(OnDatabase):
         for example, (_, contribution) in zip(page["examples"], want):
             self.about_equal(example["contribution"], contribution)
 
+    def test_sources_of_examples(self):
+        """Of the example's own context, the strongest first; of one head
+        alone where examples are a head's."""
+        for feature, head, width in (3, None, 16), (3, 3, 16), (5, 2, 3):
+            through = "" if head is None else f"&head={head}"
+            page = self.api(f"feature?sae=1&feature={feature}&window={width}"
+                            + through)
+            self.assertTrue(page["examples"])
+            for example in page["examples"]:
+                token, found = example["token"], example["sources"]
+                want = self.sql(
+                    "SELECT head, source, contribution FROM example_source "
+                    "WHERE sae = 1 AND feature = ?1 AND token = ?2 AND "
+                    "(?3 IS NULL OR head = ?3) ORDER BY contribution DESC, "
+                    "head", feature, token, head)
+                self.assertEqual([(s["head"], s["token"]) for s in found],
+                                 [row[:2] for row in want])
+                for source, row in zip(found, want):
+                    self.about_equal(source["contribution"], row[2])
+                    self.assertEqual(token - source["token"],
+                                     example["position"] - source["position"])
+                if not want:
+                    self.assertNotIn("source_window", example)
+                    continue
+                sums = {}
+                for _, source, contribution in want:
+                    sums[source] = sums.get(source, 0) + contribution
+                top = max(sums, key=sums.get)
+                at = example["source_window"]
+                self.assertEqual(at["token"], top)
+                self.assertEqual(at["position"],
+                                 example["position"] - (token - top))
+                low, rows = self.window(
+                    dict(example, token=top, feature=feature),
+                    min(8, width))
+                self.assertEqual(at["peak"], top - low)
+                self.assertEqual([plain(t) for t in at["tokens"]],
+                                 [text[:256] for text, _ in rows])
+                self.assertEqual(at["levels"],
+                                 [level or 0 for _, level in rows])
+
+    def test_sources_and_logits_of_a_feature(self):
+        page = self.api("feature?layer=1&feature=7")
+        sources = page["sources"]
+        self.assertEqual(sources["tokens"], 144)
+        self.assertEqual(
+            [tuple(d.values()) for d in sources["distances"]],
+            self.sql("SELECT first, last, share, count FROM "
+                     "source_offsets_of_feature WHERE sae = 2 AND feature = 7"))
+        self.assertEqual(
+            [(s["text"], s["share"], s["count"]) for s in sources["strings"]],
+            [(WORDS[8], .5, 3), (WORDS[9], .125, 1)])
+        for name, sign in ("promoted", 1), ("suppressed", -1):
+            self.assertEqual(
+                [(t["text"], t["logit"]) for t in page["logits"][name]],
+                [(text[:256], logit) for text, logit in self.sql(
+                    "SELECT text, logit FROM logits_of_feature WHERE sae = 2 "
+                    "AND feature = 7 AND rank * ? > 0 ORDER BY rank", sign)])
+        self.assertEqual(len(page["logits"]["promoted"]), 20)
+
     def test_hostile_strings(self):
         for name, text in HOSTILE.items():
             page = self.api(f"token?vocab={WORDS.index(text)}")
@@ -352,7 +412,10 @@ class Tokenless(OnDatabase):
     def test_all_pages(self):
         page = self.api("feature?sae=1&feature=3&window=2")
         self.assertEqual(page["strings"], [])
+        self.assertIsNone(page["sources"])
+        self.assertEqual(page["logits"], {"promoted": [], "suppressed": []})
         for example in page["examples"]:
+            self.assertEqual(example["sources"], [])
             self.assertEqual(set(example["tokens"]), {None})
             self.assertEqual(len(example["levels"]), len(example["tokens"]))
         self.assertEqual(self.api("features")["rows"][0]["tokens"], [])
@@ -390,6 +453,8 @@ class Silent(OnDatabase):
         with db:
             for table in ("example", "example_set", "example_activation",
                           "head_example", "token_feature", "histogram",
+                          "example_source", "feature_source_offset",
+                          "feature_source_token", "feature_logit",
                           "activation", "activation_by_token"):
                 db.execute(f"DELETE FROM {table}")
             db.execute("UPDATE feature SET fires = 0, density = 0, max = NULL, "
@@ -491,6 +556,8 @@ class Moving(OnDatabase):
             db.execute("CREATE VIEW activation AS SELECT sae, feature, "
                        "token + 100000000 * (abs(random()) % 2) AS token, "
                        "level FROM real")
+            db.execute("UPDATE example_source SET source = source + ?",
+                       (2**62,))
             db.execute("UPDATE vocab SET text = 'same', count = ?",
                        (2**63 - 1,))
             db.execute("UPDATE token_feature SET count = ?", (2**63 - 1,))

@@ -22,7 +22,7 @@ import numpy as np
 sys.path.append(str(pathlib.Path(__file__).parent))
 from headscope_files import Sae, layer_parts, open_tensors  # noqa: E402
 
-NEIGHBOURS, LOGITS, PAIRS, PAIR_TOKENS = 8, 10, 16, 65536
+NEIGHBOURS, LOGITS, PAIRS, PAIR_TOKENS = 8, 20, 16, 65536
 FEATURES, STRINGS, FIRES, SHARE = 64, 128, 10, 0.25
 COSINE_BOUND, SHARED_BOUND = 0.5, 0.25
 

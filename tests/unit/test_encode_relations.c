@@ -306,7 +306,7 @@ static void logits(void **state)
                 scores[v] = sign > 0 ? scores[v] - mean : -scores[v];
             memcpy(sorted, scores, sizeof sorted);
             qsort(sorted, VOCAB, sizeof *sorted, falling);
-            assert_best(sign > 0 ? up : down, f, scores, sorted, 10, 1e-4);
+            assert_best(sign > 0 ? up : down, f, scores, sorted, 20, 1e-4);
         }
     }
     assert_false(next(up));
