@@ -59,8 +59,10 @@ grep -qE '^together ( +-?[0-9.]+){6}$' table.log
 # -- bare arrays have no flags: z tells whether value biases are folded away
 headscope capture "$MODEL" --text tiny.txt -o f32.dump --layers 1 --dtype f32 \
   --context 64 -q >out.log
+cp -r layer1.sae foreign.sae
+rm foreign.sae/headscope.json
 bare() {
-  headscope eval "$1" layer1.sae --model "$MODEL" -q --split all --rows 2000 \
+  headscope eval "$1" foreign.sae --model "$MODEL" -q --split all --rows 2000 \
     --layout tokens,heads,d_head --first-layer 1 --token-ids grid.npy --json
 }
 python3 - "$MODEL" <<'END'
