@@ -109,7 +109,9 @@ const struct command command_capture = {
             .arguments = "MODEL",
             .details =
                 "MODEL is a Hugging Face folder of the GPT-2 family: "
-                "config.json, model.safetensors, vocab.json, merges.txt.\n"
+                "config.json, vocab.json, merges.txt, and model.safetensors or "
+                "shards with model.safetensors.index.json, in f32, f16 or "
+                "bf16.\n"
                 "The text is cut into documents at <|endoftext|>, and each "
                 "document into contexts. z of every head is written before the "
                 "output projection, value biases included.",
