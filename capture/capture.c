@@ -121,7 +121,7 @@ static void make_plan(struct capture *c)
 
 static int open_all(struct capture *c, const char *folder, struct err *e)
 {
-    TRY(model_open(&c->model, folder, false, e));
+    TRY(model_open(&c->model, folder, c->o->fold_value_biases, e));
     TRY(capture_parse_layers(&c->plan.first_layer, &c->plan.layers,
                              c->o->layers, c->model.gpt2.config.layers, e));
     TRY(read_texts(c, e));
@@ -298,7 +298,7 @@ static int begin_dump(struct run *r, bool force, struct err *e)
         .contexts = c->plan.contexts,
         .dtype = c->plan.dtype,
         .bos = c->o->bos == 0 ? "always" : "never",
-        .fold_value_biases = 0,
+        .fold_value_biases = c->o->fold_value_biases,
         .model_fingerprint = c->model.gpt2.fingerprint,
     };
     TRY(dump_writer_open(&r->writer, c->o->output, &info, force, e));

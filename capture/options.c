@@ -54,6 +54,12 @@ const struct option capture_option_table[CAPTURE_OPTION_COUNT] = {
      .value = "N",
      .help = "tokens a context has at most, BOS included; 0 takes as many as "
              "the model was made for"},
+    {.name = "fold-value-biases",
+     .type = OPTION_FLAG,
+     .offset = FIELD(fold_value_biases),
+     .help = "z without the value biases, which move into the output "
+             "projection, as TransformerLens loads models by default; an "
+             "autoencoder of one kind of z is wrong on the other"},
 };
 
 enum dtype capture_dtype(const struct capture_options *o)

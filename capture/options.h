@@ -5,6 +5,8 @@
 #ifndef CAPTURE_OPTIONS_H
 #define CAPTURE_OPTIONS_H
 
+#include <stdbool.h>
+
 #include "base/options.h"
 #include "dump/tensor.h"
 
@@ -16,9 +18,10 @@ struct capture_options {
     int bos;            /* choice: 0 always, 1 never */
     int64_t tokens;     /* of each text; 0: all */
     int64_t context;    /* tokens a context; 0: as many as the model has */
+    bool fold_value_biases;
 };
 
-enum { CAPTURE_OPTION_COUNT = 7 }; /* a constant, for static option groups */
+enum { CAPTURE_OPTION_COUNT = 8 }; /* a constant, for static option groups */
 extern const struct option capture_option_table[CAPTURE_OPTION_COUNT];
 
 enum dtype capture_dtype(const struct capture_options *o);

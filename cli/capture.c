@@ -114,7 +114,8 @@ const struct command command_capture = {
                 "bf16.\n"
                 "The text is cut into documents at <|endoftext|>, and each "
                 "document into contexts. z of every head is written before the "
-                "output projection, value biases included.",
+                "output projection, value biases included unless they are "
+                "folded away.",
         },
     .args_min = 1,
     .args_max = 1,

@@ -374,6 +374,32 @@ static void other_types_and_no_bos_are_recorded(void **state)
     dump_close(&d);
 }
 
+static void folded_biases_are_recorded_and_gone(void **state)
+{
+    (void)state;
+    enum { D = 256 };
+    struct capture_options o = options_for("whole.dump");
+    struct gpt2 g;
+    struct err e = {0};
+    static float with[D], without[D];
+    o.tokens = 100;
+    struct dump *whole = capture_and_open(&o, 1);
+    o.output = "folded.dump";
+    o.fold_value_biases = true;
+    struct dump *folded = capture_and_open(&o, 1);
+    assert_int_equal(dump_info(whole)->fold_value_biases, 0);
+    assert_int_equal(dump_info(folded)->fold_value_biases, 1);
+    assert_int_equal(gpt2_open(&g, MODEL, &e), 0);
+    assert_int_equal(dump_read(whole, 0, 50, 1, with, &e), 0);
+    assert_int_equal(dump_read(folded, 0, 50, 1, without, &e), 0);
+    for (int i = 0; i < D; i++)
+        assert_true(fabsf(with[i] - without[i] -
+                          g.layer[0].c_attn.bias[2 * D + i]) < 1e-6f);
+    gpt2_close(&g);
+    dump_close(&whole);
+    dump_close(&folded);
+}
+
 static void a_measure_writes_nothing(void **state)
 {
     (void)state;
@@ -497,6 +523,7 @@ int main(void)
         cmocka_unit_test(several_texts_are_groups),
         cmocka_unit_test(the_dump_holds_the_z_of_every_context),
         cmocka_unit_test(other_types_and_no_bos_are_recorded),
+        cmocka_unit_test(folded_biases_are_recorded_and_gone),
         cmocka_unit_test(a_measure_writes_nothing),
         cmocka_unit_test(bad_input_is_refused),
         cmocka_unit_test(a_vocabulary_beyond_the_embedding_is_refused),
