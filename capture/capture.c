@@ -40,22 +40,24 @@ struct capture {
 static int read_texts(struct capture *c, struct err *e)
 {
     const struct capture_options *o = c->o;
-    struct contexts_options cut = {
-        .length = (size_t)c->model.gpt2.config.positions,
-        .bos = o->bos == 0,
-        .tokens = (uint64_t)o->tokens,
+    struct texts_options t = {
+        .cut = {.length = (size_t)c->model.gpt2.config.positions,
+                .bos = o->bos == 0,
+                .tokens = (uint64_t)o->tokens,
+                .pack = o->pack},
+        .fields = {.text = o->text_field, .group = o->group_field},
     };
     if (o->context > c->model.gpt2.config.positions)
         return err_set(e, ERR_INPUT,
                        "--context %lld: the model has only %d positions",
                        (long long)o->context, c->model.gpt2.config.positions);
     if (o->context > 0)
-        cut.length = (size_t)o->context;
-    if (cut.bos && cut.length < 2)
+        t.cut.length = (size_t)o->context;
+    if (t.cut.bos && t.cut.length < 2)
         return err_set(e, ERR_INPUT,
                        "--context 1 leaves no room beside the BOS token; give "
                        "--bos never");
-    return texts_read(&c->texts, c->model.tokenizer, o->text, &cut, e);
+    return texts_read(&c->texts, c->model.tokenizer, o->text, &t, e);
 }
 
 /* Packs whole contexts, in order, into groups of at most GROUP_ROWS tokens
@@ -261,12 +263,11 @@ static void run_close(struct run *r)
     arena_free(&r->arena);
 }
 
-/* Several texts are groups of contexts. */
 static int write_groups(struct run *r, struct err *e)
 {
     const struct texts *x = &r->c->texts;
-    const struct dump_groups groups = {x->n, x->names, x->text};
-    return x->n > 1 ? dump_writer_groups(r->writer, &groups, e) : 0;
+    const struct dump_groups groups = {x->n, x->names, x->contexts.group};
+    return x->n > 0 ? dump_writer_groups(r->writer, &groups, e) : 0;
 }
 
 /* Conv1D has its weight (in, out): rows of z come head by head as they are. */

@@ -113,7 +113,8 @@ const struct command command_capture = {
                 "shards with model.safetensors.index.json, in f32, f16 or "
                 "bf16.\n"
                 "The text is cut into documents at <|endoftext|>, and each "
-                "document into contexts. z of every head is written before the "
+                "document into contexts; --pack puts several into one. z of "
+                "every head is written before the "
                 "output projection, value biases included unless they are "
                 "folded away.",
         },
