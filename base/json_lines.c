@@ -4,55 +4,69 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/map.h"
+#include "base/utf8.h"
 
-enum { WHERE_MAX = 320 };
-
-static bool is_blank(const char *line, size_t n)
+int json_lines_open(struct json_lines *l, const char *path, struct err *e)
 {
-    for (size_t i = 0; i < n; i++)
-        if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r')
+    *l = (struct json_lines){.path = path};
+    TRY(map_open(&l->map, path, e));
+    map_advise_sequential(&l->map);
+    return 0;
+}
+
+void json_lines_close(struct json_lines *l)
+{
+    json_decref(l->object);
+    map_close(&l->map);
+    *l = (struct json_lines){0};
+}
+
+static int parse(struct json_lines *l, const char *line, size_t size,
+                 struct err *e)
+{
+    json_error_t problem;
+    size_t valid = utf8_valid_prefix(line, size);
+    if (valid < size)
+        return err_set(e, ERR_INPUT,
+                       "%s: byte %zu of the line is not UTF-8: 0x%02X",
+                       l->where, valid, (unsigned)(unsigned char)line[valid]);
+    json_decref(l->object);
+    l->object = json_loadb(
+        line, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY,
+        &problem);
+    if (l->object == NULL)
+        return err_set(e, ERR_INPUT, "%s: no valid JSON: %s", l->where,
+                       problem.text);
+    if (!json_is_object(l->object))
+        return err_set(e, ERR_INPUT, "%s: must be a JSON object", l->where);
+    return 0;
+}
+
+static bool is_blank(const char *line, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (strchr(" \t\r", line[i]) == NULL || line[i] == '\0')
             return false;
     return true;
 }
 
-static int read_line(const char *line, size_t n, const char *where,
-                     json_line_fn *fn, void *ctx, struct err *e)
+int json_lines_next(struct json_lines *l, bool *more, struct err *e)
 {
-    json_error_t why;
-    json_t *object = json_loadb(line, n, JSON_REJECT_DUPLICATES, &why);
-    if (object == NULL)
-        return err_set(e, ERR_INPUT, "%s: column %d: %s", where, why.column,
-                       why.text);
-    int code = json_is_object(object)
-                   ? fn(ctx, object, where, e)
-                   : err_set(e, ERR_INPUT, "%s: not a JSON object", where);
-    json_decref(object);
-    return code;
-}
-
-static int read_lines(const char *text, size_t size, const char *path,
-                      json_line_fn *fn, void *ctx, struct err *e)
-{
-    size_t number = 1;
-    for (size_t at = 0; at < size; number++) {
-        const char *line = text + at, *end = memchr(line, '\n', size - at);
-        size_t n = end != NULL ? (size_t)(end - line) : size - at;
-        char where[WHERE_MAX];
-        (void)snprintf(where, sizeof where, "%.280s: line %zu", path, number);
-        if (!is_blank(line, n))
-            TRY(read_line(line, n, where, fn, ctx, e));
-        at += n + 1;
+    const char *data = (const char *)l->map.data;
+    while (l->at < l->map.size) {
+        const char *line = data + l->at;
+        const char *end = memchr(line, '\n', l->map.size - l->at);
+        size_t size = end != NULL ? (size_t)(end - line) : l->map.size - l->at;
+        l->at += size + (end != NULL);
+        l->line++;
+        if (is_blank(line, size))
+            continue;
+        (void)snprintf(l->where, sizeof l->where, "%.400s: line %zu", l->path,
+                       l->line);
+        TRY(parse(l, line, size, e));
+        *more = true;
+        return 0;
     }
+    *more = false;
     return 0;
-}
-
-int json_each_line(const char *path, json_line_fn *fn, void *ctx, struct err *e)
-{
-    struct map m;
-    TRY(map_open(&m, path, e));
-    map_advise_sequential(&m);
-    int code = read_lines((const char *)m.data, m.size, path, fn, ctx, e);
-    map_close(&m);
-    return code;
 }

@@ -1,19 +1,28 @@
 /* SPDX-License-Identifier: MIT
  *
- * Files of JSON lines: one object a line, empty lines left out.
+ * Files of JSON lines: an object on each line, blank lines passed over.
  */
 #ifndef BASE_JSON_LINES_H
 #define BASE_JSON_LINES_H
 
 #include "base/json.h"
+#include "base/map.h"
 
-/* What is done with an object; it is borrowed. `where` is "FILE: line N". */
-typedef int json_line_fn(void *ctx, const json_t *object, const char *where,
-                         struct err *e);
+struct json_lines {
+    const char *path;
+    struct map map;
+    size_t at;       /* bytes read */
+    size_t line;     /* number of the last one, from 1 */
+    json_t *object;  /* of the last one, until the next; borrowed */
+    char where[512]; /* "FILE: line 7" */
+};
 
-/* Calls it for every line, until it fails. A line that is no object, or has a
- * key twice, is an error. */
-int json_each_line(const char *path, json_line_fn *fn, void *ctx,
-                   struct err *e);
+/* Keeps `path`. */
+int json_lines_open(struct json_lines *l, const char *path, struct err *e);
+/* Reads the next object; *more is false at the end. Bytes that are no UTF-8,
+ * what is no JSON object, and a key that comes twice are errors with file and
+ * line. */
+int json_lines_next(struct json_lines *l, bool *more, struct err *e);
+void json_lines_close(struct json_lines *l);
 
 #endif

@@ -174,8 +174,8 @@ int output_resume_file(struct output *o, const char *path, bool force,
     return 0;
 }
 
-/* Clears what a killed run left in the partial folder, under its lock. */
-static int empty_folder(struct output *o, struct err *e)
+/* Clears what a killed run left, under its lock. */
+int output_empty_folder(struct output *o, struct err *e)
 {
     if (remove_tree(o->partial) != 0)
         return err_errno(e, "cannot remove the unfinished %s", o->partial);
@@ -216,7 +216,7 @@ int output_begin_folder(struct output *o, const char *path, const char *marker,
                         bool force, struct err *e)
 {
     TRY(open_folder(o, path, marker, force, e));
-    return empty_folder(o, e);
+    return output_empty_folder(o, e);
 }
 
 static bool holds(const char *folder, const char *name)
@@ -232,7 +232,7 @@ int output_resume_folder(struct output *o, const char *path, const char *marker,
 {
     TRY(open_folder(o, path, marker, true, e));
     *kept = holds(o->partial, keep);
-    return *kept ? 0 : empty_folder(o, e);
+    return *kept ? 0 : output_empty_folder(o, e);
 }
 
 bool output_is_unfinished(const char *path, const char *keep)
@@ -259,7 +259,7 @@ static int sync_entry(const char *path, const struct stat *st, int kind,
     return sync_path(path, kind == FTW_F ? O_RDONLY : O_RDONLY | O_DIRECTORY);
 }
 
-static int sync_all(const struct output *o, struct err *e)
+int output_flush(const struct output *o, struct err *e)
 {
     int bad = o->folder ? nftw(o->partial, sync_entry, 16, FTW_DEPTH | FTW_PHYS)
                         : sync_path(o->partial, O_RDONLY);
@@ -295,7 +295,7 @@ int output_commit(struct output *o, struct err *e)
     char parent[OUTPUT_PATH_MAX];
     int code = folder_of(parent, o->path, e);
     if (code == 0)
-        code = sync_all(o, e);
+        code = output_flush(o, e);
     if (code == 0)
         code = put_in_place(o, e);
     if (code != 0)

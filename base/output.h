@@ -54,9 +54,14 @@ int output_resume_file(struct output *o, const char *path, bool force,
  * old output may exist; commit replaces it. */
 int output_resume_folder(struct output *o, const char *path, const char *marker,
                          const char *keep, bool *kept, struct err *e);
+/* Empties the partial folder of an output that was resumed. */
+int output_empty_folder(struct output *o, struct err *e);
 /* Whether a killed program left a partial folder for `path` that holds `keep`.
  */
 bool output_is_unfinished(const char *path, const char *keep);
+
+/* Flushes all to disk, as commit does: for who has something to do between. */
+int output_flush(const struct output *o, struct err *e);
 
 /* Flushes all to disk (a folder: every file in it) and renames. After a failure
  * the partial output is still there, for the caller to abort or to leave. */

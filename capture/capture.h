@@ -20,6 +20,7 @@ struct capture_plan {
     int first_layer, layers; /* that are written */
     int heads, d_head;
     enum dtype dtype;
+    uint64_t there;        /* tokens that capture_run found done already */
     uint64_t output_bytes; /* on disk */
     uint64_t memory_bytes; /* at most, beside the program itself */
 };
@@ -39,8 +40,11 @@ const struct capture_plan *capture_plan(const struct capture *c);
 int capture_measure(struct capture *c, double *tokens_per_second,
                     struct err *e);
 
-/* Writes the dump o->output, with a bar that counts tokens. A signal ends it
- * with ERR_INTERRUPTED and nothing written. `seconds` is how long it took. */
+/* Writes the dump o->output, with a bar that counts tokens. Where an earlier
+ * run of the same model, texts and options was killed or left, it goes on
+ * behind the last complete shard, to the bytes of a run that was not. After a
+ * signal (ERR_INTERRUPTED) or an error complete shards stay for that, else
+ * nothing does. `seconds` is how long it took. */
 int capture_run(struct capture *c, bool force, double *seconds, struct err *e);
 
 #endif

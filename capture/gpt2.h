@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * GPT-2 from a Hugging Face folder (config.json, model.safetensors in f32, f16
- * or bf16) and its forward pass in f32: Radford et al. 2019, "Language Models
- * are Unsupervised Multitask Learners"; layer norm before each block, learned
- * positions. What the config asks for and this code does not do is refused by
- * name.
+ * GPT-2 of any size from a Hugging Face folder (config.json and safetensors in
+ * f32, f16 or bf16, in one file or in shards) and its forward pass in f32:
+ * Radford et al. 2019, "Language Models are Unsupervised Multitask Learners";
+ * layer norm before each block, learned positions. What the config asks for and
+ * this code does not do is refused by name.
  *
  * An open model is constant: any number of threads may run it, each with its
  * own workspace. BLAS is called single-threaded (base/team.h).
@@ -58,8 +58,9 @@ struct gpt2 {
     struct arena arena;
 };
 
-/* Reads and checks the folder: every shape against the config, every weight
- * for NaN. */
+/* Reads and checks the folder: every shape against the config and the memory
+ * that they need against what there is, before anything is loaded; then every
+ * weight for NaN. */
 int gpt2_open(struct gpt2 *g, const char *folder, struct err *e);
 void gpt2_close(struct gpt2 *g);
 

@@ -17,10 +17,23 @@ const struct option capture_option_table[CAPTURE_OPTION_COUNT] = {
      .type = OPTION_TEXT,
      .offset = FIELD(text),
      .value = "FILE[,FILE...]",
+     .help = "UTF-8 text to read, documents separated by <|endoftext|>, or "
+             ".jsonl with an object a line; of a folder all .txt and .jsonl in "
+             "it; needed. Of several files each is a group of contexts with "
+             "the file's name, and the database counts features by group"},
+    {.name = "text-field",
+     .type = OPTION_TEXT,
+     .offset = FIELD(text_field),
+     .fallback = "text",
+     .value = "NAME",
+     .help = "field of a .jsonl line that is a document"},
+    {.name = "group-field",
+     .type = OPTION_TEXT,
+     .offset = FIELD(group_field),
+     .value = "NAME",
      .help =
-         "UTF-8 text to read, documents separated by <|endoftext|>; needed. "
-         "Of several files each is a group of contexts with the file's "
-         "name, and the database counts features by group"},
+         "field of a .jsonl line whose values become groups of contexts, in "
+         "place of the files"},
     {.name = "layers",
      .type = OPTION_TEXT,
      .offset = FIELD(layers),
@@ -54,6 +67,18 @@ const struct option capture_option_table[CAPTURE_OPTION_COUNT] = {
      .value = "N",
      .help = "tokens a context has at most, BOS included; 0 takes as many as "
              "the model was made for"},
+    {.name = "pack",
+     .type = OPTION_FLAG,
+     .offset = FIELD(pack),
+     .help = "fill each context with documents of a group, <|endoftext|> "
+             "between two, as in training; else a context holds one document "
+             "or a part of one"},
+    {.name = "fold-value-biases",
+     .type = OPTION_FLAG,
+     .offset = FIELD(fold_value_biases),
+     .help = "z without the value biases, which move into the output "
+             "projection, as TransformerLens loads models by default; an "
+             "autoencoder of one kind of z is wrong on the other"},
 };
 
 enum dtype capture_dtype(const struct capture_options *o)

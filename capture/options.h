@@ -5,20 +5,24 @@
 #ifndef CAPTURE_OPTIONS_H
 #define CAPTURE_OPTIONS_H
 
+#include <stdbool.h>
+
 #include "base/options.h"
 #include "dump/tensor.h"
 
 struct capture_options {
-    const char *output; /* NAME.dump */
-    const char *text;   /* UTF-8 files, see texts_read */
+    const char *output;                   /* NAME.dump */
+    const char *text;                     /* UTF-8 files, see texts_read */
+    const char *text_field, *group_field; /* of JSON Lines; group NULL: none */
     const char *layers; /* "all", or as capture_parse_layers reads it */
     int dtype;          /* choice, see capture_dtype */
     int bos;            /* choice: 0 always, 1 never */
     int64_t tokens;     /* of each text; 0: all */
     int64_t context;    /* tokens a context; 0: as many as the model has */
+    bool pack, fold_value_biases;
 };
 
-enum { CAPTURE_OPTION_COUNT = 7 }; /* a constant, for static option groups */
+enum { CAPTURE_OPTION_COUNT = 11 }; /* a constant, for static option groups */
 extern const struct option capture_option_table[CAPTURE_OPTION_COUNT];
 
 enum dtype capture_dtype(const struct capture_options *o);

@@ -204,10 +204,9 @@ static int read_position(int32_t *out, const json_t *object, size_t length,
     return 0;
 }
 
-static int read_prompt(void *ctx, const json_t *object, const char *where,
-                       struct err *e)
+static int read_prompt(struct reading *r, const json_t *object,
+                       const char *where, struct err *e)
 {
-    struct reading *r = ctx;
     struct prompts *p = r->p;
     int64_t label;
     TRY(json_get_int(&label, object, "label", 0, 1, -1, where, e));
@@ -229,6 +228,21 @@ static int read_prompt(void *ctx, const json_t *object, const char *where,
     return 0;
 }
 
+static int read_lines(struct reading *r, const char *path, struct err *e)
+{
+    struct json_lines lines;
+    bool more = true;
+    TRY(json_lines_open(&lines, path, e));
+    int code = json_lines_next(&lines, &more, e);
+    while (code == 0 && more) {
+        code = read_prompt(r, lines.object, lines.where, e);
+        if (code == 0)
+            code = json_lines_next(&lines, &more, e);
+    }
+    json_lines_close(&lines);
+    return code;
+}
+
 static int keep(struct prompts_list *out, const struct token_list *l,
                 struct arena *arena, struct err *e)
 {
@@ -243,7 +257,7 @@ static int read_all(struct reading *r, const char *path, struct err *e)
     struct prompts *p = r->p;
     if (r->o->layout != NULL)
         TRY(arena_list(&r->arena, &r->field, &r->n_fields, r->o->layout, e));
-    TRY(json_each_line(path, read_prompt, r, e));
+    TRY(read_lines(r, path, e));
     if (p->n == 0)
         return err_set(e, ERR_INPUT, "%s: no prompts in it%s", path,
                        r->o->label >= 0 ? " with the label asked for" : "");

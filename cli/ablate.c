@@ -11,7 +11,8 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "capture/contexts.h"
+#include "capture/text_list.h"
+#include "capture/texts.h"
 #include "cli/cli.h"
 
 static struct ablate_options {
@@ -76,7 +77,7 @@ static const struct option own_table[] = {
 struct ablate {
     struct model model;
     struct prompts prompts, corrupted, reference;
-    struct contexts text; /* the reference, if it is text */
+    struct texts text; /* the reference, if it is text */
     prompts_layouts *layouts;
     struct saes saes;
     struct means means;
@@ -94,7 +95,7 @@ static void ablate_free(struct ablate *a)
     ablate_sets_free(&a->sets);
     means_close(&a->means);
     saes_close(&a->saes);
-    contexts_free(&a->text);
+    texts_free(&a->text);
     prompts_free(&a->prompts);
     prompts_free(&a->corrupted);
     prompts_free(&a->reference);
@@ -122,12 +123,6 @@ static int read_prompts(struct ablate *a, struct err *e)
     return 0;
 }
 
-static bool is_jsonl(const char *path)
-{
-    size_t n = strlen(path);
-    return n > 6 && strcmp(path + n - 6, ".jsonl") == 0;
-}
-
 /* The file whose prompts or text means are taken over. */
 static const char *reference_path(void)
 {
@@ -147,13 +142,14 @@ static int read_reference(struct ablate *a, struct err *e)
     const char *path = reference_path();
     struct means_reference from = {
         .saes = &a->saes, .feature = a->feature, .n_features = a->n_features};
-    if (!is_jsonl(path)) {
-        const struct contexts_options cut = {
-            .length = (size_t)a->model.gpt2.config.positions,
-            .bos = own.bos == 0};
-        TRY(contexts_read(&a->text, a->model.tokenizer, path, &cut, e));
-        from.contexts = (struct runner_contexts){a->text.ids, a->text.starts,
-                                                 (size_t)a->text.n};
+    if (!text_list_is_jsonl(path)) {
+        const struct texts_options cut = {
+            .cut = {.length = (size_t)a->model.gpt2.config.positions,
+                    .bos = own.bos == 0}};
+        TRY(texts_read(&a->text, a->model.tokenizer, path, &cut, e));
+        const struct contexts *c = &a->text.contexts;
+        from.contexts =
+            (struct runner_contexts){c->ids, c->starts, (size_t)c->n};
         return find_means(a, &from, e);
     }
     const struct prompts_options o = {

@@ -19,13 +19,14 @@ static int fill_report(json_t *report, const struct capture_plan *p,
     utf8_repair(output); /* a path may be any bytes, JSON may not */
     int bad = json_object_update_new(
         report,
-        json_pack("{s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:s, s:I, s:f, s:f}",
-                  "output", output, "tokens", (json_int_t)p->tokens, "contexts",
-                  (json_int_t)p->contexts, "first_layer", p->first_layer,
-                  "layers", p->layers, "heads", p->heads, "d_head", p->d_head,
-                  "dtype", dtype_name(p->dtype), "output_bytes",
-                  (json_int_t)p->output_bytes, "seconds", seconds,
-                  "tokens_per_second", rate));
+        json_pack(
+            "{s:s, s:I, s:I, s:i, s:i, s:i, s:i, s:s, s:I, s:I, s:f, s:f}",
+            "output", output, "tokens", (json_int_t)p->tokens, "contexts",
+            (json_int_t)p->contexts, "first_layer", p->first_layer, "layers",
+            p->layers, "heads", p->heads, "d_head", p->d_head, "dtype",
+            dtype_name(p->dtype), "resumed_tokens", (json_int_t)p->there,
+            "output_bytes", (json_int_t)p->output_bytes, "seconds", seconds,
+            "tokens_per_second", rate));
     return bad != 0 ? err_memory(e, "the report", 0) : 0;
 }
 
@@ -72,7 +73,7 @@ static int capture(struct capture *c, const struct common_options *common,
     const struct capture_plan *p = capture_plan(c);
     double seconds;
     TRY(capture_run(c, common->force, &seconds, e));
-    double rate = (double)p->tokens / seconds;
+    double rate = (double)(p->tokens - p->there) / seconds;
     char what[160], bytes[32], speed[32];
     describe(what, sizeof what, p);
     format_bytes(bytes, sizeof bytes, (double)p->output_bytes);
@@ -109,10 +110,14 @@ const struct command command_capture = {
             .arguments = "MODEL",
             .details =
                 "MODEL is a Hugging Face folder of the GPT-2 family: "
-                "config.json, model.safetensors, vocab.json, merges.txt.\n"
+                "config.json, vocab.json, merges.txt, and model.safetensors or "
+                "shards with model.safetensors.index.json, in f32, f16 or "
+                "bf16.\n"
                 "The text is cut into documents at <|endoftext|>, and each "
-                "document into contexts. z of every head is written before the "
-                "output projection, value biases included.",
+                "document into contexts; --pack puts several into one. z of "
+                "every head is written before the "
+                "output projection, value biases included unless they are "
+                "folded away.",
         },
     .args_min = 1,
     .args_max = 1,

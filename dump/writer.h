@@ -4,7 +4,8 @@
  * name at commit. Rows of each layer come in order; layers may alternate. One
  * thread.
  *
- * Call order: open, tokens, groups, vocab, rows..., commit; abort at any point.
+ * Call order: open or resume, tokens, groups, vocab, rows..., commit; abort or
+ * leave at any point.
  */
 #ifndef DUMP_WRITER_H
 #define DUMP_WRITER_H
@@ -22,6 +23,20 @@ struct weights_source;
  * replaced. */
 int dump_writer_open(struct dump_writer **out, const char *path,
                      const struct dump_info *info, bool force, struct err *e);
+
+/* For work that may have been killed. */
+struct dump_resume {
+    const char *identity; /* in: of all that the rows depend on; equal ones
+                             stand for equal rows */
+    uint64_t rows;        /* out: rows of each layer that are there already */
+    bool other;           /* out: something else was left, and is gone */
+};
+/* As dump_writer_open, but goes on where a writer of the same identity was
+ * killed, or left: its complete shards stay, and each layer's rows are expected
+ * from r->rows on. All else is to be given as for a new dump. */
+int dump_writer_resume(struct dump_writer **out, const char *path,
+                       const struct dump_info *info, bool force,
+                       struct dump_resume *r, struct err *e);
 
 /* ids [info.tokens]; contexts [info.contexts + 1] offsets. */
 int dump_writer_tokens(struct dump_writer *w, const int32_t *ids,
@@ -47,5 +62,8 @@ int dump_writer_rows(struct dump_writer *w, int layer, const float *z, size_t n,
  * way. */
 int dump_writer_commit(struct dump_writer **w, struct err *e);
 void dump_writer_abort(struct dump_writer **w);
+/* As abort, but leaves complete shards for dump_writer_resume; gives the rows
+ * of each layer that they hold. */
+uint64_t dump_writer_leave(struct dump_writer **w);
 
 #endif

@@ -121,8 +121,8 @@ bad() {
   printf '\n%s\n' "$2" >bad.jsonl
   refuse 2 "bad.jsonl: line 2: $1" ablate "$MODEL" --prompts bad.jsonl
 }
-bad "column" '{"text": '
-bad "not a JSON object" '[1]'
+bad "no valid JSON" '{"text": '
+bad "must be a JSON object" '[1]'
 bad "neither 'text' nor 'ids'" '{"label": 1}'
 bad "'text' must be a string" '{"text": 3}'
 bad "the prompt is empty" '{"ids": []}'

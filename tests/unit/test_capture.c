@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Catches: text cut at the wrong places, tokens lost or doubled between
- * documents and contexts, rows that are written out of order or under another
- * layer's name, a dump that depends on the number of threads, and input that is
- * only refused after something was written.
+ * Catches: rows that are written out of order or under another layer's name, a
+ * dump that depends on the number of threads, and input that is only refused
+ * after something was written.
  */
 #include "scratch.h"
 
@@ -15,7 +14,6 @@
 #include "base/log.h"
 #include "capture/capture.h"
 #include "capture/gpt2.h"
-#include "capture/texts.h"
 #include "dump/dump.h"
 #include "dump/weights.h"
 
@@ -29,131 +27,6 @@ static int begin(void **state)
     log_set_level(LOG_RESULT); /* no bars among the results */
     interrupt_install();
     return scratch_begin(state);
-}
-
-/* ---- contexts ---- */
-
-static void assert_cut(const char *text, struct contexts_options o,
-                       const int64_t *starts, size_t n)
-{
-    struct tokenizer *t;
-    struct contexts c;
-    struct err e = {0};
-    assert_int_equal(tokenizer_open(&t, MODEL, &e), 0);
-    if (contexts_make(&c, t, text, strlen(text), "text", &o, &e) != 0)
-        fail_msg("%s", e.msg);
-    assert_int_equal(c.n, n);
-    assert_int_equal(c.tokens, starts[n]);
-    assert_memory_equal(c.starts, starts, (n + 1) * sizeof *starts);
-    for (size_t k = 0; o.bos && k < n; k++)
-        assert_int_equal(c.ids[starts[k]], EOS);
-    contexts_free(&c);
-    tokenizer_close(&t);
-}
-
-/* Every character here is a token of its own. */
-static void documents_become_contexts(void **state)
-{
-    (void)state;
-    const struct contexts_options with = {4, true, 0}, without = {4, false, 0};
-    assert_cut("!", with, (const int64_t[]){0, 2}, 1);
-    assert_cut("a\nb<|endoftext|>c", with, (const int64_t[]){0, 4, 6}, 2);
-    assert_cut("a\nb<|endoftext|>c", without, (const int64_t[]){0, 3, 4}, 2);
-    /* empty ones, at the ends and between */
-    assert_cut("<|endoftext|><|endoftext|>a<|endoftext|><|endoftext|>b"
-               "<|endoftext|>",
-               with, (const int64_t[]){0, 2, 4}, 2);
-    /* exactly full, and one more */
-    assert_cut("a\nb", with, (const int64_t[]){0, 4}, 1);
-    assert_cut("a\nb\n", with, (const int64_t[]){0, 4, 6}, 2);
-    assert_cut("a\nb\n", without, (const int64_t[]){0, 4}, 1);
-    assert_cut("a\nb\nc\n", without, (const int64_t[]){0, 4, 6}, 2);
-}
-
-static void a_number_of_tokens_ends_at_a_context(void **state)
-{
-    (void)state;
-    static const char text[] = "a\nb<|endoftext|>c\nd<|endoftext|>e\nf";
-    const int64_t starts[] = {0, 4, 8, 12};
-    for (uint64_t tokens = 1; tokens <= 13; tokens++) {
-        const struct contexts_options o = {4, true, tokens};
-        size_t n = tokens <= 4 ? 1 : tokens <= 8 ? 2 : 3;
-        assert_cut(text, o, starts, n);
-    }
-}
-
-static void every_token_of_the_corpus_is_in_one_context(void **state)
-{
-    (void)state;
-    const struct contexts_options o = {256, true, 0};
-    struct tokenizer *t;
-    struct contexts c;
-    struct err e = {0};
-    assert_int_equal(tokenizer_open(&t, MODEL, &e), 0);
-    assert_int_equal(contexts_read(&c, t, CORPUS, &o, &e), 0);
-    /* Each document brings its own <|endoftext|>; one is a token longer than
-     * a context. */
-    assert_int_equal(c.n, 1958);
-    assert_int_equal(c.tokens, 334532 + 1);
-    for (size_t k = 0; k < c.n; k++) {
-        assert_int_equal(c.ids[c.starts[k]], EOS);
-        assert_in_range(c.starts[k + 1] - c.starts[k], 2, 256);
-    }
-    contexts_free(&c);
-    tokenizer_close(&t);
-}
-
-static void assert_texts(const char *list, const struct contexts_options *o,
-                         const int64_t *starts, const int32_t *text, size_t n)
-{
-    struct tokenizer *t;
-    struct texts x;
-    struct err e = {0};
-    assert_int_equal(tokenizer_open(&t, MODEL, &e), 0);
-    if (texts_read(&x, t, list, o, &e) != 0)
-        fail_msg("%s: %s", list, e.msg);
-    assert_int_equal(x.contexts.n, n);
-    assert_memory_equal(x.contexts.starts, starts, (n + 1) * sizeof *starts);
-    assert_memory_equal(x.text, text, n * sizeof *text);
-    assert_int_equal(x.contexts.tokens, starts[n]);
-    texts_free(&x);
-    tokenizer_close(&t);
-}
-
-/* Two texts: the last document of one does not go on in the other, and each
- * gives as many tokens. */
-static void texts_follow_one_another(void **state)
-{
-    (void)state;
-    const struct contexts_options all = {4, true, 0}, few = {4, true, 3};
-    write_text("one", "a\nb<|endoftext|>c");
-    write_text("two,three", "d");
-    assert_texts("one", &all, (const int64_t[]){0, 4, 6},
-                 (const int32_t[]){0, 0}, 2);
-    assert_texts("two,three", &all, (const int64_t[]){0, 2},
-                 (const int32_t[]){0}, 1);
-    assert_int_equal(rename("two,three", "two"), 0);
-    assert_texts("two,one", &all, (const int64_t[]){0, 2, 6, 8},
-                 (const int32_t[]){0, 1, 1}, 3);
-    assert_texts("one,two", &few, (const int64_t[]){0, 4, 6},
-                 (const int32_t[]){0, 1}, 2);
-}
-
-static void texts_that_cannot_be_told_apart_are_refused(void **state)
-{
-    (void)state;
-    const struct contexts_options o = {4, true, 0};
-    struct tokenizer *t;
-    struct texts x;
-    struct err e = {0};
-    assert_int_equal(tokenizer_open(&t, MODEL, &e), 0);
-    assert_refused(texts_read(&x, t, "one,./one", &o, &e), &e,
-                   "two files are called one");
-    assert_refused(texts_read(&x, t, "one,gone", &o, &e), &e, "gone");
-    write_text("none", "");
-    assert_refused(texts_read(&x, t, "one,none", &o, &e), &e,
-                   "none: no text in it");
-    tokenizer_close(&t);
 }
 
 /* ---- layers ---- */
@@ -194,6 +67,7 @@ static struct capture_options options_for(const char *output)
 {
     return (struct capture_options){.output = output,
                                     .text = CORPUS,
+                                    .text_field = "text",
                                     .layers = "all",
                                     .dtype = 1,
                                     .tokens = 2500};
@@ -295,6 +169,7 @@ static void several_texts_are_groups(void **state)
     struct capture_options o = options_for("texts.dump");
     o.text = "one,two";
     o.layers = "1";
+    write_text("one", "a\nb<|endoftext|>c");
     write_text("two", "d<|endoftext|>e");
     struct dump *d = capture_and_open(&o, 2);
     const struct dump_groups *g = dump_groups(d);
@@ -372,6 +247,32 @@ static void other_types_and_no_bos_are_recorded(void **state)
         assert_int_not_equal(dump_tokens(d)[starts[k]], EOS);
     }
     dump_close(&d);
+}
+
+static void folded_biases_are_recorded_and_gone(void **state)
+{
+    (void)state;
+    enum { D = 256 };
+    struct capture_options o = options_for("whole.dump");
+    struct gpt2 g;
+    struct err e = {0};
+    static float with[D], without[D];
+    o.tokens = 100;
+    struct dump *whole = capture_and_open(&o, 1);
+    o.output = "folded.dump";
+    o.fold_value_biases = true;
+    struct dump *folded = capture_and_open(&o, 1);
+    assert_int_equal(dump_info(whole)->fold_value_biases, 0);
+    assert_int_equal(dump_info(folded)->fold_value_biases, 1);
+    assert_int_equal(gpt2_open(&g, MODEL, &e), 0);
+    assert_int_equal(dump_read(whole, 0, 50, 1, with, &e), 0);
+    assert_int_equal(dump_read(folded, 0, 50, 1, without, &e), 0);
+    for (int i = 0; i < D; i++)
+        assert_true(fabsf(with[i] - without[i] -
+                          g.layer[0].c_attn.bias[2 * D + i]) < 1e-6f);
+    gpt2_close(&g);
+    dump_close(&whole);
+    dump_close(&folded);
 }
 
 static void a_measure_writes_nothing(void **state)
@@ -486,17 +387,13 @@ static void a_signal_leaves_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(documents_become_contexts),
-        cmocka_unit_test(a_number_of_tokens_ends_at_a_context),
-        cmocka_unit_test(every_token_of_the_corpus_is_in_one_context),
-        cmocka_unit_test(texts_follow_one_another),
-        cmocka_unit_test(texts_that_cannot_be_told_apart_are_refused),
         cmocka_unit_test(layer_lists_are_read),
         cmocka_unit_test(the_dump_is_the_same_for_any_number_of_threads),
         cmocka_unit_test(the_dump_has_the_unembedding),
         cmocka_unit_test(several_texts_are_groups),
         cmocka_unit_test(the_dump_holds_the_z_of_every_context),
         cmocka_unit_test(other_types_and_no_bos_are_recorded),
+        cmocka_unit_test(folded_biases_are_recorded_and_gone),
         cmocka_unit_test(a_measure_writes_nothing),
         cmocka_unit_test(bad_input_is_refused),
         cmocka_unit_test(a_vocabulary_beyond_the_embedding_is_refused),

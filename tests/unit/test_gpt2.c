@@ -179,6 +179,38 @@ static void one_layer_alone_is_the_same_as_among_all(void **state)
     }
 }
 
+/* ---- folding ---- */
+
+/* Where the value biases go must not matter to the model: the same logits; and
+ * z must be short of exactly the biases. */
+static void folding_moves_the_value_biases_and_nothing_else(void **state)
+{
+    (void)state;
+    static float logits[ROWS * VOCAB], folded[ROWS * VOCAB];
+    static float less[ROWS * D];
+    struct gpt2 g;
+    struct err e = {0};
+    struct npy ids = open_golden(5, "ids");
+    size_t n = (size_t)ids.tensor.shape[0];
+    run(&model, ids.tensor.data, n, z, true);
+    gpt2_logits(&model, &workspace, logits, 0, n);
+    assert_int_equal(gpt2_open(&g, MODEL, &e), 0);
+    gpt2_fold_value_biases(&g);
+    assert_string_equal(g.fingerprint, model.fingerprint);
+    run(&g, ids.tensor.data, n, other, true);
+    gpt2_logits(&g, &workspace, folded, 0, n);
+    assert_true(difference(folded, logits, n * VOCAB) < 1e-5);
+    for (int l = 0; l < LAYERS; l++) {
+        const float *b_v = model.layer[l].c_attn.bias + 2 * D;
+        for (size_t i = 0; i < n * D; i++)
+            less[i] = z[l][i] - b_v[i % D];
+        assert_true(difference(other[l], less, n * D) < 1e-5);
+        assert_true(difference(other[l], z[l], n * D) > 1e-3);
+    }
+    npy_close(&ids);
+    gpt2_close(&g);
+}
+
 /* ---- other files ---- */
 
 static void copy_config(void)
@@ -367,6 +399,7 @@ int main(void)
         cmocka_unit_test(contexts_of_a_batch_do_not_see_each_other),
         cmocka_unit_test(later_tokens_do_not_change_earlier_rows),
         cmocka_unit_test(one_layer_alone_is_the_same_as_among_all),
+        cmocka_unit_test(folding_moves_the_value_biases_and_nothing_else),
         cmocka_unit_test(half_width_weights_and_long_names_are_read),
         cmocka_unit_test(files_that_disagree_are_refused),
         cmocka_unit_test(configs_that_ask_for_another_model_are_refused),

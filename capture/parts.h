@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What an open capture is made of, for the files of this folder only: capture.c
+ * opens it, run.c runs it, begin.c begins its dump.
+ */
+#ifndef CAPTURE_PARTS_H
+#define CAPTURE_PARTS_H
+
+#include "capture/capture.h"
+#include "capture/model.h"
+#include "capture/texts.h"
+#include "dump/writer.h"
+
+struct capture {
+    const struct capture_options *o;
+    const struct team *team;
+    struct model model;
+    struct texts texts;
+    struct capture_plan plan;
+    size_t *group;             /* [groups + 1] the first context of each */
+    size_t groups, group_rows; /* rows of the largest */
+    size_t wave;               /* groups between two meetings */
+    struct arena arena;
+};
+
+/* Opens the dump and writes all that comes before its rows. What a killed
+ * capture of the same model, texts and options left is taken over: *rows of
+ * each layer are there already. */
+int capture_begin_dump(const struct capture *c, struct dump_writer **w,
+                       bool force, uint64_t *rows, struct err *e);
+
+#endif
