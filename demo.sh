@@ -102,7 +102,7 @@ if $given; then
   sources=$(sha256sum <"$headscope")
 else
   sources=$(cd "$SOURCE" && checksums base kernels dump sae capture train \
-    encode store | sha256sum)
+    encode lens store | sha256sum)
 fi
 mkdir -p "$folder"
 cd "$folder"
@@ -128,8 +128,8 @@ done
 
 # Its summary comes below, also where nothing had to be encoded.
 say "Encoding into ${folder##*/}/demo.db"
-step demo.db tiny.dump "${saes[@]}" -- encode tiny.dump "${saes[@]}" \
-  --rows 100k >/dev/null
+step demo.db tiny.dump "${saes[@]}" "$model" -- encode tiny.dump "${saes[@]}" \
+  --model "$model" --rows 100k >/dev/null
 
 say "Summary"
 "$headscope" info demo.db

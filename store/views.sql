@@ -85,7 +85,7 @@ ORDER BY s.id, e.feature, e.head, e.rank;
 -- The sources of an example: the tokens that its activation comes from, the
 -- largest contribution first. distance is how many tokens back they lie.
 --   SELECT head, source_text, distance, contribution FROM sources_of_example
---   WHERE layer = 2 AND feature = 117 AND token = 1234;
+--   WHERE layer = 2 AND feature = 117 LIMIT 5;
 CREATE VIEW sources_of_example AS
 SELECT s.id AS sae, s.layer, e.feature, e.token, v.text, e.head, e.rank,
     e.source, w.text AS source_text, e.token - e.source AS distance,

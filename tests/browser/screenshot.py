@@ -3,7 +3,7 @@
 """Makes docs/screenshot.png: screenshot.py HEADSCOPE DATABASE ADDRESS PNG.
 
     /usr/bin/python3 tests/browser/screenshot.py build/headscope demo/demo.db \
-        '?f=3:1831&layer=3&head=3&sort=share' docs/screenshot.png
+        '?f=3:1831&layer=3&head=3&sort=share&src=1' docs/screenshot.png
 """
 import sys
 import tempfile

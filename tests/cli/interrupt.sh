@@ -57,6 +57,11 @@ wait $pid || status=$?
 [ $status = 130 ] || fail "encode ended with $status: $(cat err.log)"
 [ ! -e x.db ]
 grep -q 'SAEs are kept' err.log || fail "lost its work: $(cat err.log)"
+cp .x.db.partial .with.db.partial
 headscope encode tiny.dump "${saes[@]}" -o x.db >out.log 2>err.log
 grep -q 'there already; going on' err.log || fail "$(cat err.log)"
+# With the model it is another encoding.
+headscope encode tiny.dump "${saes[@]}" --model "$MODEL" -o with.db \
+  >out.log 2>err.log
+grep -q 'beginning anew' err.log || fail "$(cat err.log)"
 cmp whole.db x.db

@@ -28,7 +28,8 @@ for layer in 0 1 2 3; do
     --features 512 --tokens 50k --batch 1024 -q >out.log
   saes+=("demo/layer$layer.sae")
 done
-headscope encode demo/tiny.dump "${saes[@]}" -o demo/demo.db -q >out.log
+headscope encode demo/tiny.dump "${saes[@]}" --model "$MODEL" -o demo/demo.db \
+  -q >out.log
 
 # Of layer 2, as the examples ask for "layer = 2".
 read -r sae feature < <(sqlite3 -separator ' ' demo/demo.db \

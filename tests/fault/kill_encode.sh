@@ -19,7 +19,8 @@ four=(tiny.dump layer0.sae layer1.sae third.sae fourth.sae)
 three=(tiny.dump layer1.sae third.sae fourth.sae --append)
 other=(other.dump layer0.sae layer1.sae --append)
 encode() {
-  headscope encode "$@" --rows 20k --threads 1 --quiet >>encode.log
+  headscope encode "$@" --model "$MODEL" --rows 20k --threads 1 --quiet \
+    >>encode.log
 }
 
 # timed ARGUMENT...: encodes and sets `took`, in milliseconds
@@ -36,8 +37,8 @@ killed() {
   local moment=$((RANDOM % (took + 10)))
   moment=$((moment / 1000)).$(printf %03d $((moment % 1000)))
   moments+=" $moment"
-  "$HEADSCOPE" encode "$@" --rows 20k --threads 1 --quiet >out.log 2>err.log \
-    </dev/null &
+  "$HEADSCOPE" encode "$@" --model "$MODEL" --rows 20k --threads 1 --quiet \
+    >out.log 2>err.log </dev/null &
   local pid=$!
   sleep "$moment"
   kill -9 $pid 2>/dev/null || true
@@ -75,7 +76,8 @@ for ((i = 0; i < kills; i++)); do
     sound part.db
   else
     [ ! -e .part.db.partial ] || sound .part.db.partial
-    headscope encode "${four[@]}" -o part.db --rows 20k >>encode.log 2>err.log
+    headscope encode "${four[@]}" --model "$MODEL" -o part.db --rows 20k \
+      >>encode.log 2>err.log
     ! grep -q 'are there already' err.log || went_on=$((went_on + 1))
     ! grep -q 'beginning anew' err.log || fail "after$moments s: $(cat err.log)"
   fi

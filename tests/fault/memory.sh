@@ -56,6 +56,7 @@ each info tiny.dump layer0.sae
 each train tiny.dump -m 64 -k 4 --tokens 1k --batch 256 -o x.sae
 each eval tiny.dump layer0.sae --with layer0.sae
 each encode tiny.dump layer0.sae -o x.db
+each encode tiny.dump layer0.sae --model "$MODEL" -o x.db
 
 # A database that is added to is then what it was, or has the SAE.
 cp -r layer0.sae again.sae
