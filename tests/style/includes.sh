@@ -14,8 +14,9 @@ declare -A may=(
   [store]="base"
   [encode]="base kernels dump sae store"
   [lens]="base kernels dump sae capture store encode"
+  [circuit]="base kernels dump sae capture train store lens"
   [viewer]="base store"
-  [cli]="base kernels dump sae capture train bench store encode lens viewer"
+  [cli]="base kernels dump sae capture train bench store encode lens circuit viewer"
 )
 declare -A only_in=(
   [sqlite3.h]="store"
