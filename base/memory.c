@@ -30,6 +30,6 @@ int memory_check(uint64_t bytes, const char *subject, const char *what,
     format_bytes(need, sizeof need, (double)bytes);
     format_bytes(have, sizeof have, (double)available);
     return err_set(e, ERR_INPUT,
-                   "%s: needs %s of memory for %s, but only %s are available",
-                   subject, need, what, have);
+                   "%s: needs %s of memory, but only %s are available, for %s",
+                   subject, need, have, what);
 }

@@ -13,7 +13,8 @@
 /* MemAvailable of /proc/meminfo in bytes; UINT64_MAX where it is not known. */
 uint64_t memory_available(void);
 
-/* An error if `bytes` are more than that: "<subject>: needs ... for <what>". */
+/* An error if `bytes` are more than that: "<subject>: needs 9 GB of memory, but
+ * only 4 GB are available, for <what>". */
 int memory_check(uint64_t bytes, const char *subject, const char *what,
                  struct err *e);
 

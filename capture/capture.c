@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "dump/weights.h"
 
 /* Tokens of a group: enough for BLAS to run at full speed, few enough that
@@ -109,6 +110,11 @@ static int open_all(struct capture *c, const char *folder, struct err *e)
     TRY(read_texts(c, e));
     TRY(make_groups(c, e));
     make_plan(c);
+    TRY(memory_check(
+        c->plan.memory_bytes - c->model.gpt2.arena.bytes, folder,
+        "the capture beside the model; fewer --threads or --layers "
+        "need less",
+        e));
     log_line(LOG_DETAIL,
              "capture: %zu groups of up to %zu tokens, %zu in flight, %d "
              "threads",

@@ -107,14 +107,21 @@ static int want_all(struct loader *l, bool tied, struct err *e)
 
 /* ---- what the files hold ---- */
 
+/* A part as tensor_describe shows it: "f32 [2048, 256]". */
+static void describe_wanted(char *out, size_t size, const struct part *p,
+                            enum dtype dtype)
+{
+    struct tensor wanted = {.dtype = dtype, .rank = p->rank};
+    memcpy(wanted.shape, p->shape, (size_t)p->rank * sizeof *p->shape);
+    tensor_describe(out, size, &wanted);
+}
+
 static int check_tensor(const struct part *p, struct err *e)
 {
     const struct tensor *t = p->tensor;
-    struct tensor wanted = {.dtype = t->dtype, .rank = p->rank};
-    memcpy(wanted.shape, p->shape, (size_t)p->rank * sizeof *p->shape);
     char have[160], want[160];
     tensor_describe(have, sizeof have, t);
-    tensor_describe(want, sizeof want, &wanted);
+    describe_wanted(want, sizeof want, p, t->dtype);
     if (!dtype_is_activation(t->dtype))
         return err_set(e, ERR_INPUT,
                        "%s: %s: %s; only f32, f16 and bf16 are read", p->path,
@@ -126,15 +133,21 @@ static int check_tensor(const struct part *p, struct err *e)
     return 0;
 }
 
+static int missing(const struct loader *l, const struct part *p, struct err *e)
+{
+    char want[160];
+    describe_wanted(want, sizeof want, p, DTYPE_F32);
+    return err_set(e, ERR_INPUT,
+                   "%s: no tensor '%s'; config.json asks for one like %s",
+                   l->files.path, p->name, want);
+}
+
 static int find_all(struct loader *l, struct err *e)
 {
     for (size_t i = 0; i < l->n; i++) {
         struct part *p = &l->parts[i];
         p->tensor = weight_files_find(&l->files, p->name, &p->path);
-        if (p->tensor == NULL)
-            return err_set(e, ERR_INPUT, "%s: no tensor '%s'", l->files.path,
-                           p->name);
-        TRY(check_tensor(p, e));
+        TRY(p->tensor != NULL ? check_tensor(p, e) : missing(l, p, e));
     }
     return 0;
 }

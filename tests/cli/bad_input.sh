@@ -176,6 +176,69 @@ refuse 2 "model.safetensors" capture -q bad/model --text tiny.txt -o x.dump
 sed -i 's/"n_head": *8/"n_head": 7/' bad/model/config.json
 refuse 2 "config.json" capture -q bad/model --text tiny.txt -o x.dump
 
+# -- configurations of other models, contexts that are too long
+model() { # WORDS SED_EXPRESSION: a folder whose config.json is changed so
+  rm -rf bad/model
+  mkdir bad/model
+  ln -s "$MODEL"/* bad/model
+  rm bad/model/config.json
+  sed "$2" "$MODEL/config.json" >bad/model/config.json
+  refuse 2 "$1" capture -q bad/model --text tiny.txt -o x.dump
+}
+model "model_type is 'llama'; only gpt2 can be captured" 's/"gpt2"/"llama"/'
+model "only gelu_new, gelu and relu are supported" 's/"gelu_new"/"silu"/'
+model "wte.weight: f32 [2048, 256], but config.json asks for f32 [2047, 256]" \
+  's/"vocab_size": *2048/"vocab_size": 2047/'
+model "no tensor 'h.4.ln_1.weight'; config.json asks for one like f32 [256]" \
+  's/"n_layer": *4/"n_layer": 5/'
+refuse 2 "--context 257: the model has only 256 positions" capture -q \
+  "$MODEL" --text tiny.txt --context 257 -o x.dump
+
+# -- an index of shards that lies
+rm -rf bad/model
+mkdir bad/model
+ln -s "$MODEL"/[cmtv]*[a-z].json "$MODEL/merges.txt" bad/model
+index() { # WORDS WEIGHT_MAP
+  printf '{"weight_map": %s}' "$2" >bad/model/model.safetensors.index.json
+  refuse 2 "$1" capture -q bad/model --text tiny.txt -o x.dump
+}
+refuse 2 "holds neither model.safetensors nor model.safetensors.index.json" \
+  capture -q bad/model --text tiny.txt -o x.dump
+safetensors bad/model/a.safetensors \
+  '{"wte.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' 4
+cp bad/model/a.safetensors bad/outside.safetensors
+index "'weight_map' must be an object" '[]'
+index "'weight_map' is empty" '{}'
+index "without '/' and '..'" '{"wte.weight": "../outside.safetensors"}'
+index "without '/' and '..'" '{"wte.weight": "/etc/hosts"}'
+index "names the shard b.safetensors, which is not there" \
+  '{"wte.weight": "a.safetensors", "wpe.weight": "b.safetensors"}'
+index "'wpe.weight' is in a.safetensors, which does not hold it" \
+  '{"wte.weight": "a.safetensors", "wpe.weight": "a.safetensors"}'
+index "a.safetensors: wte.weight: f32 [1], but config.json asks for f32 [2048" \
+  '{"wte.weight": "a.safetensors"}'
+
+# -- JSON Lines and folders
+lines() { # WORDS LINE OPTION...
+  local words=$1
+  printf '{"text": "fine", "by": "me"}\n%b\n' "$2" >bad/rows.jsonl
+  shift 2
+  refuse 2 "bad/rows.jsonl: line 2: $words" capture -q "$MODEL" \
+    --text bad/rows.jsonl -o x.dump "$@"
+}
+lines "no valid JSON" '{"text": "a'
+lines "must be an object with a field 'text'" '[1]'
+lines "'text' is missing" '{"txt": "a"}'
+lines "'text' must be a string" '{"text": 1}'
+lines "byte 10 of the line is not UTF-8: 0xFF" '{"text": "\xff"}'
+lines "'by' is missing" '{"text": "a"}' --group-field by
+lines "'by' must be a name" '{"text": "a", "by": {}}' --group-field by
+refuse 2 "tiny.txt has no fields" capture -q "$MODEL" --text tiny.txt \
+  --group-field by -o x.dump
+mkdir bad/empty
+refuse 2 "no .txt and no .jsonl file in this folder" capture -q "$MODEL" \
+  --text bad/empty -o x.dump
+
 # -- what info cannot name
 printf 'hello' >bad/hello
 refuse 2 "expected a dump, SAE or model folder" info bad/hello

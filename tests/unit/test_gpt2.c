@@ -339,7 +339,8 @@ static void files_that_disagree_are_refused(void **state)
         const char *words;
     } cases[] = {
         {{DTYPE_F32, "", "h.2.mlp.c_fc.bias", NULL, NULL},
-         "no tensor 'h.2.mlp.c_fc.bias'"},
+         "no tensor 'h.2.mlp.c_fc.bias'; config.json asks for one like f32 "
+         "[1024]"},
         {{DTYPE_F32, "", NULL, "h.4.ln_1.weight", NULL},
          "holds 'h.4.ln_1.weight', but config.json says n_layer is 4"},
         {{DTYPE_F32, "", NULL, NULL, "h.1.ln_2.bias"},
