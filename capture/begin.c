@@ -67,6 +67,7 @@ static int make_identity(const struct capture *c, char out[FINGERPRINT_HEX],
     add_string(&f, info.model_fingerprint);
     add_string(&f, openblas_get_corename());
     add_texts(&f, &c->texts);
+    add_string(&f, c->o->prompts != NULL ? "prompts" : "text");
     add_vocab(&f, tokenizer_vocab(c->model.tokenizer));
     fingerprint_add(&f, c->group, (c->groups + 1) * sizeof *c->group);
     fingerprint_end(&f, out);
@@ -128,6 +129,8 @@ int capture_begin_dump(const struct capture *c, struct dump_writer **w,
     TRY(dump_writer_tokens(*w, c->texts.contexts.ids, c->texts.contexts.starts,
                            e));
     TRY(write_groups(&c->texts, *w, e));
+    if (c->prompts != NULL)
+        TRY(dump_writer_prompts(*w, c->prompts, e));
     TRY(dump_writer_vocab(*w, tokenizer_vocab(c->model.tokenizer), e));
     return write_weights(c, *w, e);
 }

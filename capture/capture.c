@@ -18,6 +18,50 @@ static const size_t slot_memory = 512u << 20;
 
 /* ---- opening ---- */
 
+/* Prompts in the form of texts: contexts in groups. */
+static int take_prompts(struct capture *c, const struct prompts *p,
+                        struct err *e)
+{
+    static char positive[] = "positive", negative[] = "negative";
+    struct texts *x = &c->texts;
+    struct contexts found = {.ids = p->tokens.ids,
+                             .starts = p->tokens.start,
+                             .tokens = (uint64_t)p->tokens.start[p->n],
+                             .n = p->n};
+    bool labelled = false;
+    TRY(arena_get(&x->arena, &found.group, p->n, sizeof *found.group, "groups",
+                  e));
+    for (size_t i = 0; i < p->n; i++) {
+        found.group[i] = p->label[i] < 0 ? -1 : 1 - p->label[i];
+        labelled = labelled || p->label[i] >= 0;
+    }
+    TRY(contexts_append(&x->contexts, &found, e));
+    if (labelled) {
+        TRY(arena_get(&x->arena, &x->names, 2, sizeof *x->names, "groups", e));
+        x->names[0] = positive;
+        x->names[1] = negative;
+        x->n = 2;
+    }
+    c->prompts = prompts_json(p);
+    return c->prompts == NULL ? err_memory(e, "prompts", 0) : 0;
+}
+
+static int read_prompts(struct capture *c, struct err *e)
+{
+    struct prompts p;
+    const struct prompts_options o = {.bos = c->o->bos == 0, .label = -1};
+    json_t *layouts = json_object();
+    if (layouts == NULL)
+        return err_memory(e, "layouts", 0);
+    int code = prompts_read(&p, &c->model, c->o->prompts, &o, layouts, e);
+    if (code == 0) {
+        code = take_prompts(c, &p, e);
+        prompts_free(&p);
+    }
+    json_decref(layouts);
+    return code;
+}
+
 static int read_texts(struct capture *c, struct err *e)
 {
     const struct capture_options *o = c->o;
@@ -107,7 +151,7 @@ static int open_all(struct capture *c, const char *folder, struct err *e)
     TRY(model_open(&c->model, folder, c->o->fold_value_biases, e));
     TRY(capture_parse_layers(&c->plan.first_layer, &c->plan.layers,
                              c->o->layers, c->model.gpt2.config.layers, e));
-    TRY(read_texts(c, e));
+    TRY(c->o->prompts != NULL ? read_prompts(c, e) : read_texts(c, e));
     TRY(make_groups(c, e));
     make_plan(c);
     TRY(memory_check(
@@ -145,6 +189,7 @@ void capture_close(struct capture **c)
         return;
     model_close(&(*c)->model);
     texts_free(&(*c)->texts);
+    json_decref((*c)->prompts);
     arena_free(&(*c)->arena);
     free(*c);
     *c = NULL;

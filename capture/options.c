@@ -21,6 +21,13 @@ const struct option capture_option_table[CAPTURE_OPTION_COUNT] = {
              ".jsonl with an object a line; of a folder all .txt and .jsonl in "
              "it; needed. Of several files each is a group of contexts with "
              "the file's name, and the database counts features by group"},
+    {.name = "prompts",
+     .type = OPTION_TEXT,
+     .offset = FIELD(prompts),
+     .value = "FILE.jsonl",
+     .help = "in place of --text: prompts of a task, each a context "
+             "(docs/formats.md); those with label 1 and 0 become the groups "
+             "positive and negative"},
     {.name = "text-field",
      .type = OPTION_TEXT,
      .offset = FIELD(text_field),

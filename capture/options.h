@@ -13,6 +13,7 @@
 struct capture_options {
     const char *output;                   /* NAME.dump */
     const char *text;                     /* UTF-8 files, see texts_read */
+    const char *prompts;                  /* or prompts of a task */
     const char *text_field, *group_field; /* of JSON Lines; group NULL: none */
     const char *layers; /* "all", or as capture_parse_layers reads it */
     int dtype;          /* choice, see capture_dtype */
@@ -22,7 +23,7 @@ struct capture_options {
     bool pack, fold_value_biases;
 };
 
-enum { CAPTURE_OPTION_COUNT = 11 }; /* a constant, for static option groups */
+enum { CAPTURE_OPTION_COUNT = 12 }; /* a constant, for static option groups */
 extern const struct option capture_option_table[CAPTURE_OPTION_COUNT];
 
 enum dtype capture_dtype(const struct capture_options *o);

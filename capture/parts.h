@@ -8,6 +8,7 @@
 
 #include "capture/capture.h"
 #include "capture/model.h"
+#include "capture/prompts.h"
 #include "capture/texts.h"
 #include "dump/writer.h"
 
@@ -16,6 +17,7 @@ struct capture {
     const struct team *team;
     struct model model;
     struct texts texts;
+    json_t *prompts; /* what the dump keeps of prompts; NULL: it is text */
     struct capture_plan plan;
     size_t *group;             /* [groups + 1] the first context of each */
     size_t groups, group_rows; /* rows of the largest */

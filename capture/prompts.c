@@ -287,3 +287,29 @@ void prompts_free(struct prompts *p)
     arena_free(&p->arena);
     *p = (struct prompts){0};
 }
+
+static json_t *ids_json(const struct prompts_list *l, size_t i)
+{
+    json_t *array = json_array();
+    for (int64_t k = l->start[i]; k < l->start[i + 1]; k++)
+        (void)json_array_append_new(array, json_integer(l->ids[k]));
+    return array;
+}
+
+json_t *prompts_json(const struct prompts *p)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < p->n; i++) {
+        json_t *label =
+            p->label[i] < 0 ? json_null() : json_integer(p->label[i]);
+        json_t *one =
+            json_pack("{s:o, s:i, s:o, s:o}", "label", label, "position",
+                      p->position[i], "answer_tokens", ids_json(&p->answers, i),
+                      "wrong_tokens", ids_json(&p->wrong, i));
+        if (json_array_append_new(array, one) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}

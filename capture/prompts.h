@@ -59,4 +59,8 @@ int prompts_read(struct prompts *p, const struct model *m, const char *path,
                  struct err *e);
 void prompts_free(struct prompts *p);
 
+/* What a dump keeps of them: the array of dump/prompts_file.h; NULL without
+ * memory. */
+json_t *prompts_json(const struct prompts *p);
+
 #endif

@@ -88,8 +88,11 @@ static int run(const struct common_options *common, const char *const *args,
                size_t n_args, json_t *report, struct err *e)
 {
     (void)n_args;
-    if (options.text == NULL)
-        return err_set(e, ERR_USAGE, "no text; give --text FILE");
+    if (options.text == NULL && options.prompts == NULL)
+        return err_set(e, ERR_USAGE,
+                       "no text; give --text FILE or --prompts FILE.jsonl");
+    if (options.text != NULL && options.prompts != NULL)
+        return err_set(e, ERR_USAGE, "--text and --prompts; give one of them");
     if (options.output == NULL)
         return err_set(e, ERR_USAGE, "no output; give -o NAME.dump");
     TRY(output_check(options.output, true, common->force, e));

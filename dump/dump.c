@@ -117,6 +117,11 @@ const int64_t *dump_contexts(const struct dump *d)
     return d->contexts;
 }
 
+const struct dump_prompts *dump_prompts(const struct dump *d)
+{
+    return d->prompts.label != NULL ? &d->prompts : NULL;
+}
+
 const float *dump_w_o(const struct dump *d, int layer)
 {
     const struct dump_info *info = &d->info;
@@ -329,6 +334,7 @@ int dump_verify(const struct dump *d, struct err *e)
     TRY(verify_file(d, &m->vocab, e));
     TRY(verify_file(d, &m->weights, e));
     TRY(verify_file(d, &m->groups, e));
+    TRY(verify_file(d, &m->prompts, e));
     for (size_t i = 0; i < m->n_shards; i++)
         TRY(verify_file(d, &m->shards[i].file, e));
     return 0;

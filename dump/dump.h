@@ -80,6 +80,13 @@ struct dump_groups {
     const int32_t *of_context; /* [contexts] below n, or -1: in none */
 };
 
+/* What is known of contexts that are prompts of a task. */
+struct dump_prompts {
+    const int8_t *label;     /* [contexts] 1 positive, 0 negative, -1: none */
+    const int32_t *position; /* [contexts] the token whose prediction counts,
+                                from 0 */
+};
+
 struct dump;
 struct unembedding;
 
@@ -101,6 +108,9 @@ const int64_t *dump_contexts(const struct dump *d);
 const struct vocab *dump_vocab(const struct dump *d);
 /* NULL if unknown; else the contexts are known. */
 const struct dump_groups *dump_groups(const struct dump *d);
+
+/* NULL unless they are prompts. */
+const struct dump_prompts *dump_prompts(const struct dump *d);
 
 /* The output projection of a layer, (heads, d_head, d_model), or NULL if the
  * dump has none. */

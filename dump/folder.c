@@ -8,6 +8,7 @@
 #include "base/output.h"
 #include "dump/groups.h"
 #include "dump/parts.h"
+#include "dump/prompts_file.h"
 #include "dump/weights.h"
 #include "dump/tokens.h"
 
@@ -176,6 +177,16 @@ static int read_groups(struct dump *d, const char *folder, struct err *e)
     return groups_check(&d->groups, n, d->info.contexts, path, e);
 }
 
+static int read_prompts(struct dump *d, const char *folder, struct err *e)
+{
+    char path[OUTPUT_PATH_MAX];
+    if (d->manifest.prompts.name == NULL)
+        return 0;
+    TRY(output_join(path, folder, d->manifest.prompts.name, e));
+    return prompts_file_read(&d->prompts, d->contexts, d->info.contexts,
+                             &d->arena, path, e);
+}
+
 int dump_open_folder(struct dump *d, const char *path,
                      const struct dump_options *options, struct err *e)
 {
@@ -186,5 +197,6 @@ int dump_open_folder(struct dump *d, const char *path,
     TRY(read_tokens(d, path, e));
     TRY(read_weights(d, path, e));
     TRY(read_contexts(d, path, e));
+    TRY(read_prompts(d, path, e));
     return read_groups(d, path, e);
 }

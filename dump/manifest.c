@@ -261,6 +261,9 @@ static int check_side_files(const struct manifest *m, const char *path,
     if (m->groups.name != NULL && m->contexts.name == NULL)
         return err_set(e, ERR_INPUT, "%s: 'groups_file' without contexts_file",
                        path);
+    if (m->prompts.name != NULL && m->contexts.name == NULL)
+        return err_set(e, ERR_INPUT, "%s: 'prompts_file' without contexts_file",
+                       path);
     return 0;
 }
 
@@ -280,6 +283,7 @@ static int read_root(struct manifest *m, const json_t *root, const char *path,
     TRY(read_side_file(m, &m->contexts, root, "contexts_file", path, e));
     TRY(read_side_file(m, &m->vocab, root, "vocab_file", path, e));
     TRY(read_side_file(m, &m->weights, root, "weights_file", path, e));
+    TRY(read_side_file(m, &m->prompts, root, "prompts_file", path, e));
     TRY(read_groups(m, root, path, e));
     TRY(check_side_files(m, path, e));
     return read_shards(m, root, path, e);
@@ -351,6 +355,9 @@ static int add_optional_json(json_t *root, const struct manifest *m)
         bad |= json_object_set_new(root, "groups_file",
                                    side_file_json(&m->groups));
     }
+    if (m->prompts.name != NULL)
+        bad |= json_object_set_new(root, "prompts_file",
+                                   side_file_json(&m->prompts));
     return bad;
 }
 

@@ -26,7 +26,7 @@ struct manifest_shard {
 
 struct manifest {
     struct dump_info info; /* path and fingerprint are not part of it */
-    struct manifest_file tokens, contexts, vocab, weights, groups;
+    struct manifest_file tokens, contexts, vocab, weights, groups, prompts;
     size_t n_groups; /* 0 without the file */
     char **group_names;
     /* By layer, then by row; each layer's rows are complete. */

@@ -33,10 +33,11 @@ struct dump {
     size_t n_sources;
     int32_t *tokens;
     int64_t *contexts;
-    struct vocab vocab;        /* n 0: unknown */
-    struct dump_groups groups; /* n 0: unknown */
-    struct weights weights;    /* zeroed: there are none */
-    struct manifest manifest;  /* of a folder; else zeroed */
+    struct vocab vocab;          /* n 0: unknown */
+    struct dump_groups groups;   /* n 0: unknown */
+    struct dump_prompts prompts; /* label NULL: they are none */
+    struct weights weights;      /* zeroed: there are none */
+    struct manifest manifest;    /* of a folder; else zeroed */
     struct arena arena;
 };
 

@@ -10,6 +10,7 @@
 #ifndef DUMP_WRITER_H
 #define DUMP_WRITER_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "dump/dump.h"
@@ -48,6 +49,11 @@ int dump_writer_vocab(struct dump_writer *w, const struct vocab *v,
  * be left out. */
 int dump_writer_groups(struct dump_writer *w, const struct dump_groups *groups,
                        struct err *e);
+
+/* After the tokens: the contexts are prompts; an array of
+ * dump/prompts_file.h, borrowed. May be left out. */
+int dump_writer_prompts(struct dump_writer *w, const json_t *prompts,
+                        struct err *e);
 
 /* The model's weights that lie behind z (dump/weights.h). May be left out. */
 int dump_writer_weights(struct dump_writer *w,

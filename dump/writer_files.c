@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "dump/writing.h"
 
+#include "base/json.h"
 #include "dump/groups.h"
 #include "dump/npy.h"
+#include "dump/prompts_file.h"
 #include "dump/tokens.h"
 #include "dump/weights.h"
 
@@ -71,6 +73,15 @@ int dump_writer_groups(struct dump_writer *w, const struct dump_groups *groups,
     m->n_groups = groups->n;
     return write_array(w, &m->groups, "groups.npy", DTYPE_I32, contexts,
                        groups->of_context, e);
+}
+
+int dump_writer_prompts(struct dump_writer *w, const json_t *prompts,
+                        struct err *e)
+{
+    char path[OUTPUT_PATH_MAX];
+    TRY(output_join(path, w->output.partial, PROMPTS_NAME, e));
+    TRY(json_write(path, prompts, e));
+    return record(w, &w->manifest.prompts, PROMPTS_NAME, e);
 }
 
 int dump_writer_weights(struct dump_writer *w,

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+#include "circuit/controls.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+void controls_mean_difference(double *score, const struct task *t)
+{
+    double n[2] = {(double)(t->n - t->positives), (double)t->positives};
+    for (size_t h = 0; h < t->heads; h++) {
+        double square = 0;
+        for (size_t j = 0; j < t->d; j++) {
+            double sum[2] = {0, 0};
+            for (size_t i = 0; i < t->n; i++)
+                sum[t->label[i]] += (double)t->x[(i * t->heads + h) * t->d + j];
+            double off = sum[1] / n[1] - sum[0] / n[0];
+            square += off * off;
+        }
+        score[h] = sqrt(square);
+    }
+}
+
+/* ---- the probe ---- */
+
+enum { STEPS = 200 };
+
+struct probe {
+    const struct task *t;
+    const bool *trains; /* (n) */
+    double *score;
+    double *room; /* (threads, room of one) */
+    size_t room_of_one;
+};
+
+/* One head's standardised vectors and the weights on them. */
+struct fitting {
+    size_t n, d;
+    double *x;     /* (n, d) */
+    double *w;     /* (d) */
+    double *g;     /* (d) */
+    double *mean;  /* (d) */
+    double *scale; /* (d) 1 / sd */
+    double bias;
+};
+
+static void standardise(struct fitting *f, const struct probe *p, size_t h)
+{
+    const struct task *t = p->t;
+    double n = 0;
+    memset(f->mean, 0, f->d * sizeof *f->mean);
+    memset(f->scale, 0, f->d * sizeof *f->scale);
+    for (size_t i = 0; i < t->n; i++) {
+        const float *x = t->x + (i * t->heads + h) * t->d;
+        n += p->trains[i];
+        for (size_t j = 0; p->trains[i] && j < f->d; j++)
+            f->mean[j] += (double)x[j];
+    }
+    for (size_t j = 0; j < f->d; j++)
+        f->mean[j] /= n;
+    for (size_t i = 0; i < t->n; i++) {
+        const float *x = t->x + (i * t->heads + h) * t->d;
+        for (size_t j = 0; p->trains[i] && j < f->d; j++)
+            f->scale[j] +=
+                ((double)x[j] - f->mean[j]) * ((double)x[j] - f->mean[j]);
+    }
+    for (size_t j = 0; j < f->d; j++)
+        f->scale[j] = f->scale[j] > 0 ? 1 / sqrt(f->scale[j] / n) : 0;
+    for (size_t i = 0; i < t->n; i++) {
+        const float *x = t->x + (i * t->heads + h) * t->d;
+        for (size_t j = 0; j < f->d; j++)
+            f->x[i * f->d + j] = ((double)x[j] - f->mean[j]) * f->scale[j];
+    }
+}
+
+static double logit(const struct fitting *f, size_t i)
+{
+    double sum = f->bias;
+    for (size_t j = 0; j < f->d; j++)
+        sum += f->w[j] * f->x[i * f->d + j];
+    return sum;
+}
+
+/* Steps of 1/L, L a bound of the loss's curvature: a quarter of the mean
+ * squared norm of a row, its bias and the penalty. */
+static void fit(struct fitting *f, const struct probe *p)
+{
+    const struct task *t = p->t;
+    double n = 0, square = 0;
+    for (size_t i = 0; i < t->n; i++)
+        for (size_t j = 0; p->trains[i] && j < f->d; j++)
+            square += f->x[i * f->d + j] * f->x[i * f->d + j];
+    for (size_t i = 0; i < t->n; i++)
+        n += p->trains[i];
+    double penalty = 1 / n, rate = 1 / (0.25 * (square / n + 1) + penalty);
+    memset(f->w, 0, f->d * sizeof *f->w);
+    f->bias = 0;
+    for (int s = 0; s < STEPS; s++) {
+        double g_bias = 0, norm = 0;
+        for (size_t j = 0; j < f->d; j++)
+            f->g[j] = penalty * f->w[j];
+        for (size_t i = 0; i < t->n; i++) {
+            if (!p->trains[i])
+                continue;
+            double off = 1 / (1 + exp(-logit(f, i))) - t->label[i];
+            g_bias += off / n;
+            for (size_t j = 0; j < f->d; j++)
+                f->g[j] += off / n * f->x[i * f->d + j];
+        }
+        for (size_t j = 0; j < f->d; j++) {
+            f->w[j] -= rate * f->g[j];
+            norm += f->g[j] * f->g[j];
+        }
+        f->bias -= rate * g_bias;
+        if (norm + g_bias * g_bias < 1e-10)
+            return;
+    }
+}
+
+static void probe_head(void *ctx, size_t h, int thread)
+{
+    const struct probe *p = ctx;
+    const struct task *t = p->t;
+    double *room = p->room + (size_t)thread * p->room_of_one;
+    struct fitting f = {.n = t->n,
+                        .d = t->d,
+                        .x = room,
+                        .w = room + t->n * t->d,
+                        .g = room + (t->n + 1) * t->d,
+                        .mean = room + (t->n + 2) * t->d,
+                        .scale = room + (t->n + 3) * t->d};
+    standardise(&f, p, h);
+    fit(&f, p);
+    double right = 0, all = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        if (p->trains[i])
+            continue;
+        all++;
+        right += (logit(&f, i) > 0) == (t->label[i] == 1);
+    }
+    p->score[h] = right / all;
+}
+
+/* Half of each class, so that none is left out of either side. */
+static void choose_half(bool *trains, const struct task *t, uint64_t *order,
+                        uint64_t seed)
+{
+    struct rng r = rng_at(seed, RNG_CIRCUIT, 1);
+    size_t taken[2] = {0, 0};
+    size_t half[2] = {(t->n - t->positives + 1) / 2, (t->positives + 1) / 2};
+    rng_permutation(&r, order, t->n);
+    for (size_t k = 0; k < t->n; k++) {
+        size_t i = (size_t)order[k];
+        int label = t->label[i];
+        trains[i] = taken[label] < half[label];
+        taken[label] += trains[i];
+    }
+}
+
+int controls_probe(double *score, const struct task *t, uint64_t seed,
+                   const struct team *team, struct err *e)
+{
+    struct arena arena = {0};
+    bool *trains;
+    uint64_t *order;
+    struct probe p = {.t = t, .score = score, .room_of_one = (t->n + 4) * t->d};
+    if (t->positives < 2 || t->n - t->positives < 2)
+        return err_set(e, ERR_INPUT,
+                       "%zu positive and %zu negative examples: a probe needs "
+                       "two of each",
+                       t->positives, t->n - t->positives);
+    int code = arena_get(&arena, &trains, t->n, sizeof *trains, "probe", e);
+    if (code == 0)
+        code = arena_get(&arena, &order, t->n, sizeof *order, "probe", e);
+    if (code == 0)
+        code = arena_get(&arena, &p.room, (size_t)team->threads * p.room_of_one,
+                         sizeof *p.room, "probe", e);
+    if (code == 0) {
+        choose_half(trains, t, order, seed);
+        p.trains = trains;
+        team_run(team, probe_head, &p, t->heads);
+    }
+    arena_free(&arena);
+    return code;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a score of heads has to beat: plain measures of how a head's vectors
+ * differ between positive and negative examples, without any codes.
+ */
+#ifndef CIRCUIT_CONTROLS_H
+#define CIRCUIT_CONTROLS_H
+
+#include "circuit/task.h"
+
+/* score[h] = ‖mean of positives − mean of negatives‖. score (heads). */
+void controls_mean_difference(double *score, const struct task *t);
+
+/* score[h] = the share of held-out examples that a logistic probe on the head's
+ * vectors gets right: half of each class, drawn by seed, trains it (features
+ * standardised on that half, L2 penalty 1, gradient descent until it has
+ * converged or 200 steps), the other half is scored. */
+int controls_probe(double *score, const struct task *t, uint64_t seed,
+                   const struct team *team, struct err *e);
+
+#endif

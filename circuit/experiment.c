@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "circuit/experiment.h"
+
+#include <string.h>
+
+#include "base/interrupt.h"
+#include "base/progress.h"
+#include "base/rng.h"
+
+struct running {
+    struct experiment *x;
+    const struct task *t;
+    const struct experiment_options *o;
+    const struct team *team;
+    float *train;    /* (examples, heads, d) that train */
+    uint64_t *order; /* (n) */
+    int8_t *label;   /* (n) shuffled */
+    struct arena arena;
+};
+
+/* ---- one seed ---- */
+
+static int train(struct shared *s, struct running *r,
+                 struct experiment_seed *seed, uint64_t number, struct err *e)
+{
+    const struct task *t = r->t;
+    size_t row = t->heads * t->d;
+    struct rng rng = rng_at(number, RNG_CIRCUIT, 0);
+    rng_permutation(&rng, r->order, t->n);
+    for (size_t i = 0; i < r->o->examples; i++)
+        memcpy(r->train + i * row, t->x + (size_t)r->order[i] * row,
+               row * sizeof *r->train);
+    TRY(shared_init(s, t->d, &r->o->sae, number, e));
+    return shared_train(s, &seed->figures, r->train, r->o->examples * t->heads,
+                        &r->o->sae, r->team, e);
+}
+
+static int score_shuffled(struct running *r, struct experiment_seed *seed,
+                          struct coded *c, uint64_t number, struct err *e)
+{
+    const struct task *t = r->t;
+    c->label = r->label;
+    for (size_t k = 0; k < r->o->shuffles; k++) {
+        struct rng rng = rng_at(number, RNG_CIRCUIT, (uint32_t)(2 + k));
+        rng_permutation(&rng, r->order, t->n);
+        for (size_t i = 0; i < t->n; i++)
+            r->label[i] = t->label[r->order[i]];
+        TRY(scores_node(seed->shuffled + k * t->heads, c, r->o->share, e));
+    }
+    return 0;
+}
+
+static int score(struct running *r, struct experiment_seed *seed,
+                 uint64_t number, struct err *e)
+{
+    const struct task *t = r->t;
+    struct coded c = {.n = t->n,
+                      .heads = t->heads,
+                      .features = r->o->sae.features,
+                      .code = seed->code,
+                      .label = t->label};
+    size_t none = 0;
+    for (size_t i = 0; i < t->n * t->heads; i++)
+        none += seed->code[i] < 0;
+    seed->none = (double)none / (double)(t->n * t->heads);
+    if (none == t->n * t->heads)
+        return err_set(e, ERR_INPUT,
+                       "no head of any example has a code: the SAE has no "
+                       "active feature; try a smaller --lambda");
+    TRY(scores_node(seed->node, &c, r->o->share, e));
+    TRY(scores_edge(seed->edge, &c, r->team, e));
+    TRY(scores_from_edges(seed->edges, seed->edge, t->heads, e));
+    return score_shuffled(r, seed, &c, number, e);
+}
+
+static int get_seed_room(struct running *r, struct experiment_seed *s,
+                         struct err *e)
+{
+    const struct task *t = r->t;
+    struct arena *a = &r->x->arena;
+    TRY(arena_get(a, &s->node, t->heads, sizeof *s->node, "scores", e));
+    TRY(arena_get(a, &s->edges, t->heads, sizeof *s->edges, "scores", e));
+    TRY(arena_get(a, &s->shuffled, r->o->shuffles * t->heads,
+                  sizeof *s->shuffled, "scores", e));
+    TRY(arena_get(a, &s->edge, t->heads * t->heads, sizeof *s->edge, "edges",
+                  e));
+    return arena_get(a, &s->code, t->n * t->heads, sizeof *s->code, "codes", e);
+}
+
+static int run_seed(struct running *r, size_t i, struct err *e)
+{
+    struct experiment_seed *seed = &r->x->seed[i];
+    uint64_t number = r->o->seed + i;
+    struct shared s = {0};
+    TRY(get_seed_room(r, seed, e));
+    int code = train(&s, r, seed, number, e);
+    if (code == 0)
+        code = shared_codes(&s, seed->code, r->t->x, r->t->n * r->t->heads,
+                            r->team, e);
+    shared_free(&s);
+    return code != 0 ? code : score(r, seed, number, e);
+}
+
+/* ---- all of it ---- */
+
+static void take_means(struct experiment *x)
+{
+    double n = (double)x->seeds;
+    for (size_t i = 0; i < x->seeds; i++)
+        for (size_t h = 0; h < x->task->heads; h++) {
+            x->node[h] += x->seed[i].node[h] / n;
+            x->edges[h] += x->seed[i].edges[h] / n;
+        }
+}
+
+static int run_all(struct running *r, struct err *e)
+{
+    struct experiment *x = r->x;
+    const struct task *t = r->t;
+    struct progress bar;
+    if (r->o->examples == 0 || r->o->examples > t->n)
+        return err_set(e, ERR_INPUT,
+                       "%zu examples are to train, but the task has %zu",
+                       r->o->examples, t->n);
+    TRY(arena_get(&x->arena, &x->seed, x->seeds, sizeof *x->seed, "seeds", e));
+    TRY(arena_get(&x->arena, &x->node, t->heads, sizeof *x->node, "scores", e));
+    TRY(arena_get(&x->arena, &x->edges, t->heads, sizeof *x->edges, "scores",
+                  e));
+    TRY(arena_get(&r->arena, &r->train, r->o->examples * t->heads * t->d,
+                  sizeof *r->train, "examples", e));
+    TRY(arena_get(&r->arena, &r->order, t->n, sizeof *r->order, "examples", e));
+    TRY(arena_get(&r->arena, &r->label, t->n, sizeof *r->label, "labels", e));
+    progress_begin(&bar, "circuit", "seeds", 0, x->seeds);
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < x->seeds; i++) {
+        code = interrupt_requested()
+                   ? err_set(e, ERR_INTERRUPTED, "interrupted")
+                   : run_seed(r, i, e);
+        progress_set(&bar, i + 1, NULL);
+    }
+    progress_end(&bar);
+    if (code == 0)
+        take_means(x);
+    return code;
+}
+
+int experiment_run(struct experiment *x, const struct task *t,
+                   const struct experiment_options *o, const struct team *team,
+                   struct err *e)
+{
+    *x = (struct experiment){
+        .task = t, .seeds = o->seeds, .shuffles = o->shuffles};
+    struct running r = {.x = x, .t = t, .o = o, .team = team};
+    int code = run_all(&r, e);
+    arena_free(&r.arena);
+    if (code != 0)
+        experiment_free(x);
+    return code;
+}
+
+void experiment_free(struct experiment *x)
+{
+    arena_free(&x->arena);
+    *x = (struct experiment){0};
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The method from end to end, for several seeds: some examples, drawn at random
+ * from both classes alike, train the shared SAE; all examples are coded; heads
+ * are scored by nodes and by edges, and again with labels shuffled.
+ */
+#ifndef CIRCUIT_EXPERIMENT_H
+#define CIRCUIT_EXPERIMENT_H
+
+#include "circuit/scores.h"
+#include "circuit/shared.h"
+#include "circuit/task.h"
+
+struct experiment_options {
+    struct shared_options sae;
+    size_t examples; /* that train */
+    size_t seeds;
+    uint64_t seed;
+    size_t shuffles; /* of the labels, for each seed */
+    bool share;      /* node score as a share of all codes */
+};
+
+/* Of one seed. */
+struct experiment_seed {
+    struct shared_figures figures;
+    double none;      /* share of (example, head) without a code */
+    double *node;     /* (heads) */
+    double *edges;    /* (heads) ranking by edges */
+    double *shuffled; /* (shuffles, heads) node scores */
+    uint32_t *edge;   /* (heads, heads) */
+    int32_t *code;    /* (examples, heads) */
+};
+
+struct experiment {
+    const struct task *task;
+    size_t seeds, shuffles;
+    struct experiment_seed *seed; /* [seeds] */
+    double *node, *edges;         /* (heads) means over seeds */
+    struct arena arena;
+};
+
+/* With a bar that counts seeds. Keeps the task. On failure nothing is held. */
+int experiment_run(struct experiment *x, const struct task *t,
+                   const struct experiment_options *o, const struct team *team,
+                   struct err *e);
+void experiment_free(struct experiment *x);
+
+#endif
