@@ -11,24 +11,22 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "capture/text_list.h"
-#include "capture/texts.h"
 #include "cli/cli.h"
+#include "cli/trial.h"
 
 static struct ablate_options {
-    const char *prompts, *corrupted, *reference, *layout, *what, *saes;
-    int how, mean_by, metric, label, bos;
+    const char *what, *saes;
+    int how;
     double factor;
-    bool restore, fold;
+    bool restore;
 } own;
+
+static struct trial_options trial_options;
 
 #define FIELD(name) offsetof(struct ablate_options, name)
 
-/* The choices of `how`, `metric` and `label` stand in the order of their
- * enums. */
+/* The choices of `how` stand in the order of enum edit_kind. */
 static const struct option own_table[] = {
-    {"prompts", 0, OPTION_TEXT, FIELD(prompts), NULL, 0, 0, NULL, "FILE.jsonl",
-     "prompts with what should come behind them (docs/formats.md); needed"},
     {"what", 0, OPTION_TEXT, FIELD(what), "heads", 0, 0, NULL, "LIST",
      "what to change, with commas between what is changed separately: heads or "
      "layers (each by itself), all (all heads), L2H1 (a head), L2F130 (a "
@@ -40,52 +38,20 @@ static const struct option own_table[] = {
      "or what it is in the --corrupted prompt"},
     {"factor", 0, OPTION_REAL, FIELD(factor), "0", -1e6, 1e6, NULL, "X",
      "for --how scale"},
-    {"reference", 0, OPTION_TEXT, FIELD(reference), NULL, 0, 0, NULL, "FILE",
-     "prompts (.jsonl) or text to take means over; unset: --corrupted, or else "
-     "--prompts"},
-    {"mean-by", 0, OPTION_CHOICE, FIELD(mean_by), "layout", 0, 0, "layout|all",
-     NULL,
-     "one mean for each position of prompts with the same layout, or one of "
-     "all tokens; of text there is only the latter"},
-    {"layout", 0, OPTION_TEXT, FIELD(layout), NULL, 0, 0, NULL, "FIELDS",
-     "fields of a prompt in which those with the same layout agree, with "
-     "commas "
-     "between, like meta.template,meta.kind; unset: all of one length"},
-    {"corrupted", 0, OPTION_TEXT, FIELD(corrupted), NULL, 0, 0, NULL,
-     "FILE.jsonl",
-     "a partner of the same length for each prompt, line by line, without what "
-     "the task needs; for --how patch and for the gap"},
     {"restore", 0, OPTION_FLAG, FIELD(restore), NULL, 0, 0, NULL, NULL,
      "run the corrupted prompts, and patch from the clean ones"},
-    {"metric", 0, OPTION_CHOICE, FIELD(metric), "logit-diff", 0, 0,
-     "logit-diff|logit-mean-diff|mass-diff|mass|answer-loss|loss", NULL,
-     "logit of the answer less the largest of the wrong tokens, or less their "
-     "mean; probability of the answers less that of the wrong tokens, or "
-     "alone; "
-     "-ln of it; or the loss of predicting the prompt itself"},
-    {"label", 0, OPTION_CHOICE, FIELD(label), "any", 0, 0, "any|0|1", NULL,
-     "take only prompts with this label"},
     {"sae", 0, OPTION_TEXT, FIELD(saes), NULL, 0, 0, NULL, "NAME.sae[,...]",
      "SAEs of the layers whose features are changed"},
-    {"fold-value-biases", 0, OPTION_FLAG, FIELD(fold), NULL, 0, 0, NULL, NULL,
-     "z is without value biases, as the SAEs were trained"},
-    {"bos", 0, OPTION_CHOICE, FIELD(bos), "always", 0, 0, "always|never", NULL,
-     "whether a prompt that is text begins with the model's BOS token"},
 };
 
 /* What one run works with. Zero it to begin. */
 struct ablate {
-    struct model model;
-    struct prompts prompts, corrupted, reference;
-    struct texts text; /* the reference, if it is text */
-    prompts_layouts *layouts;
+    struct trial trial;
     struct saes saes;
-    struct means means;
     struct means_feature *feature; /* whose means are wanted */
     size_t n_features;
     struct ablate_sets sets;
     struct effects effects;
-    struct team team;
     struct arena arena;
 };
 
@@ -93,77 +59,12 @@ static void ablate_free(struct ablate *a)
 {
     effects_free(&a->effects);
     ablate_sets_free(&a->sets);
-    means_close(&a->means);
     saes_close(&a->saes);
-    texts_free(&a->text);
-    prompts_free(&a->prompts);
-    prompts_free(&a->corrupted);
-    prompts_free(&a->reference);
-    json_decref(a->layouts);
-    model_close(&a->model);
+    trial_close(&a->trial);
     arena_free(&a->arena);
 }
 
 /* ---- input ---- */
-
-static int read_prompts(struct ablate *a, struct err *e)
-{
-    struct prompts_options o = {
-        .bos = own.bos == 0, .label = own.label - 1, .layout = own.layout};
-    a->layouts = json_object();
-    if (a->layouts == NULL)
-        return err_memory(e, "layouts", 0);
-    TRY(prompts_read(&a->prompts, &a->model, own.prompts, &o, a->layouts, e));
-    /* Partners are found by line, whatever their labels. */
-    o.label = -1;
-    o.layout = NULL;
-    if (own.corrupted != NULL)
-        TRY(prompts_read(&a->corrupted, &a->model, own.corrupted, &o,
-                         a->layouts, e));
-    return 0;
-}
-
-/* The file whose prompts or text means are taken over. */
-static const char *reference_path(void)
-{
-    if (own.reference != NULL)
-        return own.reference;
-    return own.corrupted != NULL ? own.corrupted : own.prompts;
-}
-
-static int find_means(struct ablate *a, const struct means_reference *from,
-                      struct err *e)
-{
-    return means_open(&a->means, &a->model.gpt2, from, &a->team, e);
-}
-
-static int read_reference(struct ablate *a, struct err *e)
-{
-    const char *path = reference_path();
-    struct means_reference from = {
-        .saes = &a->saes, .feature = a->feature, .n_features = a->n_features};
-    if (!text_list_is_jsonl(path)) {
-        const struct texts_options cut = {
-            .cut = {.length = (size_t)a->model.gpt2.config.positions,
-                    .bos = own.bos == 0}};
-        TRY(texts_read(&a->text, a->model.tokenizer, path, &cut, e));
-        const struct contexts *c = &a->text.contexts;
-        from.contexts =
-            (struct runner_contexts){c->ids, c->starts, (size_t)c->n};
-        return find_means(a, &from, e);
-    }
-    const struct prompts_options o = {
-        .bos = own.bos == 0, .label = -1, .layout = own.layout};
-    TRY(prompts_read(&a->reference, &a->model, path, &o, a->layouts, e));
-    const struct prompts *p = &a->reference;
-    from.contexts =
-        (struct runner_contexts){p->tokens.ids, p->tokens.start, p->n};
-    if (own.mean_by == 0) {
-        from.layout = p->layout;
-        from.layouts = json_object_size(a->layouts);
-    }
-    return find_means(a, &from, e);
-}
 
 /* The features whose means the edits want. */
 static int list_features(struct ablate *a, struct err *e)
@@ -187,8 +88,8 @@ static int open_saes(struct ablate *a, struct err *e)
     if (own.saes == NULL)
         return 0;
     TRY(arena_list(&a->arena, &folders, &n, own.saes, e));
-    return saes_open(&a->saes, (const char *const *)folders, n, &a->model.gpt2,
-                     &a->team, e);
+    return saes_open(&a->saes, (const char *const *)folders, n,
+                     &a->trial.model.gpt2, &a->trial.team, e);
 }
 
 /* ---- report ---- */
@@ -276,13 +177,13 @@ static void print_rows(const struct ablate *a, struct row *rows)
 
 /* ---- the command ---- */
 
-static int prepare(struct ablate *a, const char *folder, struct err *e)
+static int prepare(struct ablate *a, const char *folder, int threads,
+                   struct err *e)
 {
-    TRY(model_open(&a->model, folder, own.fold, e));
-    TRY(read_prompts(a, e));
+    TRY(trial_open(&a->trial, folder, &trial_options, threads, e));
     TRY(open_saes(a, e));
     TRY(ablate_sets_parse(&a->sets, own.what, (enum edit_kind)own.how,
-                          own.factor, &a->model.gpt2.config, e));
+                          own.factor, &a->trial.model.gpt2.config, e));
     if (own.how != EDIT_MEAN)
         return 0;
     const struct edit_sources sources = {.saes = &a->saes};
@@ -291,29 +192,18 @@ static int prepare(struct ablate *a, const char *folder, struct err *e)
             TRY(edits_check(&a->sets.edit[a->sets.set[s].first + i], &sources,
                             e));
     TRY(list_features(a, e));
-    return read_reference(a, e);
+    return trial_find_means(&a->trial, &a->saes, a->feature, a->n_features, e);
 }
 
 static int measure(struct ablate *a, const struct common_options *common,
                    json_t *report, struct err *e)
 {
     struct row *rows;
-    bool corrupted = own.corrupted != NULL;
-    const struct effects_job job = {
-        .model = &a->model.gpt2,
-        .prompts = &a->prompts,
-        .corrupted = corrupted ? &a->corrupted : NULL,
-        .restore = own.restore,
-        .metric = (enum effect_metric)own.metric,
-        .sources = {.config = &a->model.gpt2.config,
-                    .saes = &a->saes,
-                    .means = &a->means,
-                    .layout = a->prompts.layout},
-        .edit = a->sets.edit,
-        .set = a->sets.set,
-        .n_sets = a->sets.n,
-        .team = &a->team,
-    };
+    struct effects_job job = trial_job(&a->trial, &a->saes);
+    job.restore = own.restore;
+    job.edit = a->sets.edit;
+    job.set = a->sets.set;
+    job.n_sets = a->sets.n;
     TRY(effects_measure(&a->effects, &job, e));
     TRY(arena_get(&a->arena, &rows, a->sets.n, sizeof *rows, "effects", e));
     fill_rows(rows, a);
@@ -327,19 +217,18 @@ static int run(const struct common_options *common, const char *const *args,
                size_t n_args, json_t *report, struct err *e)
 {
     (void)n_args;
-    if (own.prompts == NULL)
-        return err_set(e, ERR_USAGE, "no prompts; give --prompts FILE.jsonl");
-    if (own.corrupted == NULL && (own.how == EDIT_PATCH || own.restore))
+    bool corrupted = trial_options.corrupted != NULL;
+    if (!corrupted && (own.how == EDIT_PATCH || own.restore))
         return err_set(e, ERR_USAGE,
                        "patching needs prompts to patch from; give --corrupted "
                        "FILE.jsonl");
-    struct ablate a = {.team = team_make((int)common->threads)};
-    int code = prepare(&a, args[0], e);
+    struct ablate a = {0};
+    int code = prepare(&a, args[0], (int)common->threads, e);
     if (code == 0 && !common->dry_run)
         code = measure(&a, common, report, e);
     if (code == 0 && common->dry_run && !common->json)
         (void)printf("would run %zu prompts %zu times; writes nothing\n",
-                     a.prompts.n, a.sets.n + 1 + (own.corrupted != NULL));
+                     a.trial.prompts.n, a.sets.n + 1 + corrupted);
     ablate_free(&a);
     return code;
 }
@@ -355,7 +244,9 @@ const struct command command_ablate = {
     .args_min = 1,
     .args_max = 1,
     .groups = {{"Options", own_table, sizeof own_table / sizeof *own_table,
-                &own}},
-    .n_groups = 1,
+                &own},
+               {"Task", trial_option_table, TRIAL_OPTION_COUNT,
+                &trial_options}},
+    .n_groups = 2,
     .run = run,
 };

@@ -17,9 +17,13 @@
 #include "kernels/kernels.h"
 
 static const struct command *const commands[] = {
-    &command_capture, &command_train,  &command_eval,   &command_encode,
-    &command_view,    &command_ablate, &command_prompt, &command_circuit,
-    &command_export,  &command_info,   &command_bench,
+    &command_capture,       &command_train,
+    &command_eval,          &command_encode,
+    &command_view,          &command_ablate,
+    &command_prompt,        &command_circuit,
+    &command_circuit_truth, &command_circuit_faithful,
+    &command_export,        &command_info,
+    &command_bench,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
@@ -98,6 +102,16 @@ static const struct command *find_command(const char *name)
         if (strcmp(commands[i]->usage.command, name) == 0)
             return commands[i];
     return NULL;
+}
+
+/* "circuit truth" and the like; `second` may be NULL. */
+static const struct command *find_two_words(const char *first,
+                                            const char *second)
+{
+    char words[64];
+    (void)snprintf(words, sizeof words, "%s %s", first,
+                   second != NULL ? second : "");
+    return find_command(words);
 }
 
 /* The command's groups and the common one behind them. */
@@ -189,7 +203,7 @@ static void print_overview(void)
                  "Trains sparse autoencoders on captured attention outputs and "
                  "turns their\nactivations into codes in SQLite.\n\n");
     for (size_t i = 0; i < N_COMMANDS; i++)
-        (void)printf("  %-9s %s\n", commands[i]->usage.command,
+        (void)printf("  %-16s %s\n", commands[i]->usage.command,
                      commands[i]->usage.summary);
     (void)printf("\nheadscope COMMAND --help shows a command's options.\n"
                  "headscope --version prints the version.\n");
@@ -224,15 +238,17 @@ static int unknown_command(const char *name)
     return fail(NULL, false, &e);
 }
 
-/* headscope help [COMMAND | --docs] */
-static int help(const char *topic)
+/* headscope help [COMMAND | --docs]; a command may be two words. */
+static int help(const char *topic, const char *second)
 {
     if (topic == NULL) {
         print_overview();
     } else if (strcmp(topic, "--docs") == 0) {
         print_docs();
     } else {
-        const struct command *c = find_command(topic);
+        const struct command *c = find_two_words(topic, second);
+        if (c == NULL)
+            c = find_command(topic);
         if (c == NULL)
             return unknown_command(topic);
         print_command_help(c);
@@ -261,10 +277,13 @@ int main(int argc, char **argv)
     if (strcmp(word, "--version") == 0)
         return version();
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
-        return help(NULL);
+        return help(NULL, NULL);
     if (strcmp(word, "help") == 0)
-        return help(argc > 2 ? argv[2] : NULL);
-    const struct command *c = find_command(word);
+        return help(argc > 2 ? argv[2] : NULL, argc > 3 ? argv[3] : NULL);
+    const struct command *c = find_two_words(word, argv[2]);
+    if (c != NULL)
+        return run_command(c, argc - 3, argv + 3);
+    c = find_command(word);
     if (c != NULL)
         return run_command(c, argc - 2, argv + 2);
     if (word[0] == '-') {
