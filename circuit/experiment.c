@@ -50,6 +50,15 @@ static int score_shuffled(struct running *r, struct experiment_seed *seed,
     return 0;
 }
 
+/* Whether a head has two codes, or one and none. */
+static bool any_differ(const int32_t *code, const struct task *t)
+{
+    for (size_t i = t->heads; i < t->n * t->heads; i++)
+        if (code[i] != code[i % t->heads])
+            return true;
+    return false;
+}
+
 static int score(struct running *r, struct experiment_seed *seed,
                  uint64_t number, struct err *e)
 {
@@ -67,6 +76,11 @@ static int score(struct running *r, struct experiment_seed *seed,
         return err_set(e, ERR_INPUT,
                        "no head of any example has a code: the SAE has no "
                        "active feature; try a smaller --lambda");
+    if (!any_differ(seed->code, t))
+        return err_set(e, ERR_INPUT,
+                       "every head has one code for all examples, so that "
+                       "nothing tells positives from negatives; are the "
+                       "prompts the same?");
     TRY(scores_node(seed->node, &c, r->o->share, e));
     TRY(scores_edge(seed->edge, &c, r->team, e));
     TRY(scores_from_edges(seed->edges, seed->edge, t->heads, e));

@@ -8,15 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "circuit/controls.h"
-#include "circuit/experiment.h"
-#include "circuit/ranking.h"
+#include "circuit/save.h"
 #include "circuit/truth.h"
+#include "cli/circuit.h"
 #include "cli/cli.h"
 
 static struct circuit_options {
-    const char *truth, *position;
+    const char *output, *truth, *position;
     int64_t features, steps, examples, seeds, shuffles, top;
     double lambda, rate, theta;
     int score, vectors;
@@ -27,6 +26,9 @@ static struct dump_options input;
 #define FIELD(name) offsetof(struct circuit_options, name)
 
 static const struct option own_table[] = {
+    {"output", 'o', OPTION_TEXT, FIELD(output), NULL, 0, 0, NULL, "FILE.db",
+     "database to put the result into, a new one or one that is there; a "
+     "circuit of the same name is replaced"},
     {"truth", 0, OPTION_TEXT, FIELD(truth), NULL, 0, 0, NULL, "FILE.json",
      "heads of the circuit (docs/formats.md), to measure the ranking against"},
     {"position", 0, OPTION_TEXT, FIELD(position), "mean", 0, 0, NULL,
@@ -58,17 +60,6 @@ static const struct option own_table[] = {
      "the circuit has"},
     {"top", 0, OPTION_COUNT, FIELD(top), "10", 0, 0, NULL, "N",
      "heads to print; --json has all"},
-};
-
-/* What one run works with. Zero it to begin. */
-struct circuit {
-    struct dump *dump;
-    struct task task;
-    struct experiment experiment;
-    double *difference, *probe; /* (heads) */
-    bool *truth;                /* (heads), or NULL */
-    struct team team;
-    struct arena arena;
 };
 
 static void circuit_free(struct circuit *c)
@@ -132,273 +123,55 @@ static int run_experiment(struct circuit *c, int64_t seed, struct err *e)
     return controls_probe(c->probe, &c->task, (uint64_t)seed, &c->team, e);
 }
 
-/* ---- figures over seeds ---- */
+/* ---- the database ---- */
 
-struct figure {
-    double mean, sd;
-};
-
-static struct figure over(const double *x, size_t n)
+/* What the result depends on, as text that outlives the report. */
+static int make_options(char **out, const struct common_options *common,
+                        struct err *e)
 {
-    double sum = 0, square = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += x[i];
-    for (size_t i = 0; i < n; i++)
-        square += (x[i] - sum / (double)n) * (x[i] - sum / (double)n);
-    return (struct figure){
-        sum / (double)n, n > 1 ? sqrt(square / (double)(n - 1)) : (double)NAN};
+    json_t *object = json_pack(
+        "{s:I, s:f, s:I, s:f, s:I, s:s, s:s, s:s, s:I}", "features",
+        (json_int_t)own.features, "lambda", own.lambda, "steps",
+        (json_int_t)own.steps, "rate", own.rate, "examples",
+        (json_int_t)own.examples, "position", own.position, "vectors",
+        own.vectors == 1 ? "z" : "result", "score",
+        own.score == 1 ? "share" : "codes", "seed", (json_int_t)common->seed);
+    *out = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    return *out == NULL ? err_memory(e, "options", 0) : 0;
 }
 
-static json_t *figure_json(struct figure f)
+static double reported(const json_t *report, const char *key, const char *part)
 {
-    return json_pack("{s:o, s:o}", "mean", json_figure(f.mean), "sd",
-                     json_figure(f.sd));
+    const json_t *v = json_object_get(report, key);
+    v = part != NULL ? json_object_get(v, part) : v;
+    return json_is_number(v) ? json_number_value(v) : (double)NAN;
 }
 
-/* The predicted set of one seed. */
-static struct ranking_set predicted(const struct circuit *c, const double *node)
+static int save(const struct circuit *c, const struct common_options *common,
+                const json_t *report, struct err *e)
 {
-    size_t heads = c->task.heads, size = 0;
-    if (own.theta > 0)
-        return ranking_at(node, c->truth, heads, own.theta);
-    for (size_t h = 0; h < heads; h++)
-        size += c->truth[h];
-    /* The score of the head at that place: equals all come in. */
-    double least = INFINITY;
-    for (size_t h = 0; h < heads; h++) {
-        size_t above = 0;
-        for (size_t k = 0; k < heads; k++)
-            above += node[k] > node[h];
-        if (above < size)
-            least = fmin(least, node[h]);
-    }
-    return ranking_above(node, c->truth, heads, least);
-}
-
-enum { AUC, AUC_EDGES, AUC_SHUFFLED, PRECISION, RECALL, F1, PAPER_F1, FIGURES };
-static const char *const figure_names[FIGURES] = {
-    "auc",    "auc_edges", "auc_shuffled", "precision",
-    "recall", "f1",        "paper_f1"};
-
-/* out [FIGURES][seeds] */
-static void measure_seeds(double *out, const struct circuit *c)
-{
-    const struct experiment *x = &c->experiment;
-    size_t heads = c->task.heads, n = x->seeds;
-    for (size_t i = 0; i < n; i++) {
-        const struct experiment_seed *s = &x->seed[i];
-        struct ranking_set set = predicted(c, s->node);
-        double shuffled = 0;
-        for (size_t k = 0; k < x->shuffles; k++)
-            shuffled += ranking_auc(s->shuffled + k * heads, c->truth, heads) /
-                        (double)x->shuffles;
-        out[AUC * n + i] = ranking_auc(s->node, c->truth, heads);
-        out[AUC_EDGES * n + i] = ranking_auc(s->edges, c->truth, heads);
-        out[AUC_SHUFFLED * n + i] = shuffled;
-        out[PRECISION * n + i] = set.precision;
-        out[RECALL * n + i] = set.recall;
-        out[F1 * n + i] = set.f1;
-        out[PAPER_F1 * n + i] = set.paper_f1;
-    }
-}
-
-static int add_truth(json_t *report, struct circuit *c, struct err *e)
-{
-    size_t n = c->experiment.seeds, heads = c->task.heads;
-    double *figures;
-    if (c->truth == NULL)
+    char *options;
+    if (own.output == NULL)
         return 0;
-    TRY(arena_get(&c->arena, &figures, FIGURES * n, sizeof *figures, "figures",
-                  e));
-    measure_seeds(figures, c);
-    int bad = 0;
-    for (size_t i = 0; i < FIGURES; i++)
-        bad |= json_object_set_new(report, figure_names[i],
-                                   figure_json(over(figures + i * n, n)));
-    bad |= json_object_set_new(
-        report, "auc_mean_difference",
-        json_figure(ranking_auc(c->difference, c->truth, heads)));
-    bad |= json_object_set_new(
-        report, "auc_probe",
-        json_figure(ranking_auc(c->probe, c->truth, heads)));
-    return bad != 0 ? err_memory(e, "report", 0) : 0;
-}
-
-/* ---- heads and codes ---- */
-
-/* The codes of a head that only positives have, with their prompts, of the
- * first seed. */
-static json_t *codes_json(const struct circuit *c, size_t head,
-                          const struct positive_code *list, size_t n)
-{
-    const struct task *t = &c->task;
-    const int32_t *code = c->experiment.seed[0].code;
-    json_t *array = json_array();
-    for (size_t i = 0; i < n; i++) {
-        if (list[i].head != head)
-            continue;
-        json_t *prompts = json_array();
-        for (size_t k = 0; k < t->n; k++)
-            if (code[k * t->heads + head] == (int32_t)list[i].code)
-                (void)json_array_append_new(
-                    prompts, json_integer((json_int_t)t->context[k]));
-        (void)json_array_append_new(array, json_pack("{s:I, s:o}", "code",
-                                                     (json_int_t)list[i].code,
-                                                     "contexts", prompts));
-    }
-    return array;
-}
-
-struct place {
-    double score;
-    size_t head;
-};
-
-static int largest_first(const void *left, const void *right)
-{
-    const struct place *a = left, *b = right;
-    if (a->score != b->score)
-        return a->score > b->score ? -1 : 1;
-    return (a->head > b->head) - (a->head < b->head);
-}
-
-static int rank_heads(struct place **out, struct circuit *c, struct err *e)
-{
-    size_t heads = c->task.heads;
-    TRY(arena_get(&c->arena, out, heads, sizeof **out, "ranking", e));
-    for (size_t h = 0; h < heads; h++)
-        (*out)[h] = (struct place){c->experiment.node[h], h};
-    qsort(*out, heads, sizeof **out, largest_first);
-    return 0;
-}
-
-static int add_heads(json_t *report, struct circuit *c,
-                     const struct place *places, struct err *e)
-{
-    const struct experiment *x = &c->experiment;
-    const struct coded coded = {.n = c->task.n,
-                                .heads = c->task.heads,
-                                .features = (size_t)own.features,
-                                .code = x->seed[0].code,
-                                .label = c->task.label};
-    struct positive_code *list;
-    size_t n;
-    TRY(scores_positive_codes(&list, &n, &coded, &c->arena, e));
-    json_t *array = json_array();
-    for (size_t i = 0; i < c->task.heads; i++) {
-        size_t h = places[i].head;
-        char name[TASK_HEAD_MAX];
-        task_head_name(name, &c->task, h);
-        (void)json_array_append_new(
-            array, json_pack("{s:s, s:f, s:f, s:f, s:f, s:o, s:o}", "head",
-                             name, "score", x->node[h], "score_edges",
-                             x->edges[h], "mean_difference", c->difference[h],
-                             "probe", c->probe[h], "in_truth",
-                             c->truth != NULL ? json_boolean(c->truth[h])
-                                              : json_null(),
-                             "positive_codes", codes_json(c, h, list, n)));
-    }
-    return json_object_set_new(report, "heads", array) != 0
-               ? err_memory(e, "report", 0)
-               : 0;
-}
-
-enum { EDGES = 100 };
-
-/* The pairs of heads with the most pairs of codes that only positives have, of
- * the first seed. */
-static int add_edges(json_t *report, struct circuit *c, struct err *e)
-{
-    size_t heads = c->task.heads, n = 0;
-    const uint32_t *edge = c->experiment.seed[0].edge;
-    struct place *places;
-    TRY(arena_get(&c->arena, &places, heads * heads, sizeof *places, "edges",
-                  e));
-    for (size_t h = 0; h < heads; h++)
-        for (size_t k = h + 1; k < heads; k++)
-            if (edge[h * heads + k] > 0)
-                places[n++] =
-                    (struct place){edge[h * heads + k], h * heads + k};
-    qsort(places, n, sizeof *places, largest_first);
-    json_t *array = json_array();
-    for (size_t i = 0; i < n && i < EDGES; i++) {
-        char a[TASK_HEAD_MAX], b[TASK_HEAD_MAX];
-        task_head_name(a, &c->task, places[i].head / heads);
-        task_head_name(b, &c->task, places[i].head % heads);
-        (void)json_array_append_new(array,
-                                    json_pack("{s:[s, s], s:f}", "heads", a, b,
-                                              "pairs", places[i].score));
-    }
-    return json_object_set_new(report, "edges", array) != 0
-               ? err_memory(e, "report", 0)
-               : 0;
-}
-
-static int add_seeds(json_t *report, const struct circuit *c, int64_t first,
-                     struct err *e)
-{
-    json_t *array = json_array();
-    for (size_t i = 0; i < c->experiment.seeds; i++) {
-        const struct experiment_seed *s = &c->experiment.seed[i];
-        (void)json_array_append_new(
-            array, json_pack("{s:I, s:f, s:f, s:f, s:f}", "seed",
-                             (json_int_t)(first + (int64_t)i), "loss",
-                             s->figures.loss, "mse", s->figures.error, "l0",
-                             s->figures.l0, "none", s->none));
-    }
-    json_t *object =
-        json_pack("{s:I, s:I, s:o}", "examples", (json_int_t)c->task.n,
-                  "positives", (json_int_t)c->task.positives, "seeds", array);
-    return json_object_update_new(report, object) != 0
-               ? err_memory(e, "report", 0)
-               : 0;
-}
-
-/* ---- printing ---- */
-
-static void print_heads(const struct circuit *c, const struct place *places)
-{
-    (void)printf("%-8s  %8s  %8s  %10s  %8s  %s\n", "head", "score", "edges",
-                 "difference", "probe", c->truth != NULL ? "circuit" : "");
-    for (size_t i = 0; i < c->task.heads && (int64_t)i < own.top; i++) {
-        size_t h = places[i].head;
-        char name[TASK_HEAD_MAX];
-        task_head_name(name, &c->task, h);
-        (void)printf("%-8s  %8.2f  %8.1f  %10.4f  %8.3f  %s\n", name,
-                     c->experiment.node[h], c->experiment.edges[h],
-                     c->difference[h], c->probe[h],
-                     c->truth == NULL ? ""
-                     : c->truth[h]    ? "yes"
-                                      : "no");
-    }
-}
-
-static void print_truth(const json_t *report)
-{
-    static const char *const labels[FIGURES] = {"AUC of the score",
-                                                "AUC of the ranking by edges",
-                                                "AUC, labels shuffled",
-                                                "precision",
-                                                "recall",
-                                                "F1",
-                                                "\"F1\" of the paper"};
-    if (json_object_get(report, "auc") == NULL)
-        return;
-    (void)putchar('\n');
-    for (size_t i = 0; i < FIGURES; i++) {
-        const json_t *f = json_object_get(report, figure_names[i]);
-        (void)printf("%-28s  %.3f", labels[i],
-                     json_number_value(json_object_get(f, "mean")));
-        if (json_is_number(json_object_get(f, "sd")))
-            (void)printf(" ± %.3f",
-                         json_number_value(json_object_get(f, "sd")));
-        (void)putchar('\n');
-    }
-    (void)printf(
-        "%-28s  %.3f\n%-28s  %.3f\n", "AUC of the mean difference",
-        json_number_value(json_object_get(report, "auc_mean_difference")),
-        "AUC of a logistic probe",
-        json_number_value(json_object_get(report, "auc_probe")));
+    TRY(make_options(&options, common, e));
+    const struct save_input in = {
+        .dump = c->dump,
+        .experiment = &c->experiment,
+        .options = options,
+        .difference = c->difference,
+        .probe = c->probe,
+        .truth = c->truth,
+        .auc = reported(report, "auc", "mean"),
+        .auc_sd = reported(report, "auc", "sd"),
+        .auc_edges = reported(report, "auc_edges", "mean"),
+        .auc_shuffled = reported(report, "auc_shuffled", "mean"),
+        .auc_mean_difference = reported(report, "auc_mean_difference", NULL),
+        .auc_probe = reported(report, "auc_probe", NULL),
+    };
+    int code = save_circuit(own.output, &in, e);
+    free(options);
+    return code;
 }
 
 /* ---- the command ---- */
@@ -418,24 +191,20 @@ static int run_circuit(struct circuit *c, const struct common_options *common,
         return 0;
     }
     TRY(run_experiment(c, common->seed, e));
-    TRY(rank_heads(&places, c, e));
-    TRY(add_seeds(report, c, common->seed, e));
-    TRY(add_truth(report, c, e));
-    TRY(add_heads(report, c, places, e));
-    TRY(add_edges(report, c, e));
-    if (common->json)
-        return 0;
-    (void)printf("%zu examples, %zu of them positive; %zu heads\n\n", c->task.n,
-                 c->task.positives, c->task.heads);
-    print_heads(c, places);
-    print_truth(report);
+    TRY(circuit_rank(&places, c, e));
+    TRY(circuit_report(report, c, places, common->seed, e));
+    TRY(save(c, common, report, e));
+    if (!common->json)
+        circuit_print(c, places, own.top, report);
     return 0;
 }
 
 static int run(const struct common_options *common, const char *const *args,
                size_t n_args, json_t *report, struct err *e)
 {
-    struct circuit c = {.team = team_make((int)common->threads)};
+    struct circuit c = {.features = (size_t)own.features,
+                        .theta = own.theta,
+                        .team = team_make((int)common->threads)};
     int code = run_circuit(&c, common, args, n_args, report, e);
     circuit_free(&c);
     return code;

@@ -485,3 +485,84 @@ CREATE TABLE token_feature (
     FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX token_feature_by_feature ON token_feature (sae, feature);
+
+-- A task whose heads were ranked by discrete codes (headscope circuit; O'Neill &
+-- Bui 2024). One SAE that all heads share, trained on a few of the prompts,
+-- gives a head a code for each prompt: the feature most active on what the head
+-- adds there. It has nothing to do with the SAEs above. Scores are means over
+-- several such SAEs; codes and edges are those of the first.
+CREATE TABLE circuit (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,  -- of the dump, without path and ".dump"
+    model TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,  -- of the dump
+    layers INTEGER NOT NULL,
+    first_layer INTEGER NOT NULL,
+    heads INTEGER NOT NULL,     -- of a layer
+    prompts INTEGER NOT NULL,
+    positives INTEGER NOT NULL, -- of them with the task's behaviour
+    seeds INTEGER NOT NULL,     -- SAEs
+    options TEXT NOT NULL,      -- as JSON
+    auc REAL,                   -- of the score against the true circuit: area
+    auc_sd REAL,                -- under the ROC curve, its deviation over seeds;
+                                -- NULL from here on: no truth was given
+    auc_edges REAL,             -- the same of the ranking by edges,
+    auc_shuffled REAL,          -- of scores with labels shuffled,
+    auc_mean_difference REAL,   -- and of two measures without codes: the mean
+    auc_probe REAL              -- difference and a logistic probe
+) STRICT;
+
+CREATE TABLE circuit_prompt (
+    circuit INTEGER NOT NULL REFERENCES circuit (id),
+    prompt INTEGER NOT NULL, -- context of the dump, from 0
+    label INTEGER NOT NULL CHECK (label IN (0, 1)), -- 1: positive
+    text TEXT NOT NULL,      -- '' if the dump came without token strings
+    PRIMARY KEY (circuit, prompt)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE circuit_head (
+    circuit INTEGER NOT NULL REFERENCES circuit (id),
+    layer INTEGER NOT NULL,
+    head INTEGER NOT NULL,
+    name TEXT NOT NULL,            -- 'L2H3'
+    score REAL NOT NULL,           -- codes that only positives have, or their
+                                   -- share: options says which
+    score_edges REAL NOT NULL,     -- the paper's ranking by edges
+    score_shuffled REAL NOT NULL,  -- the score with labels shuffled
+    mean_difference REAL NOT NULL, -- norm of mean of positives less negatives
+    probe REAL NOT NULL,           -- share of held-out prompts it gets right
+    in_circuit INTEGER             -- 1: of the true circuit; NULL: not given
+        CHECK (in_circuit IN (0, 1)),
+    PRIMARY KEY (circuit, layer, head)
+) STRICT, WITHOUT ROWID;
+
+-- Heads without a code at a prompt are left out there.
+CREATE TABLE circuit_code (
+    circuit INTEGER NOT NULL,
+    layer INTEGER NOT NULL,
+    head INTEGER NOT NULL,
+    prompt INTEGER NOT NULL,
+    code INTEGER NOT NULL,
+    PRIMARY KEY (circuit, layer, head, prompt),
+    FOREIGN KEY (circuit, layer, head)
+        REFERENCES circuit_head (circuit, layer, head),
+    FOREIGN KEY (circuit, prompt) REFERENCES circuit_prompt (circuit, prompt)
+) STRICT, WITHOUT ROWID;
+
+-- For how many pairs of codes there is a positive prompt at which one head has
+-- the one and another head the other, and no negative one. Without direction:
+-- a pair of heads has one row, the first in the model first; those with none
+-- are left out.
+CREATE TABLE circuit_edge (
+    circuit INTEGER NOT NULL,
+    layer INTEGER NOT NULL,
+    head INTEGER NOT NULL,
+    other_layer INTEGER NOT NULL,
+    other_head INTEGER NOT NULL,
+    pairs INTEGER NOT NULL,
+    PRIMARY KEY (circuit, layer, head, other_layer, other_head),
+    FOREIGN KEY (circuit, layer, head)
+        REFERENCES circuit_head (circuit, layer, head),
+    FOREIGN KEY (circuit, other_layer, other_head)
+        REFERENCES circuit_head (circuit, layer, head)
+) STRICT, WITHOUT ROWID;

@@ -429,3 +429,48 @@ WHERE a.sae = s.id
     AND f.sae = a.sae AND f.feature = a.feature
     AND t.id = a.token
 ORDER BY s.id, a.feature, a.token;
+
+-- The node score from the codes themselves: how many codes of a head only
+-- positive prompts have. It is circuit_head.score of the first seed.
+CREATE VIEW node_score_of_head AS
+SELECT h.circuit, h.layer, h.head, h.name, count(c.code) AS score,
+    h.score AS mean_score, h.in_circuit
+FROM circuit_head AS h
+LEFT JOIN (
+    SELECT circuit, layer, head, code
+    FROM circuit_code JOIN circuit_prompt USING (circuit, prompt)
+    GROUP BY circuit, layer, head, code
+    HAVING min(label) = 1
+) AS c USING (circuit, layer, head)
+GROUP BY h.circuit, h.layer, h.head;
+
+-- Codes of a head that only positive prompts have, with how many have them.
+--     SELECT head_name, code, prompts, text FROM positive_codes_of_head
+--     WHERE circuit = 1 ORDER BY prompts DESC;
+CREATE VIEW positive_codes_of_head AS
+SELECT c.circuit, h.name AS head_name, c.layer, c.head, c.code,
+    count(*) AS prompts, min(p.text) AS text
+FROM circuit_code AS c
+JOIN circuit_prompt AS p USING (circuit, prompt)
+JOIN circuit_head AS h USING (circuit, layer, head)
+GROUP BY c.circuit, c.layer, c.head, c.code
+HAVING min(p.label) = 1;
+
+-- How far the true circuits of two tasks share heads: both is |A and B|, jaccard
+-- |A and B| / |A or B|, of_first |A and B| / |A|, and expected what both would be
+-- if the second circuit were drawn at random.
+CREATE VIEW circuit_overlap AS
+SELECT a.circuit, x.name, b.circuit AS other, y.name AS other_name,
+    sum(a.in_circuit) AS heads, sum(b.in_circuit) AS other_heads,
+    sum(a.in_circuit AND b.in_circuit) AS both,
+    1.0 * sum(a.in_circuit AND b.in_circuit)
+        / sum(a.in_circuit OR b.in_circuit) AS jaccard,
+    1.0 * sum(a.in_circuit AND b.in_circuit) / sum(a.in_circuit) AS of_first,
+    1.0 * sum(a.in_circuit) * sum(b.in_circuit) / count(*) AS expected
+FROM circuit_head AS a
+JOIN circuit_head AS b ON b.layer = a.layer AND b.head = a.head
+    AND b.circuit <> a.circuit
+JOIN circuit AS x ON x.id = a.circuit
+JOIN circuit AS y ON y.id = b.circuit
+WHERE a.in_circuit IS NOT NULL AND b.in_circuit IS NOT NULL
+GROUP BY a.circuit, b.circuit;

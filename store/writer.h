@@ -129,6 +129,22 @@ struct store_feature_pair {
     double expected;
 };
 
+struct store_circuit {
+    const char *name, *model, *fingerprint;
+    int layers, first_layer, heads;
+    int64_t prompts, positives, seeds;
+    const char *options;
+    double auc, auc_sd, auc_edges, auc_shuffled; /* NaN: no truth */
+    double auc_mean_difference, auc_probe;
+};
+
+struct store_circuit_head {
+    int layer, head;
+    const char *name;
+    double score, score_edges, score_shuffled, mean_difference, probe;
+    int in_circuit; /* -1: not known */
+};
+
 enum store_example_kind {
     STORE_EXAMPLE_TOP,
     STORE_EXAMPLE_WIDTH,
@@ -365,6 +381,25 @@ int store_writer_example_sources(struct store_writer *w,
 int store_writer_token_features(struct store_writer *w,
                                 const struct store_source *rows, struct err *e);
 int store_writer_end_sae(struct store_writer *w, struct err *e);
+
+/* ---- circuits ----
+ * In a new file, or in place; nothing else goes with them. Call order: circuit,
+ * which replaces one of the same name; its prompts and heads, then codes and
+ * edges; end_circuit, which in place is the end of the transaction. */
+
+int store_writer_circuit(struct store_writer *w, const struct store_circuit *c,
+                         struct err *e);
+int store_writer_circuit_prompt(struct store_writer *w, int64_t prompt,
+                                int label, const char *text, struct err *e);
+int store_writer_circuit_head(struct store_writer *w,
+                              const struct store_circuit_head *h,
+                              struct err *e);
+int store_writer_circuit_code(struct store_writer *w, int layer, int head,
+                              int64_t prompt, int64_t code, struct err *e);
+/* heads: layer, head, and the other's layer, head. */
+int store_writer_circuit_edge(struct store_writer *w, const int heads[4],
+                              int64_t pairs, struct err *e);
+int store_writer_end_circuit(struct store_writer *w, struct err *e);
 
 /* Puts a new file in place and frees the writer. After a failure the caller
  * aborts or leaves. */

@@ -23,7 +23,8 @@ struct store_writer {
     int64_t first_token;   /* keys of its row 0, its context 0, */
     int64_t first_context; /* and its document group 0 */
     int64_t first_group;
-    int64_t sae; /* whose rows come now */
+    int64_t sae;     /* whose rows come now */
+    int64_t circuit; /* the same */
 };
 
 /* Begins a transaction, if none is under way. In place it is the only writer
