@@ -486,8 +486,8 @@ CREATE TABLE token_feature (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX token_feature_by_feature ON token_feature (sae, feature);
 
--- A task whose heads were ranked by discrete codes (headscope circuit; O'Neill &
--- Bui 2024). One SAE that all heads share, trained on a few of the prompts,
+-- A task whose heads were ranked by discrete codes (headscope circuit; O'Neill
+-- & Bui 2024). One SAE that all heads share, trained on a few of the prompts,
 -- gives a head a code for each prompt: the feature most active on what the head
 -- adds there. It has nothing to do with the SAEs above. Scores are means over
 -- several such SAEs; codes and edges are those of the first.
@@ -504,8 +504,8 @@ CREATE TABLE circuit (
     seeds INTEGER NOT NULL,     -- SAEs
     options TEXT NOT NULL,      -- as JSON
     auc REAL,                   -- of the score against the true circuit: area
-    auc_sd REAL,                -- under the ROC curve, its deviation over seeds;
-                                -- NULL from here on: no truth was given
+    auc_sd REAL,                -- under the ROC curve, its deviation over
+                                -- seeds; NULL from here on: no truth given
     auc_edges REAL,             -- the same of the ranking by edges,
     auc_shuffled REAL,          -- of scores with labels shuffled,
     auc_mean_difference REAL,   -- and of two measures without codes: the mean
