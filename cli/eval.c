@@ -23,6 +23,7 @@
 #include "cli/measured.h"
 #include "sae/match.h"
 #include "sae/measure.h"
+#include "sae/origin.h"
 #include "sae/rows.h"
 #include "train/reading.h"
 
@@ -248,6 +249,8 @@ static int run_rows(const struct dump *dump, const char *folder,
 {
     struct eval v = {.team = team_make((int)common->threads)};
     TRY(measured_open(&v.m, dump, folder, &own.rows, e));
+    if (own.model == NULL)
+        origin_warn(&v.m.sae, folder, dump_info(dump));
     int code = load_other(&v, e);
     if (code == 0)
         code = add_rows(report, &v, common, e);
