@@ -269,8 +269,13 @@ static int run_inputs(const struct inputs *in, const struct dump *dump,
                        "%zu SAEs: several go together with --model and without "
                        "--with; else measure one at a time",
                        in->n_saes);
+    if (own.model != NULL && own.rows.layer != NULL)
+        return err_set(e, ERR_USAGE,
+                       "--layer does not go with --model, which takes every "
+                       "SAE in the layer that it was trained on");
     if (in->n_saes == 1)
         TRY(run_rows(dump, in->saes[0], common, report, e));
+    own.rows.quiet = in->n_saes == 1;
     const struct fidelity_job job = {.model = own.model,
                                      .dump = dump,
                                      .saes = in->saes,

@@ -111,6 +111,8 @@ jq -se '(.[0].fidelity.ce_clean - .[1].fidelity.ce_clean | fabs < 1e-5) and
 # -- bad input: not the dump's model, or not its SAE
 refuse 1 "2 SAEs: several go together with --model" eval tiny.dump layer0.sae \
   layer1.sae
+refuse 1 "--layer does not go with --model" eval tiny.dump layer1.sae --layer 0 \
+  --model "$MODEL"
 refuse 2 "there is an SAE for layer 0 already" eval tiny.dump layer0.sae \
   none.sae --model "$MODEL" -q
 cp -r "$MODEL" other
