@@ -145,7 +145,12 @@ static int read_reference(struct ablate *a, struct err *e)
     if (!text_list_is_jsonl(path)) {
         const struct texts_options cut = {
             .cut = {.length = (size_t)a->model.gpt2.config.positions,
-                    .bos = own.bos == 0}};
+                    .bos = own.bos == 0},
+            .fields = {.text = "text"}};
+        if (cut.cut.bos && cut.cut.length < 2)
+            return err_set(e, ERR_INPUT,
+                           "the model's one position leaves no room beside the "
+                           "BOS token; give --bos never");
         TRY(texts_read(&a->text, a->model.tokenizer, path, &cut, e));
         const struct contexts *c = &a->text.contexts;
         from.contexts =
@@ -255,6 +260,23 @@ static int add_report(json_t *report, const struct ablate *a,
                : 0;
 }
 
+/* Of one prompt there is no error, and without a gap no share of it. */
+static void print_error(double error)
+{
+    if (isfinite(error))
+        (void)printf("  %7.4f", error);
+    else
+        (void)printf("  %7s", "-");
+}
+
+static void print_share(double share)
+{
+    if (isfinite(share))
+        (void)printf("  %+9.1f%%", 100 * share);
+    else
+        (void)printf("  %10s", "-");
+}
+
 static void print_rows(const struct ablate *a, struct row *rows)
 {
     const struct effects *x = &a->effects;
@@ -265,11 +287,11 @@ static void print_rows(const struct ablate *a, struct row *rows)
                  x->corrupted != NULL ? "of the gap" : "");
     qsort(rows, a->sets.n, sizeof *rows, largest_first);
     for (size_t s = 0; s < a->sets.n; s++) {
-        (void)printf("%-20s  %9.4f  %+9.4f  %7.4f", rows[s].name,
-                     rows[s].metric, rows[s].effect.change,
-                     rows[s].effect.error);
+        (void)printf("%-20s  %9.4f  %+9.4f", rows[s].name, rows[s].metric,
+                     rows[s].effect.change);
+        print_error(rows[s].effect.error);
         if (x->corrupted != NULL)
-            (void)printf("  %+9.1f%%", 100 * rows[s].share);
+            print_share(rows[s].share);
         (void)putchar('\n');
     }
 }
