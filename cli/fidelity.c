@@ -104,13 +104,14 @@ static int choose_contexts(struct run *r, struct err *e)
 
 static json_t *figures_json(const struct fidelity_figures *f)
 {
-    return json_pack("{s:o, s:f, s:f, s:f, s:o, s:o, s:f, s:f, s:f}", "layer",
-                     f->layer < 0 ? json_null() : json_integer(f->layer),
-                     "ce_spliced", f->spliced, "ce_zero", f->zero, "ce_mean",
-                     f->mean, "recovered_zero", json_figure(f->recovered_zero),
-                     "recovered_mean", json_figure(f->recovered_mean),
-                     "kl_spliced", f->kl, "kl_zero", f->kl_zero, "kl_mean",
-                     f->kl_mean);
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "layer",
+        f->layer < 0 ? json_null() : json_integer(f->layer), "ce_spliced",
+        json_figure(f->spliced), "ce_zero", json_figure(f->zero), "ce_mean",
+        json_figure(f->mean), "recovered_zero", json_figure(f->recovered_zero),
+        "recovered_mean", json_figure(f->recovered_mean), "kl_spliced",
+        json_figure(f->kl), "kl_zero", json_figure(f->kl_zero), "kl_mean",
+        json_figure(f->kl_mean));
 }
 
 static int add_fidelity(json_t *report, const struct run *r,
