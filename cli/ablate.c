@@ -156,6 +156,23 @@ static int add_report(json_t *report, const struct ablate *a,
                : 0;
 }
 
+/* Of one prompt there is no error, and without a gap no share of it. */
+static void print_error(double error)
+{
+    if (isfinite(error))
+        (void)printf("  %7.4f", error);
+    else
+        (void)printf("  %7s", "-");
+}
+
+static void print_share(double share)
+{
+    if (isfinite(share))
+        (void)printf("  %+9.1f%%", 100 * share);
+    else
+        (void)printf("  %10s", "-");
+}
+
 static void print_rows(const struct ablate *a, struct row *rows)
 {
     const struct effects *x = &a->effects;
@@ -166,11 +183,11 @@ static void print_rows(const struct ablate *a, struct row *rows)
                  x->corrupted != NULL ? "of the gap" : "");
     qsort(rows, a->sets.n, sizeof *rows, largest_first);
     for (size_t s = 0; s < a->sets.n; s++) {
-        (void)printf("%-20s  %9.4f  %+9.4f  %7.4f", rows[s].name,
-                     rows[s].metric, rows[s].effect.change,
-                     rows[s].effect.error);
+        (void)printf("%-20s  %9.4f  %+9.4f", rows[s].name, rows[s].metric,
+                     rows[s].effect.change);
+        print_error(rows[s].effect.error);
         if (x->corrupted != NULL)
-            (void)printf("  %+9.1f%%", 100 * rows[s].share);
+            print_share(rows[s].share);
         (void)putchar('\n');
     }
 }

@@ -23,6 +23,7 @@
 #include "cli/measured.h"
 #include "sae/match.h"
 #include "sae/measure.h"
+#include "sae/origin.h"
 #include "sae/rows.h"
 #include "train/reading.h"
 
@@ -248,6 +249,8 @@ static int run_rows(const struct dump *dump, const char *folder,
 {
     struct eval v = {.team = team_make((int)common->threads)};
     TRY(measured_open(&v.m, dump, folder, &own.rows, e));
+    if (own.model == NULL)
+        origin_warn(&v.m.sae, folder, dump_info(dump));
     int code = load_other(&v, e);
     if (code == 0)
         code = add_rows(report, &v, common, e);
@@ -266,8 +269,13 @@ static int run_inputs(const struct inputs *in, const struct dump *dump,
                        "%zu SAEs: several go together with --model and without "
                        "--with; else measure one at a time",
                        in->n_saes);
+    if (own.model != NULL && own.rows.layer != NULL)
+        return err_set(e, ERR_USAGE,
+                       "--layer does not go with --model, which takes every "
+                       "SAE in the layer that it was trained on");
     if (in->n_saes == 1)
         TRY(run_rows(dump, in->saes[0], common, report, e));
+    own.rows.quiet = in->n_saes == 1;
     const struct fidelity_job job = {.model = own.model,
                                      .dump = dump,
                                      .saes = in->saes,

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "lens/fidelity.h"
 #include "lens/subject.h"
+#include "sae/origin.h"
 
 struct run {
     const struct fidelity_job *job;
@@ -45,14 +46,18 @@ static int keep_contexts(struct run *r, struct err *e)
     uint64_t n = dump_info(d)->contexts;
     TRY(arena_get(&r->arena, &r->kept, n, sizeof *r->kept, "contexts", e));
     memset(r->kept, 1, n * sizeof *r->kept);
+    const struct origin rows = {r->model.gpt2.fingerprint, r->model.gpt2.folded,
+                                dump_info(d)->bos};
     for (size_t i = 0; i < r->job->n_saes; i++) {
         struct measured m;
         TRY(measured_open(&m, d, r->job->saes[i], &r->job->rows, e));
+        int code = origin_check(&m.sae, r->job->saes[i], &rows, e);
         for (uint64_t k = 0; k < n; k++)
             r->kept[k] =
                 r->kept[k] && holds_any(measured_set(&m), (uint64_t)starts[k],
                                         (uint64_t)starts[k + 1]);
         measured_close(&m);
+        TRY(code);
     }
     for (uint64_t k = 0; k < n; k++)
         r->tokens += r->kept[k] ? (uint64_t)(starts[k + 1] - starts[k]) : 0;
@@ -99,13 +104,14 @@ static int choose_contexts(struct run *r, struct err *e)
 
 static json_t *figures_json(const struct fidelity_figures *f)
 {
-    return json_pack("{s:o, s:f, s:f, s:f, s:o, s:o, s:f, s:f, s:f}", "layer",
-                     f->layer < 0 ? json_null() : json_integer(f->layer),
-                     "ce_spliced", f->spliced, "ce_zero", f->zero, "ce_mean",
-                     f->mean, "recovered_zero", json_figure(f->recovered_zero),
-                     "recovered_mean", json_figure(f->recovered_mean),
-                     "kl_spliced", f->kl, "kl_zero", f->kl_zero, "kl_mean",
-                     f->kl_mean);
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "layer",
+        f->layer < 0 ? json_null() : json_integer(f->layer), "ce_spliced",
+        json_figure(f->spliced), "ce_zero", json_figure(f->zero), "ce_mean",
+        json_figure(f->mean), "recovered_zero", json_figure(f->recovered_zero),
+        "recovered_mean", json_figure(f->recovered_mean), "kl_spliced",
+        json_figure(f->kl), "kl_zero", json_figure(f->kl_zero), "kl_mean",
+        json_figure(f->kl_mean));
 }
 
 static int add_fidelity(json_t *report, const struct run *r,

@@ -94,8 +94,10 @@ static int take_all(struct measured *m, struct err *e)
     return reading_split(&m->reading, &m->view, &undivided, e);
 }
 
-static int find_split(struct measured *m, int split, struct err *e)
+static int find_split(struct measured *m, const struct measured_options *o,
+                      struct err *e)
 {
+    int split = o->split;
     json_t *record = NULL;
     if (m->sae.headscope != NULL && split != SPLIT_ALL) {
         record = json_loads(m->sae.headscope, JSON_REJECT_DUPLICATES, NULL);
@@ -113,16 +115,18 @@ static int find_split(struct measured *m, int split, struct err *e)
                        "%s does not say that it was trained on %s, so its "
                        "training rows are not known; see --split all",
                        m->folder, dump_info(m->dump)->path);
-    log_line(LOG_RESULT,
-             "%s does not say that it was trained on %s: measuring all rows",
-             m->folder, dump_info(m->dump)->path);
+    if (!o->quiet)
+        log_line(LOG_RESULT,
+                 "%s does not say that it was trained on %s: measuring all "
+                 "rows",
+                 m->folder, dump_info(m->dump)->path);
     return take_all(m, e);
 }
 
 static int choose_rows(struct measured *m, const struct measured_options *o,
                        struct err *e)
 {
-    TRY(find_split(m, o->split, e));
+    TRY(find_split(m, o, e));
     const struct row_set *set = measured_set(m);
     uint64_t parts = m->view.parts, tokens = row_set_total(set);
     if (o->rows > 0)

@@ -18,6 +18,7 @@ struct measured_options {
     const char *layer; /* NULL: the SAE's own */
     int split;         /* enum measured_split */
     int64_t rows;      /* so many at most, 0: all */
+    bool quiet;        /* what is odd about them has been said */
 };
 
 struct measured {

@@ -140,6 +140,10 @@ static int predict(struct prompt *p, struct err *e)
     gpt2_forward(g, &p->workspace, &batch, &tap);
     gpt2_logits(g, &p->workspace, p->logits, p->workspace.x + p->position * d,
                 1);
+    for (size_t v = 0; v < vocab; v++)
+        if (!isfinite(p->logits[v]))
+            return err_set(e, ERR_INPUT,
+                           "the model's logit of token %zu is not finite", v);
     for (size_t v = 0; own.token == NULL && v < vocab; v++)
         if (p->token < 0 || p->logits[v] > p->logits[p->token])
             p->token = (int32_t)v;

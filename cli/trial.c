@@ -87,7 +87,12 @@ static int read_text(struct means_reference *from, struct trial *t,
 {
     const struct texts_options cut = {
         .cut = {.length = (size_t)t->model.gpt2.config.positions,
-                .bos = t->o->bos == 0}};
+                .bos = t->o->bos == 0},
+        .fields = {.text = "text"}};
+    if (cut.cut.bos && cut.cut.length < 2)
+        return err_set(e, ERR_INPUT,
+                       "the model's one position leaves no room beside the "
+                       "BOS token; give --bos never");
     TRY(texts_read(&t->text, t->model.tokenizer, path, &cut, e));
     const struct contexts *c = &t->text.contexts;
     from->contexts = (struct runner_contexts){c->ids, c->starts, (size_t)c->n};

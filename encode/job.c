@@ -7,6 +7,7 @@
 #include "base/format.h"
 #include "base/utf8.h"
 #include "encode/sources.h"
+#include "sae/origin.h"
 
 static int parse_layer(int *layer, const char *text, struct err *e)
 {
@@ -147,6 +148,20 @@ static int add_identity(struct job_identity *out, size_t i, const struct sae *s,
     return 0;
 }
 
+/* The model would give sources of other rows than the SAE was made for. */
+static int check_origin(const struct sae *s, const struct encode_job *job,
+                        const char *folder, struct err *e)
+{
+    const struct dump_info *info = dump_info(job->dump);
+    if (job->sources == NULL) {
+        origin_warn(s, folder, info);
+        return 0;
+    }
+    const struct origin rows = {job->sources->fingerprint, job->sources->folded,
+                                info->bos};
+    return origin_check(s, folder, &rows, e);
+}
+
 static int check_saes(struct job_identity *out, const struct encode_job *job,
                       struct err *e)
 {
@@ -155,7 +170,9 @@ static int check_saes(struct job_identity *out, const struct encode_job *job,
         struct sae s;
         int layer;
         TRY(job_load_sae(&s, &layer, job, i, e));
-        int code = add_identity(out, i, &s, layer, e);
+        int code = check_origin(&s, job, job->saes[i], e);
+        if (code == 0)
+            code = add_identity(out, i, &s, layer, e);
         sae_free(&s);
         TRY(code);
         TRY(check_name(out, i, job, e));

@@ -26,6 +26,7 @@ struct source_request {
 
 struct encode_sources {
     const char *fingerprint; /* of the model */
+    bool folded;             /* its z is without value biases */
     /* The work on one token up to the layer, in operations, for estimates. */
     double (*flop)(void *ctx, int layer);
     /* Finds and writes all rows of the request's SAE. */

@@ -236,6 +236,19 @@ static int check_edits(struct measuring *q, struct err *e)
     return 0;
 }
 
+/* What the model itself gives; an edit may well take it out of bounds. */
+static int check_finite(const struct measuring *q, struct err *e)
+{
+    const struct effects *x = q->x;
+    for (size_t i = 0; i < x->n; i++)
+        if (!isfinite(x->clean[i]) ||
+            (x->corrupted != NULL && !isfinite(x->corrupted[i])))
+            return err_set(e, ERR_INPUT,
+                           "prompt %zu: the model gives no finite metric",
+                           i + 1);
+    return 0;
+}
+
 /* ---- all of it ---- */
 
 static int get_rooms(struct measuring *q, struct err *e)
@@ -287,7 +300,8 @@ static int measure_all(struct measuring *q, struct err *e)
     TRY(get_rooms(q, e));
     TRY(get_results(q->x, job, e));
     const struct runner_work work = {run_group, NULL, q};
-    return runner_each(&q->runner, &work, "effects", e);
+    TRY(runner_each(&q->runner, &work, "effects", e));
+    return check_finite(q, e);
 }
 
 int effects_measure(struct effects *x, const struct effects_job *job,

@@ -188,6 +188,10 @@ static int measure(struct measuring *q, const struct runner_contexts *contexts,
     const struct runner_work work = {run_group, add_group, q};
     TRY(runner_each(&q->runner, &work, "fidelity", e));
     fill_figures(q);
+    if (!isfinite(f->clean))
+        return err_set(e, ERR_INPUT,
+                       "the model's loss is not finite: its logits are beyond "
+                       "float32");
     return 0;
 }
 

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lens/saes.h"
 
-#include <stdio.h>
-#include <string.h>
-
-#include "base/json.h"
+#include "sae/origin.h"
 
 static int check(const struct saes *s, const struct sae *sae,
                  const char *folder, const struct gpt2_config *c, struct err *e)
@@ -27,52 +24,15 @@ static int check(const struct saes *s, const struct sae *sae,
     return 0;
 }
 
-/* What headscope.json says of the rows that it was trained on. */
-static int check_dump(const json_t *record, const char *folder,
-                      const struct gpt2 *g, struct err *e)
-{
-    char where[300];
-    (void)snprintf(where, sizeof where, "%.250s: headscope.json", folder);
-    const json_t *dump = json_object_get(record, "dump");
-    const char *fingerprint;
-    bool fold;
-    TRY(json_get_string(&fingerprint, dump, "model_fingerprint", "", where, e));
-    TRY(json_get_bool(&fold, dump, "fold_value_biases", g->folded, where, e));
-    if (fingerprint[0] != '\0' && strcmp(fingerprint, g->fingerprint) != 0)
-        return err_set(e, ERR_INPUT,
-                       "%s was trained on z of a model with fingerprint %.40s; "
-                       "this one has %s",
-                       folder, fingerprint, g->fingerprint);
-    if (fold != g->folded)
-        return err_set(e, ERR_INPUT,
-                       "%s was trained on z %s value biases, but here z is %s "
-                       "them; see --fold-value-biases",
-                       folder, fold ? "without" : "with",
-                       g->folded ? "without" : "with");
-    return 0;
-}
-
-static int check_record(const struct sae *sae, const char *folder,
-                        const struct gpt2 *g, struct err *e)
-{
-    if (sae->headscope == NULL)
-        return 0;
-    json_t *record = json_loads(sae->headscope, JSON_REJECT_DUPLICATES, NULL);
-    if (record == NULL)
-        return err_memory(e, "headscope.json", 0);
-    int code = check_dump(record, folder, g, e);
-    json_decref(record);
-    return code;
-}
-
 static int load(struct saes *s, const char *folder, const struct gpt2 *g,
                 const struct team *team, struct err *e)
 {
     struct sae sae;
     TRY(sae_load(&sae, folder, e));
     int code = check(s, &sae, folder, &g->config, e);
+    const struct origin here = {g->fingerprint, g->folded, NULL};
     if (code == 0)
-        code = check_record(&sae, folder, g, e);
+        code = origin_check(&sae, folder, &here, e);
     if (code != 0) {
         sae_free(&sae);
         return code;

@@ -225,6 +225,6 @@ static double flop_of_token(void *ctx, int layer)
 
 struct encode_sources source_tables_of(struct gpt2 *model)
 {
-    return (struct encode_sources){model->fingerprint, flop_of_token,
-                                   write_sources, model};
+    return (struct encode_sources){model->fingerprint, model->folded,
+                                   flop_of_token, write_sources, model};
 }

@@ -2,6 +2,7 @@
 # found (tests/compare/lens_torch.py), features against heads, and bad input.
 . "$SOURCE/tests/common.sh"
 need jq
+need python3
 find . -mindepth 1 -delete
 tasks=$MODEL/tasks
 golden=$SOURCE/tests/golden/lens
@@ -147,3 +148,40 @@ refuse 2 "no field 'meta.template'" ablate "$MODEL" --prompts bare.jsonl \
 printf '{"text": "a b c d"}\n' >long.jsonl
 refuse 2 "no context of the layout" ablate "$MODEL" --prompts mine.jsonl \
   --reference long.jsonl -q
+# Text to take means over: a folder may hold .jsonl too, and a model may have
+# room for one token only.
+mkdir texts
+cp mine.jsonl texts/a.jsonl
+printf 'Once upon a time\n' >texts/b.txt
+ablate --reference texts --what L2H1 --json >folder.json
+[ "$(jq .edits[0].what folder.json)" = '"L2H1"' ]
+mkdir short
+cp "$MODEL"/*.json "$MODEL/merges.txt" short
+sed -i 's/"n_positions": 256/"n_positions": 1/' short/config.json
+python3 - "$MODEL" <<'END'
+import json, struct, sys
+data = open(sys.argv[1] + "/model.safetensors", "rb").read()
+n, = struct.unpack("<Q", data[:8])
+old, header, body = json.loads(data[8:8 + n]), {}, b""
+for name, t in old.items():
+    if name == "__metadata__":
+        continue
+    a, b = t["data_offsets"]
+    if name == "wpe.weight":
+        t["shape"][0], b = 1, a + (b - a) // t["shape"][0]
+    header[name] = t | {"data_offsets": [len(body), len(body) + b - a]}
+    body += data[8 + n + a:8 + n + b]
+text = json.dumps(header).encode()
+open("short/model.safetensors", "wb").write(
+    struct.pack("<Q", len(text)) + text + body)
+END
+printf '{"ids": [5], "answer_tokens": [6], "wrong_tokens": [7]}\n' >token.jsonl
+refuse 2 "no room beside the BOS token" ablate short --prompts token.jsonl \
+  --reference texts/b.txt -q
+headscope ablate short --prompts token.jsonl --reference texts/b.txt --bos never \
+  --what L2H1 -q >token.log
+# One prompt has no standard error, equal prompts have no gap.
+grep -qE '^L2H1 +-?[0-9.]+ +[+-][0-9.]+ +-$' token.log
+headscope ablate "$MODEL" --prompts mine.jsonl --corrupted mine.jsonl \
+  --how patch --what L2H1 -q >gap.log
+grep -qE '^L2H1 .* -$' gap.log

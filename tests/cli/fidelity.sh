@@ -111,6 +111,8 @@ jq -se '(.[0].fidelity.ce_clean - .[1].fidelity.ce_clean | fabs < 1e-5) and
 # -- bad input: not the dump's model, or not its SAE
 refuse 1 "2 SAEs: several go together with --model" eval tiny.dump layer0.sae \
   layer1.sae
+refuse 1 "--layer does not go with --model" eval tiny.dump layer1.sae --layer 0 \
+  --model "$MODEL"
 refuse 2 "there is an SAE for layer 0 already" eval tiny.dump layer0.sae \
   none.sae --model "$MODEL" -q
 cp -r "$MODEL" other
@@ -159,3 +161,26 @@ open(p, "wb").write(data)
 END
 refuse 2 "another model, or its tokens are not those that were run" eval \
   wrong.dump layer1.sae --model "$MODEL" -q --split all
+
+# -- a model whose logits are beyond float32. Catches "no memory for report",
+# and tables of NaN.
+cp -r "$MODEL" huge
+python3 - <<'END'
+import json, struct
+p = "huge/model.safetensors"
+data = bytearray(open(p, "rb").read())
+n, = struct.unpack("<Q", data[:8])
+a, b = json.loads(data[8:8 + n])["ln_f.weight"]["data_offsets"]
+data[8 + n + a:8 + n + b] = struct.pack("<f", 1e38) * ((b - a) // 4)
+open(p, "wb").write(data)
+END
+headscope capture huge --text tiny.txt -o huge.dump --layers 0-1 --context 64 \
+  -q >out.log
+cp -r layer0.sae bare.sae
+rm bare.sae/headscope.json
+refuse 2 "the model's loss is not finite" eval huge.dump bare.sae \
+  --model huge --split all --rows 500 -q
+printf '{"text": "a b", "answer": " to", "wrong": " a"}\n' >one.jsonl
+refuse 2 "prompt 1: the model gives no finite metric" ablate huge \
+  --prompts one.jsonl -q
+refuse 2 "logit of token 0 is not finite" prompt huge "a b"

@@ -64,3 +64,28 @@ printf '\x01' | dd of=other/model.safetensors bs=1 seek=200000 conv=notrunc \
   2>err.log
 refuse 2 'with fingerprint' "${encode[@]}" --model other -o x.db
 refuse 2 'config.json' "${encode[@]}" --model tiny.dump -o x.db
+
+# -- an SAE of other rows than the dump's: refused where the model runs, else
+# -- only said. Catches sources of a feature that those rows do not have.
+# lie SED: a copy of an SAE whose record says something else of its dump
+lie() {
+  rm -rf lie.sae
+  cp -r layer1.sae lie.sae
+  sed -i "$1" lie.sae/headscope.json
+  ! cmp -s lie.sae/headscope.json layer1.sae/headscope.json || fail "no $1"
+  add encode tiny.dump lie.sae -o lie.db --force --quiet
+  cp err.log encode.log
+  add eval tiny.dump lie.sae --split all --quiet
+  cmp encode.log err.log
+}
+lie 's/"model_fingerprint": "[0-9a-f]/"model_fingerprint": "x/'
+grep -q 'was trained on z of a model with fingerprint x' err.log
+refuse 2 'was trained on z of a model' encode tiny.dump lie.sae \
+  --model "$MODEL" -o x.db
+lie 's/"fold_value_biases": false/"fold_value_biases": true/'
+grep -q 'trained on z without value biases' err.log
+refuse 2 'trained on z without value biases' encode tiny.dump lie.sae \
+  --model "$MODEL" -o x.db
+lie 's/"bos": "always"/"bos": "never"/'
+grep -q 'trained on contexts without BOS, and here they are with it' err.log
+add encode tiny.dump lie.sae --model "$MODEL" -o lie.db --force --quiet
