@@ -16,20 +16,7 @@
 #include "base/err.h"
 #include "base/team.h"
 #include "kernels/encoder.h"
-
-/* A sparse code list, row by row: entries [start[r], start[r + 1]) are row r's
- * active features in ascending order with their activations (> 0). Zero it to
- * begin; it grows as needed. */
-struct codes {
-    size_t n;      /* rows */
-    size_t *start; /* [n + 1] */
-    uint32_t *feature;
-    float *value;
-    size_t rows_capacity, capacity; /* rows and entries there is room for */
-};
-void codes_free(struct codes *c);
-/* A feature's activation in a row, 0 if it is not active. */
-float codes_value(const struct codes *c, size_t row, uint32_t feature);
+#include "sae/codes.h"
 
 enum rule {
     RULE_POSITIVE,   /* h > 0 */
