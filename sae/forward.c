@@ -46,6 +46,10 @@ void forward_free(struct forward *f)
     free(f->starts);
     free(f->kept);
     free(f->floors);
+    free(f->norms);
+    free(f->doubt);
+    hits_free(&f->ratios);
+    pass_again_free(&f->again);
     *f = (struct forward){0};
 }
 
@@ -72,6 +76,10 @@ static int have_room(struct forward *f, struct err *e)
         !grow(&f->blocks, &f->n_blocks, c->blocks, sizeof *f->blocks) ||
         !grow(&f->kept, &f->n_kept, c->blocks, sizeof *f->kept) ||
         !grow(&f->floors, &f->n_floors, f->rows.n, sizeof *f->floors) ||
+        !grow(&f->norms, &f->n_norms, f->rows.n, sizeof *f->norms) ||
+        !grow(&f->again.row, &f->again.n_row, f->rows.n,
+              sizeof *f->again.row) ||
+        !grow(&f->doubt, &f->n_doubt, f->rows.n, sizeof *f->doubt) ||
         !grow(&f->starts, &f->n_starts, pieces * (c->most_rows + 1),
               sizeof *f->starts))
         return err_memory(e, "encoder pieces", pieces * sizeof *f->pieces);
@@ -146,6 +154,19 @@ static int run_batch_topk(struct pass *p, struct err *e)
     return pass_write(p, ties, e);
 }
 
+static int run_topk(struct pass *p, struct err *e)
+{
+    size_t total;
+    p->guess = p->rule->guess;
+    p->scan.k = p->rule->k;
+    pass_guess(p);
+    TRY(pass_scan(p, &total, e));
+    TRY(pass_merge(p, e));
+    TRY(pass_again(p, e));
+    TRY(pass_write(p, 0, e));
+    return pass_learn(p, e);
+}
+
 /* No h at or below this passes any threshold: max(0, min threshold). */
 static float lowest_threshold(const struct selection *rule, size_t m)
 {
@@ -164,6 +185,7 @@ int forward_run(struct forward *f, const struct encoder *enc,
 {
     struct pass p = {.f = f, .enc = enc, .rule = rule, .x = x, .out = out};
     size_t total;
+    f->again.n = 0;
     f->passes = 0;
     f->seconds = 0;
     if (!encoder_rows_begin(&f->rows, enc, n))
@@ -177,8 +199,7 @@ int forward_run(struct forward *f, const struct encoder *enc,
     case RULE_BATCH_TOPK:
         return run_batch_topk(&p, e);
     case RULE_TOPK:
-        p.scan.k = rule->k;
-        break;
+        return run_topk(&p, e);
     case RULE_THRESHOLD:
         p.scan.bound = rule->threshold;
         p.scan.below = rule->below;

@@ -26,6 +26,16 @@ enum rule {
                         al. 2024); ties by (row, feature) */
 };
 
+/* What earlier batches of an encoder teach topk: how far a row's k-th largest h
+ * is from zero at least, in norms of the row. A batch begins with that as each
+ * row's bar, which saves work; a row that was guessed too high is found out and
+ * looked at again, so results do not depend on it. Zero it to begin, and where
+ * the next batch has nothing to do with the last. */
+struct guess {
+    float ratio; /* 0: none */
+    float last;  /* what the last batch alone taught */
+};
+
 struct selection {
     enum rule rule;
     size_t k;               /* topk, batch topk: 1 <= k <= m */
@@ -34,6 +44,7 @@ struct selection {
      * that is, as an estimator of the threshold's gradient needs (JumpReLU,
      * Rajamanoharan et al. 2024). 0: none. */
     float below;
+    struct guess *guess; /* topk: read and taught, or NULL */
 };
 
 /* One thread's scratch for merging rows. Nobody's business. */
@@ -43,6 +54,17 @@ struct forward_merging {
     uint32_t *index;
     float *value;
     size_t capacity;
+};
+
+/* Rows of a batch that were guessed too high and are selected from again, in
+ * order; their codes. */
+struct forward_again {
+    struct forward *forward;
+    struct codes codes;
+    size_t n;
+    uint32_t *row;     /* (n) */
+    float *x;          /* (n, d) */
+    size_t n_row, n_x; /* there is room for */
 };
 
 /* What a block of rows came to. */
@@ -62,8 +84,12 @@ struct forward {
     struct hits *blocks; /* [blocks] merged, with exact values */
     struct forward_kept *kept; /* [blocks] */
     float *floors;             /* (n) topk, of each row */
+    float *norms;              /* (n) topk with a guess */
+    bool *doubt;               /* (n) topk: guessed too high */
+    struct hits ratios;        /* (n) topk: what rows teach */
+    struct forward_again again;
     /* There is room for: */
-    size_t n_pieces, n_starts, n_blocks, n_kept, n_floors;
+    size_t n_pieces, n_starts, n_blocks, n_kept, n_floors, n_norms, n_doubt;
     /* Batch topk only looks at h above this. It is a guess from the last
      * batch that saves work; a guess too high is found out and lowered, so
      * results do not depend on it. */

@@ -44,6 +44,17 @@ static bool collect_row(const struct pass *p, size_t block, size_t r,
     return true;
 }
 
+/* Whether all of a row's k largest are among its hits: k of them are certainly
+ * above what it was guessed to have, and what was not looked at is not. */
+static bool is_certain(const struct pass *p, size_t r, const struct hits *row)
+{
+    float guess = pass_guessed(p, r);
+    size_t certain = 0;
+    for (size_t i = 0; i < row->n; i++)
+        certain += row->item[i].value > guess;
+    return guess == 0 || certain >= p->rule->k;
+}
+
 /* Replaces candidates' bounds by their values. */
 static bool rescore_row(const struct pass *p, struct hits *row,
                         struct forward_merging *m)
@@ -109,11 +120,14 @@ static void merge_block(void *ctx, size_t block, int thread)
     struct forward *f = p->f;
     struct forward_merging *m = &f->merging[thread];
     struct hits *out = &f->blocks[block];
-    size_t rows = pass_row(p, block + 1) - pass_row(p, block);
+    size_t first = pass_row(p, block), rows = pass_row(p, block + 1) - first;
     out->n = 0;
     f->kept[block].candidates = 0;
     for (size_t r = 0; r < rows; r++) {
         bool done = collect_row(p, block, r, m);
+        f->doubt[first + r] = !is_certain(p, first + r, &m->row);
+        if (f->doubt[first + r])
+            continue;
         f->kept[block].candidates += m->row.n;
         if (done && p->enc->coarse)
             done = rescore_row(p, &m->row, m);

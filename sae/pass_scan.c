@@ -88,10 +88,13 @@ static void find_floors(void *ctx, size_t block, int thread)
     size_t piece = block * f->cut.slabs;
     size_t first = pass_row(p, block), end = pass_row(p, block + 1);
     const uint32_t *start = pass_start(f, piece);
-    for (size_t r = 0; r < end - first; r++)
-        f->floors[first + r] =
+    for (size_t r = 0; r < end - first; r++) {
+        float floor =
             row_floor(f->pieces[piece].item + start[r], start[r + 1] - start[r],
                       p->scan.k, &f->merging[thread].ranking);
+        if (floor > f->floors[first + r])
+            f->floors[first + r] = floor;
+    }
 }
 
 /* Topk: what a row's first slab gives is a bar for all others, which then have
@@ -104,7 +107,6 @@ static int scan_first_slab(struct pass *p, struct err *e)
     for (size_t block = 0; block < blocks; block++)
         TRY(pass_memory(&f->pieces[block * f->cut.slabs], 1, e));
     team_run(f->team, find_floors, p, blocks);
-    p->scan.floors = f->floors;
     p->scanned = blocks;
     return 0;
 }

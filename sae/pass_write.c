@@ -30,17 +30,36 @@ static void write_block(void *ctx, size_t block, int thread)
     (void)thread;
     const struct pass *p = ctx;
     const struct hits *hits = &p->f->blocks[block];
-    size_t ties = p->f->kept[block].ties, at = 0;
-    bool any = false;
+    size_t ties = p->f->kept[block].ties, at = 0, row = SIZE_MAX;
     for (size_t i = 0; i < hits->n; i++) {
         const struct hit *hit = &hits->item[i];
         if (!is_kept(p, hit, &ties))
             continue;
-        if (!any)
+        if (hit->row != row)
             at = p->out->start[hit->row];
-        any = true;
+        row = hit->row;
         p->out->feature[at] = hit->feature;
         p->out->value[at++] = hit->value;
+    }
+}
+
+static void count_again(const struct pass *p)
+{
+    const struct forward_again *again = &p->f->again;
+    for (size_t i = 0; i < again->n; i++)
+        p->out->start[again->row[i] + 1] =
+            again->codes.start[i + 1] - again->codes.start[i];
+}
+
+static void write_again(const struct pass *p)
+{
+    const struct forward_again *again = &p->f->again;
+    const struct codes *c = &again->codes;
+    for (size_t i = 0; i < again->n; i++) {
+        size_t at = p->out->start[again->row[i]], from = c->start[i];
+        size_t n = c->start[i + 1] - from;
+        memcpy(p->out->feature + at, c->feature + from, n * sizeof *c->feature);
+        memcpy(p->out->value + at, c->value + from, n * sizeof *c->value);
     }
 }
 
@@ -57,9 +76,11 @@ int pass_write(struct pass *p, size_t ties, struct err *e)
     p->out->n = n;
     memset(p->out->start, 0, (n + 1) * sizeof *p->out->start);
     team_run(f->team, count_block, p, f->cut.blocks);
+    count_again(p);
     for (size_t r = 0; r < n; r++)
         p->out->start[r + 1] += p->out->start[r];
     TRY(codes_reserve(p->out, n, p->out->start[n], e));
     team_run(f->team, write_block, p, f->cut.blocks);
+    write_again(p);
     return 0;
 }
