@@ -16,20 +16,7 @@
 #include "base/err.h"
 #include "base/team.h"
 #include "kernels/encoder.h"
-
-/* A sparse code list, row by row: entries [start[r], start[r + 1]) are row r's
- * active features in ascending order with their activations (> 0). Zero it to
- * begin; it grows as needed. */
-struct codes {
-    size_t n;      /* rows */
-    size_t *start; /* [n + 1] */
-    uint32_t *feature;
-    float *value;
-    size_t rows_capacity, capacity; /* rows and entries there is room for */
-};
-void codes_free(struct codes *c);
-/* A feature's activation in a row, 0 if it is not active. */
-float codes_value(const struct codes *c, size_t row, uint32_t feature);
+#include "sae/codes.h"
 
 enum rule {
     RULE_POSITIVE,   /* h > 0 */
@@ -37,6 +24,16 @@ enum rule {
     RULE_TOPK,       /* the k largest h > 0 of each row */
     RULE_BATCH_TOPK, /* the n·k largest h > 0 of the whole batch (Bussmann et
                         al. 2024); ties by (row, feature) */
+};
+
+/* What earlier batches of an encoder teach topk: how far a row's k-th largest h
+ * is from zero at least, in norms of the row. A batch begins with that as each
+ * row's bar, which saves work; a row that was guessed too high is found out and
+ * looked at again, so results do not depend on it. Zero it to begin, and where
+ * the next batch has nothing to do with the last. */
+struct guess {
+    float ratio; /* 0: none */
+    float last;  /* what the last batch alone taught */
 };
 
 struct selection {
@@ -47,6 +44,7 @@ struct selection {
      * that is, as an estimator of the threshold's gradient needs (JumpReLU,
      * Rajamanoharan et al. 2024). 0: none. */
     float below;
+    struct guess *guess; /* topk: read and taught, or NULL */
 };
 
 /* One thread's scratch for merging rows. Nobody's business. */
@@ -56,6 +54,17 @@ struct forward_merging {
     uint32_t *index;
     float *value;
     size_t capacity;
+};
+
+/* Rows of a batch that were guessed too high and are selected from again, in
+ * order; their codes. */
+struct forward_again {
+    struct forward *forward;
+    struct codes codes;
+    size_t n;
+    uint32_t *row;     /* (n) */
+    float *x;          /* (n, d) */
+    size_t n_row, n_x; /* there is room for */
 };
 
 /* What a block of rows came to. */
@@ -75,8 +84,12 @@ struct forward {
     struct hits *blocks; /* [blocks] merged, with exact values */
     struct forward_kept *kept; /* [blocks] */
     float *floors;             /* (n) topk, of each row */
+    float *norms;              /* (n) topk with a guess */
+    bool *doubt;               /* (n) topk: guessed too high */
+    struct hits ratios;        /* (n) topk: what rows teach */
+    struct forward_again again;
     /* There is room for: */
-    size_t n_pieces, n_starts, n_blocks, n_kept, n_floors;
+    size_t n_pieces, n_starts, n_blocks, n_kept, n_floors, n_norms, n_doubt;
     /* Batch topk only looks at h above this. It is a guess from the last
      * batch that saves work; a guess too high is found out and lowered, so
      * results do not depend on it. */

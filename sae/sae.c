@@ -124,6 +124,7 @@ int sae_encode(struct sae_encoder *enc, const float *x, size_t n,
                struct codes *out, struct err *e)
 {
     struct selection rule = selection_of(enc->s);
+    rule.guess = &enc->guess;
     return sae_encode_by(enc, &rule, x, n, out, e);
 }
 

@@ -84,8 +84,9 @@ struct sae_encoder {
     const struct sae *s;
     struct encoder encoder;
     struct forward forward;
-    bool shares;    /* the weights belong to another */
-    float *centred; /* (capacity, d) x − b_dec */
+    bool shares;        /* the weights belong to another */
+    struct guess guess; /* of the SAE's own rule */
+    float *centred;     /* (capacity, d) x − b_dec */
     size_t capacity;
 };
 int sae_encoder_open(struct sae_encoder *enc, const struct sae *s,

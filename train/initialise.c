@@ -49,7 +49,8 @@ int initialise(struct step *s, const struct input *in,
     float c = scale > 0 ? (float)scale : best_tie(s, n);
     kernels.scale(p->w_enc.w, c, p->m * d);
     step_pack(s);
-    /* The floor came from h before the scaling. */
+    /* Both came from h before the scaling. */
     s->forward.floor = 0;
+    s->guess = (struct guess){0};
     return 0;
 }

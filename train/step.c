@@ -201,7 +201,8 @@ int step_forward(struct step *s, const float *x, size_t n,
 {
     assert(n > 0 && n <= s->batch);
     struct batch b = {s, x, n};
-    struct selection rule = {.rule = plan->rule, .k = plan->k};
+    struct selection rule = {
+        .rule = plan->rule, .k = plan->k, .guess = &s->guess};
     size_t blocks = ceil_div(n, BLOCK_ROWS), d = s->p->d;
     double since = clock_seconds();
     TRY(set_groups(s, &plan->groups, n, e));

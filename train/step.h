@@ -67,6 +67,7 @@ struct step {
     size_t batch;           /* most rows of a step */
     struct encoder encoder; /* W_enc packed; each update packs it anew */
     struct forward forward;
+    struct guess guess;
     struct auxk auxk;
     struct codes codes;
     struct groups groups; /* of the last batch; at least one */
