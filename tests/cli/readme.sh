@@ -31,6 +31,11 @@ done
 headscope encode demo/tiny.dump "${saes[@]}" --model "$MODEL" -o demo/demo.db \
   -q >out.log
 
+cat "$MODEL"/tasks/ioi.jsonl "$MODEL"/tasks/ioi_reference.jsonl >ioi.jsonl
+headscope capture "$MODEL" --prompts ioi.jsonl -o demo/ioi.dump -q >out.log
+headscope circuit demo/ioi.dump --seeds 1 --steps 100 -q -o demo/demo.db \
+  >out.log
+
 # Of layer 2, as the examples ask for "layer = 2".
 read -r sae feature < <(sqlite3 -separator ' ' demo/demo.db \
   'SELECT sae, feature FROM feature JOIN sae ON sae.id = feature.sae
