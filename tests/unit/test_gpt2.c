@@ -193,12 +193,12 @@ static void folding_moves_the_value_biases_and_nothing_else(void **state)
     struct npy ids = open_golden(5, "ids");
     size_t n = (size_t)ids.tensor.shape[0];
     run(&model, ids.tensor.data, n, z, true);
-    gpt2_logits(&model, &workspace, logits, 0, n);
+    gpt2_logits(&model, &workspace, logits, workspace.x, n);
     assert_int_equal(gpt2_open(&g, MODEL, &e), 0);
     gpt2_fold_value_biases(&g);
     assert_string_equal(g.fingerprint, model.fingerprint);
     run(&g, ids.tensor.data, n, other, true);
-    gpt2_logits(&g, &workspace, folded, 0, n);
+    gpt2_logits(&g, &workspace, folded, workspace.x, n);
     assert_true(difference(folded, logits, n * VOCAB) < 1e-5);
     for (int l = 0; l < LAYERS; l++) {
         const float *b_v = model.layer[l].c_attn.bias + 2 * D;

@@ -180,6 +180,16 @@ static double dot(const float *a, const float *b, int n)
     return sum;
 }
 
+/* What the product would be if nothing in it cancelled out: its rounding is a
+ * share of this, however small the product. */
+static double size_of(const float *a, const float *b, int n)
+{
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += fabs((double)a[i] * (double)b[i]);
+    return sum;
+}
+
 static const float *qkv_of(int64_t row, int which, int head)
 {
     return qkv_store + row * 3 * D + which * D + head * D_HEAD;
@@ -238,16 +248,16 @@ static void add_terms(void *ctx, size_t slot, const struct source_point *point,
                       int head, const float *dfa)
 {
     struct sums *s = ctx;
-    double largest = 0, sum = 0;
+    const float *w = column(point->feature, head);
+    int64_t dst = point->destination;
+    double sum = 0;
     assert_true(slot < SOURCES_BLOCK);
-    for (uint32_t src = 0; src <= point->destination; src++)
-        largest = fmax(largest, fabs((double)dfa[src]));
-    for (uint32_t src = 0; src <= point->destination; src++) {
+    for (int64_t src = 0; src <= dst; src++) {
         sum += (double)dfa[src];
-        assert_near(
-            (double)dfa[src],
-            naive(s->first, point->destination, src, head, point->feature),
-            largest);
+        assert_near((double)dfa[src],
+                    naive(s->first, dst, src, head, point->feature),
+                    pattern[head][dst][src] *
+                        size_of(qkv_of(s->first + src, 2, head), w, D_HEAD));
     }
     s->of_head[point->id][head] = sum;
 }
@@ -275,9 +285,11 @@ static void assert_sums(const struct source_point *point, int64_t row)
         double own = dot(b_dec + h * D_HEAD, column(point->feature, h), D_HEAD);
         if (!sae.apply_b_dec_to_input)
             own = 0;
-        assert_near(sum - own, (double)dfa[h], fabs(sum) + fabs(own));
+        double size =
+            fabs(own) + size_of(z + h * D_HEAD, w + h * D_HEAD, D_HEAD);
+        assert_near(sum - own, (double)dfa[h], size);
         all += sum - own;
-        scale += fabs(sum) + fabs(own);
+        scale += size;
     }
     if (sae.apply_b_dec_to_input)
         wanted -= dot(b_dec, w, D);
