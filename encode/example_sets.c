@@ -3,8 +3,6 @@
 
 #include <stdio.h>
 
-#include "base/interrupt.h"
-#include "base/progress.h"
 #include "base/rng.h"
 #include "encode/silent.h"
 #include "encode/text_key.h"
@@ -141,8 +139,6 @@ static int add_chunk(struct choosing *c, uint64_t first, size_t n,
 {
     struct spill *spill = &c->scan->spill;
     const struct sample *sample = c->scan->in.sample;
-    if (interrupt_requested())
-        return err_set(e, ERR_INTERRUPTED, "interrupted");
     TRY(spill_read(spill, n, e));
     size_t context = sample_context(sample, first), i = 0;
     for (size_t row = 0; row < n; row++) {
@@ -176,44 +172,50 @@ static void take_silent(struct choosing *c)
     }
 }
 
-static int add_all(struct choosing *c, struct err *e)
+static int add_all(struct choosing *c, struct background *b, struct err *e)
 {
     struct scan *s = c->scan;
-    struct progress bar;
-    char what[128];
-    (void)snprintf(what, sizeof what, "draw examples %.100s", s->in.sae->name);
-    progress_begin(&bar, what, "tokens", 0, s->tokens);
-    int code = 0;
-    for (uint64_t first = 0; code == 0 && first < s->tokens;) {
+    for (uint64_t first = 0; first < s->tokens;) {
         uint64_t left = s->tokens - first;
         size_t n = left < CHUNK_ROWS ? (size_t)left : CHUNK_ROWS;
-        code = add_chunk(c, first, n, e);
+        TRY(add_chunk(c, first, n, e));
         first += n;
-        progress_set(&bar, first, NULL);
+        TRY(background_step(b, n, e));
     }
-    progress_end(&bar);
-    if (code == 0)
-        take_silent(c);
-    return code == 0 ? spill_rewind(&s->spill, e) : code;
+    take_silent(c);
+    return spill_rewind(&s->spill, e);
 }
 
-int example_sets_choose(struct example_sets *x, struct scan *s, size_t limit,
-                        uint64_t seed, struct err *e)
+static int choose(void *ctx, struct background *b, struct err *e)
 {
-    *x = (struct example_sets){.m = s->in.sae->m};
-    struct choosing c = {.sets = x, .scan = s};
-    int code = begin(&c, limit, seed, e);
+    struct example_sets *x = ctx;
+    struct choosing c = {.sets = x, .scan = x->scan};
+    const struct scan_input *in = &x->scan->in;
+    int code = begin(&c, in->interval_examples, in->seed, e);
     if (code == 0)
-        code = add_all(&c, e);
+        code = add_all(&c, b, e);
     silent_free(&c.silent);
     arena_free(&c.arena);
-    if (code != 0)
-        example_sets_free(x);
     return code;
 }
 
-void example_sets_free(struct example_sets *x)
+void example_sets_begin(struct example_sets *x, struct scan *s)
 {
+    *x = (struct example_sets){.m = s->in.sae->m, .scan = s};
+    background_begin(&x->background, choose, x, s->in.team->threads == 1);
+}
+
+int example_sets_wait(struct example_sets *x, struct err *e)
+{
+    const struct scan *s = x->scan;
+    char what[128];
+    (void)snprintf(what, sizeof what, "draw examples %.100s", s->in.sae->name);
+    return background_wait(&x->background, what, "tokens", s->tokens, e);
+}
+
+void example_sets_end(struct example_sets *x)
+{
+    background_end(&x->background);
     best_free(&x->drawn);
     arena_free(&x->arena);
     *x = (struct example_sets){0};

@@ -14,10 +14,13 @@
  * Tokens at which a feature is silent are too many to give each a number. If
  * the feature is silent at more than half of them, tokens are drawn from all
  * and passed over where it is active; that comes to the same.
+ *
+ * Call order: begin; wait, once, before anything is read; end at any point.
  */
 #ifndef ENCODE_EXAMPLE_SETS_H
 #define ENCODE_EXAMPLE_SETS_H
 
+#include "encode/background.h"
 #include "encode/best.h"
 #include "encode/scan.h"
 
@@ -43,14 +46,20 @@ struct example_sets {
     struct example_feature *features; /* (m) */
     struct best drawn;                /* slot: feature × EXAMPLE_SLOTS + slot;
                                          tie: the activation */
+    struct scan *scan;
+    struct background background;
     struct arena arena;
 };
 
-/* Reads the codes of `s`, which has run, once more, and leaves them at their
- * beginning. `limit` examples of a set; a progress bar. On failure nothing is
- * held. One thread: 40 ns an activation. */
-int example_sets_choose(struct example_sets *x, struct scan *s, size_t limit,
-                        uint64_t seed, struct err *e);
-void example_sets_free(struct example_sets *x);
+/* Begins to choose, by a thread of its own if the team of `s`, which has run,
+ * has more than one. Keeps `s`, whose codes it reads once more and leaves at
+ * their beginning. Cost: 40 ns an activation. */
+void example_sets_begin(struct example_sets *x, struct scan *s);
+
+/* Waits until the sets are there, once; a progress bar. */
+int example_sets_wait(struct example_sets *x, struct err *e);
+
+/* Accepts a zeroed one, and one that has not been waited for. */
+void example_sets_end(struct example_sets *x);
 
 #endif

@@ -24,6 +24,7 @@ struct table {
     uint64_t *strings;  /* (m) */
     double *entropy;    /* (m) */
     struct token_features token_features;
+    struct example_sets sets;
     struct relations relations;
     const struct encode_sources *sources; /* or NULL */
     struct source_places places;
@@ -304,19 +305,18 @@ static int write_places(const struct table *t, struct err *e)
 static int write_examples(struct table *t, struct windows *around,
                           struct err *e)
 {
-    struct scan *s = t->scan;
-    struct example_sets sets;
-    TRY(example_sets_choose(&sets, s, s->in.interval_examples, s->in.seed, e));
+    const struct scan *s = t->scan;
+    const struct example_sets *sets = &t->sets;
     const struct windows_of of[] = {
         {&s->top.best, 1, STORE_EXAMPLE_WINDOW},
-        {&sets.drawn, EXAMPLE_SLOTS, STORE_RANDOM_EXAMPLE_WINDOW}};
+        {&sets->drawn, EXAMPLE_SLOTS, STORE_RANDOM_EXAMPLE_WINDOW}};
     int code = windows_init(around, of, sizeof of / sizeof *of, s->in.sae->m,
                             s->in.sample, e);
     if (code == 0)
-        code = tables_write_examples(t->writer, s, &sets, t->scale, e);
+        code = tables_write_examples(t->writer, s, sets, t->scale, e);
     if (code == 0 && t->sources != NULL)
-        code = source_places_make(&t->places, s, &sets, e);
-    example_sets_free(&sets);
+        code = source_places_make(&t->places, s, sets, e);
+    example_sets_end(&t->sets);
     return code;
 }
 
@@ -356,7 +356,7 @@ static int write_all(struct table *t, int64_t id, const char *folder,
     struct curve curve = {t->writer, -1};
     struct recorded recorded;
     token_features_begin(&t->token_features, t->scan);
-    relations_begin(&t->relations, t->scan);
+    example_sets_begin(&t->sets, t->scan);
     TRY(work_out(t, e));
     TRY(read_recorded(&recorded, t, e));
     TRY(write_sae(t, id, &recorded, e));
@@ -367,6 +367,9 @@ static int write_all(struct table *t, int64_t id, const char *folder,
     TRY(write_places(t, e));
     TRY(head_codes_write_counts(&t->scan->head_codes, t->writer, e));
     TRY(head_groups_write(t->scan, t->data_share, t->writer, e));
+    TRY(example_sets_wait(&t->sets, e));
+    /* Not before: examples are waited for, relations only at the end. */
+    relations_begin(&t->relations, t->scan);
     TRY(write_rows(t, e));
     TRY(token_features_write(&t->token_features, t->writer, e));
     TRY(relations_write(&t->relations, t->writer, e));
@@ -381,6 +384,7 @@ int tables_write_sae(struct store_writer *w, struct scan *s, int64_t id,
     struct table t = {.writer = w, .scan = s, .sources = sources};
     int code = write_all(&t, id, folder, e);
     token_features_end(&t.token_features);
+    example_sets_end(&t.sets);
     relations_end(&t.relations);
     source_places_free(&t.places);
     arena_free(&t.arena);
