@@ -14,6 +14,7 @@
 
 struct view_options {
     int64_t port;
+    double sql_seconds;
     bool open;
     const char *allow_host, *web;
 };
@@ -37,6 +38,13 @@ static const struct option view_option_table[] = {
      .value = "NAME,...",
      .help = "names other than localhost under which a browser may ask, as a "
              "proxy in front of it gives them"},
+    {.name = "sql-seconds",
+     .type = OPTION_REAL,
+     .offset = offsetof(struct view_options, sql_seconds),
+     .fallback = "10",
+     .max = 50,
+     .value = "SECONDS",
+     .help = "longest that a question on the SQL page may take; 0 takes none"},
     {.name = "web",
      .type = OPTION_TEXT,
      .offset = offsetof(struct view_options, web),
@@ -69,6 +77,7 @@ static int run(const struct common_options *common, const char *const *args,
         .port = (int)options.port,
         .web = options.web,
         .allow_hosts = options.allow_host,
+        .sql_seconds = options.sql_seconds,
         .version = HEADSCOPE_VERSION,
     };
     struct server *server;

@@ -2,6 +2,8 @@
 #include "viewer/answer.h"
 
 #include <inttypes.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +14,6 @@
 
 #include "viewer/api.h"
 #include "viewer/gzip.h"
-#include "viewer/host.h"
 #include "viewer/target.h"
 
 /* A response in the making. */
@@ -21,8 +22,11 @@ struct answer {
     const char *type; /* NULL: no body */
     const void *body;
     size_t size;
-    void *owned;   /* the body, if it is to be freed */
-    char etag[48]; /* empty: none */
+    void *owned;       /* the body, if it is to be freed */
+    char etag[48];     /* empty: none */
+    const char *file;  /* name to save it by, or NULL */
+    const char *cut;   /* why there is no more of it, or NULL */
+    const char *allow; /* methods, with 405 */
 };
 
 /* Scripts, styles and requests from here only, nothing inline, no frame around
@@ -71,15 +75,23 @@ static bool has_already(const struct answer *a, const char *if_none_match)
 
 /* ---- content ---- */
 
+/* The ETag stays as it is. */
+static void take_made(struct answer *a, const struct api_answer *made)
+{
+    a->status = made->status;
+    a->type = made->type == NULL ? "application/json" : made->type;
+    a->body = a->owned = made->text;
+    a->size = made->length;
+    a->file = made->file;
+    a->cut = made->cut;
+}
+
 static void put_error(struct answer *a, int status, const char *message)
 {
     struct api_answer error;
     api_error(&error, status, message);
-    *a = (struct answer){.status = status,
-                         .type = "application/json",
-                         .body = error.text,
-                         .owned = error.text,
-                         .size = error.length};
+    *a = (struct answer){0};
+    take_made(a, &error);
 }
 
 static void put_api(struct answer *a, const struct answer_site *site,
@@ -95,10 +107,7 @@ static void put_api(struct answer *a, const struct answer_site *site,
         return;
     struct api_answer made;
     api_answer(&made, &site->api, target);
-    a->status = made.status;
-    a->type = "application/json";
-    a->body = a->owned = made.text;
-    a->size = made.length;
+    take_made(a, &made);
     if (made.status != 200)
         a->etag[0] = '\0';
 }
@@ -124,50 +133,49 @@ static void put_asset(struct answer *a, const struct answer_site *site,
     }
 }
 
-/* ---- who asks ---- */
+/* ---- questions in SQL ---- */
 
-static enum MHD_Result count_host(void *context, enum MHD_ValueKind kind,
-                                  const char *name, const char *value)
+/* The address of the client, which tells it from others. */
+static void name_client(char *out, size_t size,
+                        struct MHD_Connection *connection)
 {
-    int *n = context;
-    (void)kind;
-    (void)value;
-    *n += strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0;
-    return MHD_YES;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info == NULL ? NULL : info->client_addr;
+    if (address == NULL ||
+        getnameinfo(address,
+                    address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                   : sizeof(struct sockaddr_in),
+                    out, (socklen_t)size, NULL, 0, NI_NUMERICHOST) != 0)
+        out[0] = '\0';
 }
 
-/* Whether the request is refused, and then how. */
-static bool is_refused(struct answer *a, struct MHD_Connection *connection,
-                       const struct answer_site *site, const char *method,
-                       const char *raw)
+static void put_sql(struct answer *a, struct MHD_Connection *connection,
+                    struct answer_site *site, struct target *target)
 {
-    int hosts = 0;
-    (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, count_host,
-                                    &hosts);
-    const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-                                                   MHD_HTTP_HEADER_HOST);
-    if (hosts != 1 || host == NULL)
-        put_error(a, 400, "a request needs one Host header");
-    else if (!host_is_ours(host, site->allowed_hosts))
-        put_error(a, 403,
-                  "this server answers to localhost, 127.0.0.1 and [::1]; for "
-                  "another name start it with --allow-host NAME");
-    else if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
-             strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-        put_error(a, 405, "only GET and HEAD");
-    else if (strlen(raw) > ANSWER_TARGET_MAX)
-        put_error(a, 414, "the address is too long");
-    else
-        return false;
-    return true;
+    char name[GATE_NAME];
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    name_client(name, sizeof name, connection);
+    const struct sql_client client = {
+        .name = name, .socket = info == NULL ? -1 : info->connect_fd};
+    struct api_answer made;
+    sql_answer(&made, &site->sql, target, &client);
+    *a = (struct answer){0};
+    take_made(a, &made);
 }
+
+/* ---- who gets what ---- */
 
 static void make(struct answer *a, struct MHD_Connection *connection,
-                 const struct answer_site *site, const char *method,
-                 const char *raw)
+                 struct answer_site *site, const char *method, const char *raw)
 {
-    if (is_refused(a, connection, site, method, raw))
+    struct guard_refusal refusal;
+    if (guard_refuses(&refusal, connection, &site->rules, method, raw)) {
+        put_error(a, refusal.status, refusal.message);
+        a->allow = refusal.allow;
         return;
+    }
     struct err e = {0};
     struct target target;
     if (target_parse(&target, raw, &e) != 0) {
@@ -176,7 +184,11 @@ static void make(struct answer *a, struct MHD_Connection *connection,
     }
     const char *tag = MHD_lookup_connection_value(
         connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
-    if (api_owns(target.path))
+    if (api_owns(target.path) && guard_is_foreign(connection))
+        put_error(a, 403, "a page of another site may not ask this server");
+    else if (sql_owns(target.path))
+        put_sql(a, connection, site, &target);
+    else if (api_owns(target.path))
         put_api(a, site, &target, raw, tag);
     else
         put_asset(a, site, target.path, tag);
@@ -217,15 +229,23 @@ static bool add_headers(struct MHD_Response *response, const struct answer *a,
     if (compressed)
         ok &= MHD_add_response_header(response,
                                       MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
-    if (a->status == 405)
-        ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
-                                      "GET, HEAD");
+    if (a->allow != NULL)
+        ok &=
+            MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, a->allow);
+    if (a->cut != NULL)
+        ok &= MHD_add_response_header(response, "Headscope-Cut", a->cut);
+    if (a->file != NULL) {
+        char value[64];
+        (void)snprintf(value, sizeof value, "attachment; filename=\"%s\"",
+                       a->file);
+        ok &= MHD_add_response_header(
+            response, MHD_HTTP_HEADER_CONTENT_DISPOSITION, value);
+    }
     return ok == MHD_YES;
 }
 
-int answer_queue(struct MHD_Connection *connection,
-                 const struct answer_site *site, const char *method,
-                 const char *raw)
+int answer_queue(struct MHD_Connection *connection, struct answer_site *site,
+                 const char *method, const char *raw)
 {
     struct answer a;
     make(&a, connection, site, method, raw);

@@ -9,22 +9,21 @@
 
 #include "viewer/assets.h"
 #include "viewer/call.h"
+#include "viewer/guard.h"
+#include "viewer/sql.h"
 
 struct MHD_Connection;
 
 struct answer_site {
     struct call_site api;
+    struct sql_site sql;
     struct assets assets;
-    const char *allowed_hosts; /* names with commas between them, or NULL */
+    struct guard_rules rules;
 };
-
-/* Longer request lines are refused. Far above what the page asks for. */
-enum { ANSWER_TARGET_MAX = 8192 };
 
 /* Queues the response to a request with that method and raw target. What
  * libmicrohttpd's callback returns. */
-int answer_queue(struct MHD_Connection *connection,
-                 const struct answer_site *site, const char *method,
-                 const char *raw);
+int answer_queue(struct MHD_Connection *connection, struct answer_site *site,
+                 const char *method, const char *raw);
 
 #endif

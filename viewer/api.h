@@ -14,8 +14,11 @@
 
 struct api_answer {
     int status;
-    char *text; /* JSON; the caller's free. NULL: no memory even for an error */
+    char *text; /* the caller's free. NULL: no memory even for an error */
     size_t length;
+    const char *type; /* NULL: JSON */
+    const char *file; /* a name to save it by, or NULL */
+    const char *cut;  /* why there is no more of it, or NULL */
 };
 
 /* Whether a path belongs to the API. */

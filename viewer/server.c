@@ -221,9 +221,12 @@ int server_open(struct server **out, const struct server_options *options,
     output_base_name(s->name, sizeof s->name, options->database);
     s->site.api.name = s->name;
     s->site.api.version = options->version;
-    s->site.allowed_hosts = options->allow_hosts;
+    s->site.sql.path = options->database;
+    s->site.sql.seconds = options->sql_seconds;
+    s->site.rules.allowed_hosts = options->allow_hosts;
     s->site.assets.folder = -1;
     clients_init(&s->clients, HEAD_SECONDS, ANSWER_SECONDS);
+    gate_init(&s->site.sql.gate);
     int code = open_all(s, options, e);
     if (code != 0)
         server_close(out);
@@ -248,6 +251,7 @@ void server_close(struct server **server)
     struct server *s = *server;
     if (s == NULL)
         return;
+    atomic_store(&s->site.sql.stopped, true);
     if (s->site.api.pool != NULL)
         pool_interrupt(s->site.api.pool);
     if (s->daemon != NULL)
@@ -256,6 +260,7 @@ void server_close(struct server **server)
     catalog_close(&s->site.api.catalog);
     pool_close(&s->site.api.pool);
     clients_destroy(&s->clients);
+    gate_destroy(&s->site.sql.gate);
     free(s);
     *server = NULL;
 }

@@ -18,6 +18,7 @@ struct server_options {
     int port;                /* 0: any that is free */
     const char *web;         /* folder to serve the page from, or NULL */
     const char *allow_hosts; /* more names for it, with commas, or NULL */
+    double sql_seconds;      /* a question in SQL may take; 0: none are taken */
     const char *version;     /* of the program */
 };
 
