@@ -10,13 +10,15 @@ import { Search } from './search.js';
 import { FeaturesPage } from './features.js';
 import { HeadsPage } from './heads.js';
 import { TokensPage } from './token.js';
+import { SqlPage } from './sql.js';
 
-const PAGES = { features: FeaturesPage, heads: HeadsPage, tokens: TokensPage };
+const PAGES = { features: FeaturesPage, heads: HeadsPage, tokens: TokensPage,
+                sql: SqlPage };
 const THEMES = ['auto', 'light', 'dark'];
 const CHORD = 800; // ms within which the second key of a pair must come
 const KEYS = [
   ['Anywhere', [['/', 'jump box'], ['g f', 'features'], ['g h', 'heads'],
-    ['g t', 'tokens'], ['t', 'theme'], ['y', 'copy the address'],
+    ['g t', 'tokens'], ['g s', 'SQL'], ['t', 'theme'], ['y', 'copy the address'],
     ['?', 'these keys'], ['Esc', 'unlock, close']]],
   ['Lists', [['j k', 'next, previous'], ['f', 'filter'],
     ['s', 'sort by the next'], ['[ ]', 'layer']]],
@@ -24,6 +26,7 @@ const KEYS = [
     ['w', 'window'], ['d', 'source beside'], ['b', 'BOS'], ['v', 'show escapes']]],
   ['Head', [['h l', 'head before, after'], ['k j', 'layer before, after'],
     ['← → ↑ ↓', 'move in the grid'], ['↵', 'open']]],
+  ['SQL', [['e', 'edit'], ['Ctrl-↵', 'run'], ['j k', 'next, previous']]],
 ];
 
 let about, page, shown, search;
@@ -114,12 +117,12 @@ function showKeys(on) {
 const keysShown = () => !!$('.keys');
 
 let pending = 0;
-const CHORDS = { f: null, h: 'heads', t: 'tokens' };
+const CHORDS = { f: null, h: 'heads', t: 'tokens', s: 'sql' };
 
 function pressed(e) {
   if (e.ctrlKey || e.metaKey || e.altKey) return;
   tip(null);
-  if (e.target.matches?.('input, select')) {
+  if (e.target.matches?.('input, select, textarea')) {
     if (e.key === 'Escape') e.target.blur();
     return;
   }
