@@ -19,7 +19,7 @@
 static const struct command *const commands[] = {
     &command_capture, &command_train,  &command_eval,   &command_encode,
     &command_view,    &command_ablate, &command_prompt, &command_export,
-    &command_info,    &command_bench,
+    &command_labels,  &command_info,   &command_bench,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

@@ -14,6 +14,7 @@
 
 #include "viewer/api.h"
 #include "viewer/gzip.h"
+#include "viewer/marks.h"
 #include "viewer/target.h"
 
 /* A response in the making. */
@@ -94,19 +95,30 @@ static void put_error(struct answer *a, int status, const char *message)
     take_made(a, &error);
 }
 
+static void put_posted(struct answer *a, const struct answer_site *site,
+                       struct target *target,
+                       const struct answer_request *request)
+{
+    struct api_answer made;
+    api_answer(&made, &site->api, target, request->body, request->body_size);
+    *a = (struct answer){0};
+    take_made(a, &made);
+}
+
 static void put_api(struct answer *a, const struct answer_site *site,
                     struct target *target, const char *raw,
                     const char *if_none_match)
 {
     const char *version = site->api.version;
     uint64_t state =
-        hash(pool_fingerprint(site->api.pool), version, strlen(version));
+        hash(pool_fingerprint(site->api.pool), version, strlen(version)) ^
+        labels_state(site->api.labels);
     *a = (struct answer){.status = 304};
     set_etag(a, state, hash(0, raw, strlen(raw)));
     if (has_already(a, if_none_match))
         return;
     struct api_answer made;
-    api_answer(&made, &site->api, target);
+    api_answer(&made, &site->api, target, NULL, 0);
     take_made(a, &made);
     if (made.status != 200)
         a->etag[0] = '\0';
@@ -167,32 +179,63 @@ static void put_sql(struct answer *a, struct MHD_Connection *connection,
 
 /* ---- who gets what ---- */
 
+static void put_labels(struct answer *a, const struct answer_site *site)
+{
+    struct api_answer made;
+    marks_answer_csv(&made, &site->api);
+    *a = (struct answer){0};
+    take_made(a, &made);
+}
+
+static void choose(struct answer *a, struct MHD_Connection *connection,
+                   struct answer_site *site, struct target *target,
+                   const struct answer_request *request)
+{
+    const char *tag = MHD_lookup_connection_value(
+        connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
+    if (api_owns(target->path) && guard_is_foreign(connection))
+        put_error(a, 403, "a page of another site may not ask this server");
+    else if (sql_owns(target->path))
+        put_sql(a, connection, site, target);
+    else if (strcmp(target->path, "/api/labels.csv") == 0)
+        put_labels(a, site);
+    else if (request->body_size > GUARD_BODY_MAX)
+        put_error(a, 413, "the body is too large");
+    else if (request->body != NULL)
+        put_posted(a, site, target, request);
+    else if (api_owns(target->path))
+        put_api(a, site, target, request->raw, tag);
+    else
+        put_asset(a, site, target->path, tag);
+}
+
 static void make(struct answer *a, struct MHD_Connection *connection,
-                 struct answer_site *site, const char *method, const char *raw)
+                 struct answer_site *site, const struct answer_request *request)
 {
     struct guard_refusal refusal;
-    if (guard_refuses(&refusal, connection, &site->rules, method, raw)) {
+    if (guard_refuses(&refusal, connection, &site->rules, request->method,
+                      request->raw)) {
         put_error(a, refusal.status, refusal.message);
         a->allow = refusal.allow;
         return;
     }
     struct err e = {0};
     struct target target;
-    if (target_parse(&target, raw, &e) != 0) {
+    if (target_parse(&target, request->raw, &e) != 0) {
         put_error(a, 400, e.msg);
         return;
     }
-    const char *tag = MHD_lookup_connection_value(
-        connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
-    if (api_owns(target.path) && guard_is_foreign(connection))
-        put_error(a, 403, "a page of another site may not ask this server");
-    else if (sql_owns(target.path))
-        put_sql(a, connection, site, &target);
-    else if (api_owns(target.path))
-        put_api(a, site, &target, raw, tag);
-    else
-        put_asset(a, site, target.path, tag);
+    choose(a, connection, site, &target, request);
     target_free(&target);
+}
+
+bool answer_is_refusal(struct MHD_Connection *connection,
+                       const struct answer_site *site,
+                       const struct answer_request *request)
+{
+    struct guard_refusal refusal;
+    return guard_refuses(&refusal, connection, &site->rules, request->method,
+                         request->raw);
 }
 
 /* ---- sending ---- */
@@ -245,10 +288,10 @@ static bool add_headers(struct MHD_Response *response, const struct answer *a,
 }
 
 int answer_queue(struct MHD_Connection *connection, struct answer_site *site,
-                 const char *method, const char *raw)
+                 const struct answer_request *request)
 {
     struct answer a;
-    make(&a, connection, site, method, raw);
+    make(&a, connection, site, request);
     const void *plain = a.body;
     if (is_text(&a) &&
         gzip_is_accepted(MHD_lookup_connection_value(

@@ -21,9 +21,20 @@ struct answer_site {
     struct guard_rules rules;
 };
 
-/* Queues the response to a request with that method and raw target. What
- * libmicrohttpd's callback returns. */
+struct answer_request {
+    const char *method, *raw; /* its target, not decoded */
+    const char *body;         /* of a POST */
+    size_t body_size;
+};
+
+/* Whether the head alone is enough for the answer, a refusal: what follows it
+ * need not be waited for. */
+bool answer_is_refusal(struct MHD_Connection *connection,
+                       const struct answer_site *site,
+                       const struct answer_request *request);
+
+/* Queues the response. What libmicrohttpd's callback returns. */
 int answer_queue(struct MHD_Connection *connection, struct answer_site *site,
-                 const char *method, const char *raw);
+                 const struct answer_request *request);
 
 #endif

@@ -24,8 +24,9 @@ struct api_answer {
 /* Whether a path belongs to the API. */
 bool api_owns(const char *path);
 
+/* body: of a POST; NULL: a GET. */
 void api_answer(struct api_answer *out, const struct call_site *site,
-                struct target *target);
+                struct target *target, const char *body, size_t body_size);
 
 /* {"error": message} with a status. */
 void api_error(struct api_answer *out, int status, const char *message);
@@ -39,5 +40,7 @@ int api_heads(json_t *out, struct call *c);
 int api_head(json_t *out, struct call *c);
 int api_token(json_t *out, struct call *c);
 int api_search(json_t *out, struct call *c);
+int api_labels(json_t *out, struct call *c);
+int api_label(json_t *out, struct call *c); /* by POST */
 
 #endif

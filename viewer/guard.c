@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/guard.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -46,18 +47,58 @@ static bool refuses_host(struct guard_refusal *out,
     return false;
 }
 
+/* Only labels are posted; the raw target must be exactly theirs. */
+static bool refuses_method(struct guard_refusal *out, const char *method,
+                           const char *raw)
+{
+    bool posts = strcmp(raw, "/api/label") == 0;
+    bool reads = strcmp(method, MHD_HTTP_METHOD_GET) == 0 ||
+                 strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+    if (posts ? strcmp(method, MHD_HTTP_METHOD_POST) == 0 : reads)
+        return false;
+    (void)refuse(out, 405, posts ? "only POST" : "only GET and HEAD");
+    out->allow = posts ? "POST" : "GET, HEAD";
+    return true;
+}
+
+/* "http://127.0.0.1:8765" is the origin of a page under Host 127.0.0.1:8765. */
+static bool is_origin_of(const char *origin, const char *host)
+{
+    const char *authority = strstr(origin, "://");
+    return authority != NULL && strcasecmp(authority + 3, host) == 0;
+}
+
+/* A page elsewhere can send a form without asking, but no JSON; and what
+ * browsers send they mark with where it comes from. */
+static bool refuses_post(struct guard_refusal *out,
+                         struct MHD_Connection *connection)
+{
+    static const char json[] = "application/json";
+    const char *type = header(connection, MHD_HTTP_HEADER_CONTENT_TYPE);
+    const char *origin = header(connection, MHD_HTTP_HEADER_ORIGIN);
+    const char *length = header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    if (type == NULL || strncasecmp(type, json, sizeof json - 1) != 0 ||
+        (type[sizeof json - 1] != '\0' && type[sizeof json - 1] != ';'))
+        return refuse(out, 415, "the body must be application/json");
+    if (guard_is_foreign(connection) ||
+        (origin != NULL &&
+         !is_origin_of(origin, header(connection, MHD_HTTP_HEADER_HOST))))
+        return refuse(out, 403, "a page of another site may not write here");
+    if (length != NULL && strtoull(length, NULL, 10) > GUARD_BODY_MAX)
+        return refuse(out, 413, "the body is too large");
+    return false;
+}
+
 bool guard_refuses(struct guard_refusal *out, struct MHD_Connection *connection,
                    const struct guard_rules *rules, const char *method,
                    const char *raw)
 {
     if (refuses_host(out, connection, rules))
         return true;
-    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
-        strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
-        (void)refuse(out, 405, "only GET and HEAD");
-        out->allow = "GET, HEAD";
+    if (refuses_method(out, method, raw))
         return true;
-    }
+    if (strcmp(method, MHD_HTTP_METHOD_POST) == 0)
+        return refuses_post(out, connection);
     if (strlen(raw) > GUARD_TARGET_MAX)
         return refuse(out, 414, "the address is too long");
     return false;

@@ -22,8 +22,10 @@ struct guard_refusal {
     const char *allow; /* with 405 */
 };
 
-/* Longer request lines are refused. Far above what the page asks for. */
-enum { GUARD_TARGET_MAX = 8192 };
+enum {
+    GUARD_TARGET_MAX = 8192,    /* longer request lines are refused */
+    GUARD_BODY_MAX = 64 * 1024, /* so are larger bodies of a POST */
+};
 
 /* Whether a request with that method and raw target is refused, and how. */
 bool guard_refuses(struct guard_refusal *out, struct MHD_Connection *connection,

@@ -41,7 +41,9 @@ struct server {
 struct request {
     struct client *client; /* of its connection; NULL without memory */
     bool begun;            /* libmicrohttpd has shown its head */
-    char raw[];            /* its target, not decoded */
+    char *body;            /* of a POST; NULL: nothing yet */
+    size_t body_size;
+    char raw[]; /* its target, not decoded */
 };
 
 /* ---- callbacks of libmicrohttpd ---- */
@@ -77,8 +79,41 @@ static void *on_target(void *context, const char *raw,
     return r;
 }
 
-/* Called with the head, then with pieces of a body, then without any. A body
- * is of no use here and thrown away. */
+/* A piece of a body, kept up to one byte more than is taken. */
+static enum MHD_Result take_body(struct request *r, const char *piece,
+                                 size_t *size)
+{
+    if (r->body == NULL)
+        r->body = malloc(GUARD_BODY_MAX + 1);
+    if (r->body == NULL)
+        return MHD_NO;
+    size_t room = GUARD_BODY_MAX + 1 - r->body_size;
+    size_t taken = *size < room ? *size : room;
+    memcpy(r->body + r->body_size, piece, taken);
+    r->body_size += taken;
+    *size = 0;
+    return MHD_YES;
+}
+
+static enum MHD_Result answer(struct server *s,
+                              struct MHD_Connection *connection,
+                              struct request *r, const char *method)
+{
+    bool posts = strcmp(method, MHD_HTTP_METHOD_POST) == 0;
+    const struct answer_request request = {
+        .method = method,
+        .raw = r->raw,
+        .body = !posts            ? NULL
+                : r->body == NULL ? ""
+                                  : r->body,
+        .body_size = r->body_size,
+    };
+    clients_answering(&s->clients, r->client);
+    return (enum MHD_Result)answer_queue(connection, &s->site, &request);
+}
+
+/* Called with the head, then with pieces of a body, then without any. The body
+ * of a GET is of no use and thrown away. */
 static enum MHD_Result on_request(void *context,
                                   struct MHD_Connection *connection,
                                   const char *url, const char *method,
@@ -89,21 +124,23 @@ static enum MHD_Result on_request(void *context,
     struct request *r = *of_request;
     (void)url;
     (void)http;
-    (void)body;
     if (r == NULL)
         return MHD_NO;
+    const struct answer_request head = {.method = method, .raw = r->raw};
     bool reads = strcmp(method, MHD_HTTP_METHOD_GET) == 0 ||
                  strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
-    if (!r->begun && reads) {
+    if (!r->begun &&
+        (reads || !answer_is_refusal(connection, &s->site, &head))) {
         r->begun = true;
         return MHD_YES;
     }
-    if (*body_size != 0) {
+    if (*body_size != 0 && reads) {
         *body_size = 0;
         return MHD_YES;
     }
-    clients_answering(&s->clients, r->client);
-    return (enum MHD_Result)answer_queue(connection, &s->site, method, r->raw);
+    if (*body_size != 0)
+        return take_body(r, body, body_size);
+    return answer(s, connection, r, method);
 }
 
 static void on_completed(void *context, struct MHD_Connection *connection,
@@ -115,6 +152,8 @@ static void on_completed(void *context, struct MHD_Connection *connection,
     (void)how;
     if (r != NULL)
         clients_waiting(&s->clients, r->client);
+    if (r != NULL)
+        free(r->body);
     free(r);
     *of_request = NULL;
 }
@@ -207,6 +246,7 @@ static int open_all(struct server *s, const struct server_options *options,
 {
     TRY(pool_open(&s->site.api.pool, options->database, READERS, e));
     TRY(open_catalog(s, e));
+    TRY(labels_open(&s->site.api.labels, options->database, e));
     TRY(assets_open(&s->site.assets, options->web, e));
     return start(s, options->port, e);
 }
@@ -258,6 +298,7 @@ void server_close(struct server **server)
         MHD_stop_daemon(s->daemon);
     assets_close(&s->site.assets);
     catalog_close(&s->site.api.catalog);
+    labels_close(&s->site.api.labels);
     pool_close(&s->site.api.pool);
     clients_destroy(&s->clients);
     gate_destroy(&s->site.sql.gate);

@@ -23,7 +23,7 @@ const KEYS = [
   ['Lists', [['j k', 'next, previous'], ['f', 'filter'],
     ['s', 'sort by the next'], ['[ ]', 'layer']]],
   ['Feature', [['1 2', 'strongest, through a head'], ['h', 'next head'],
-    ['w', 'window'], ['d', 'source beside'], ['b', 'BOS'], ['v', 'show escapes']]],
+    ['e', 'label'], ['m', 'star'], ['w', 'window'], ['d', 'source beside'], ['b', 'BOS'], ['v', 'show escapes']]],
   ['Head', [['h l', 'head before, after'], ['k j', 'layer before, after'],
     ['← → ↑ ↓', 'move in the grid'], ['↵', 'open']]],
   ['SQL', [['e', 'edit'], ['Ctrl-↵', 'run'], ['j k', 'next, previous']]],
