@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
@@ -257,15 +258,30 @@ static int write_one(struct writing *w, const struct label *label,
     return put(w, label, version, e);
 }
 
+/* SQLite makes files beside it for a change and would only say that it cannot.
+ */
+static int check_folder(const char *path, struct err *e)
+{
+    char folder[OUTPUT_PATH_MAX];
+    const char *end = strrchr(path, '/');
+    (void)snprintf(folder, sizeof folder, "%.*s",
+                   end == NULL   ? 1
+                   : end == path ? 1
+                                 : (int)(end - path),
+                   end == NULL ? "." : path);
+    if (access(folder, W_OK) != 0)
+        return err_errno(e, "cannot write %s: its folder", path);
+    return 0;
+}
+
 static int write_all(struct writing *w, const struct label *items, size_t n,
                      struct err *e)
 {
     const char *path = w->f->path;
     bool empty;
-    int code = open_file(&w->db, &empty, path,
-                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e);
-    if (code != 0)
-        return code;
+    TRY(check_folder(path, e));
+    TRY(open_file(&w->db, &empty, path,
+                  SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e));
     if (sqlite3_db_readonly(w->db, "main") != 0)
         return err_set(e, ERR_INPUT, "cannot write %s: it is read-only", path);
     TRY(exec(w->db, path, "BEGIN IMMEDIATE", e));

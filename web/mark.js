@@ -83,14 +83,19 @@ export class Mark {
     const { mark, sae, feature } = this;
     if (label === mark.label && note === mark.note && starred === mark.starred)
       return;
+    const body = { sae, feature, label, note, starred, version: mark.version };
+    // Leaving a field says again what Enter has said.
+    if (JSON.stringify(body) === this.refused) return;
+    this.refused = JSON.stringify(body);
     this.tell('Saving …');
     try {
-      const answer = await post('label', { sae, feature, label, note, starred,
-                                           version: mark.version });
+      const answer = await post('label', body);
+      this.refused = null;
       this.mark = answer.mark;
       this.tell('Saved');
       this.marked({ sae, feature, ...answer.mark });
     } catch (error) {
+      if (error.status !== 409) this.refused = null;
       this.tell(error.message, true, error.status === 409 && [' ',
         h('button.btn', { type: 'button', onclick: () => location.reload() },
           'Look again')]);
