@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "viewer/server.h"
@@ -15,8 +16,8 @@
 struct view_options {
     int64_t port;
     double sql_seconds;
-    bool open;
-    const char *allow_host, *web;
+    bool open, token;
+    const char *allow_host, *bind, *web;
 };
 static struct view_options options;
 
@@ -38,6 +39,19 @@ static const struct option view_option_table[] = {
      .value = "NAME,...",
      .help = "names other than localhost under which a browser may ask, as a "
              "proxy in front of it gives them"},
+    {.name = "bind",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct view_options, bind),
+     .value = "ADDRESS",
+     .help = "listen on this address of the computer instead of 127.0.0.1, "
+             "0.0.0.0 for all; who is to be let in needs the address that is "
+             "printed, with a token in it. It is not encrypted: ssh -L is "
+             "better"},
+    {.name = "token",
+     .type = OPTION_FLAG,
+     .offset = offsetof(struct view_options, token),
+     .help = "ask for a token on 127.0.0.1 too, which other users of this "
+             "computer do not have"},
     {.name = "sql-seconds",
      .type = OPTION_REAL,
      .offset = offsetof(struct view_options, sql_seconds),
@@ -58,7 +72,7 @@ extern char **environ;
 static void open_browser(const char *url)
 {
     char command[] = "xdg-open";
-    char address[64];
+    char address[SERVER_URL];
     (void)snprintf(address, sizeof address, "%s", url);
     char *const argv[] = {command, address, NULL};
     pid_t pid;
@@ -76,6 +90,8 @@ static int run(const struct common_options *common, const char *const *args,
         .database = args[0],
         .port = (int)options.port,
         .web = options.web,
+        .bind = options.bind,
+        .token = options.token,
         .allow_hosts = options.allow_host,
         .sql_seconds = options.sql_seconds,
         .version = HEADSCOPE_VERSION,
@@ -84,7 +100,11 @@ static int run(const struct common_options *common, const char *const *args,
     TRY(server_open(&server, &wanted, e));
     const char *url = server_url(server);
     int code = 0;
-    if (json_object_set_new(report, "url", json_string(url)) != 0)
+    if (options.open && strchr(url, '?') != NULL)
+        code = err_set(e, ERR_INPUT,
+                       "--open would show the token to other users of this "
+                       "computer, in its list of processes");
+    if (code == 0 && json_object_set_new(report, "url", json_string(url)) != 0)
         code = err_memory(e, "the report", sizeof(void *));
     if (code == 0 && !common->dry_run) {
         /* One line that scripts can read, at once. */

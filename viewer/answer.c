@@ -23,11 +23,13 @@ struct answer {
     const char *type; /* NULL: no body */
     const void *body;
     size_t size;
-    void *owned;       /* the body, if it is to be freed */
-    char etag[48];     /* empty: none */
-    const char *file;  /* name to save it by, or NULL */
-    const char *cut;   /* why there is no more of it, or NULL */
-    const char *allow; /* methods, with 405 */
+    void *owned;                 /* the body, if it is to be freed */
+    char etag[48];               /* empty: none */
+    const char *file;            /* name to save it by, or NULL */
+    const char *cut;             /* why there is no more of it, or NULL */
+    const char *allow;           /* methods, with 405 */
+    char *location;              /* where to go instead, to be freed, or NULL */
+    const struct access *access; /* what the browser is to keep, or NULL */
 };
 
 /* Scripts, styles and requests from here only, nothing inline, no frame around
@@ -209,6 +211,53 @@ static void choose(struct answer *a, struct MHD_Connection *connection,
         put_asset(a, site, target->path, tag);
 }
 
+/* The target of the page without the parameter that is the token: "?access=T",
+ * "?access=T&more", "?more&access=T". In any other spelling the rest goes too.
+ */
+static char *without_token(const char *raw)
+{
+    static const char name[] = "access=";
+    char *out = strdup(raw);
+    char *at = out == NULL ? NULL : strchr(out, '?');
+    while (at != NULL && strncmp(at + 1, name, sizeof name - 1) != 0)
+        at = strchr(at + 1, '&');
+    if (at == NULL) {
+        free(out);
+        return strdup("/");
+    }
+    char *next = strchr(at + 1, '&');
+    if (next != NULL)
+        memmove(at + 1, next + 1, strlen(next + 1) + 1);
+    else
+        *at = '\0';
+    return out;
+}
+
+/* Whether somebody may ask who has the token in the address or as a cookie.
+ * From the page's own address it goes, so that it is in no history. */
+static bool has_access(struct answer *a, struct MHD_Connection *connection,
+                       const struct answer_site *site, struct target *target,
+                       const struct answer_request *request)
+{
+    const struct access *access = &site->access;
+    if (access->token[0] == '\0')
+        return true;
+    bool given = access_is(access, target_text(target, "access"));
+    if (!given && !access_has_cookie(access, connection)) {
+        put_error(a, 401,
+                  "open the whole address that headscope view has printed, "
+                  "with its access=...");
+        return false;
+    }
+    if (given && strcmp(target->path, "/") == 0) {
+        *a = (struct answer){.status = 303,
+                             .location = without_token(request->raw),
+                             .access = access};
+        return false;
+    }
+    return true;
+}
+
 static void make(struct answer *a, struct MHD_Connection *connection,
                  struct answer_site *site, const struct answer_request *request)
 {
@@ -225,7 +274,8 @@ static void make(struct answer *a, struct MHD_Connection *connection,
         put_error(a, 400, e.msg);
         return;
     }
-    choose(a, connection, site, &target, request);
+    if (has_access(a, connection, site, &target, request))
+        choose(a, connection, site, &target, request);
     target_free(&target);
 }
 
@@ -277,6 +327,15 @@ static bool add_headers(struct MHD_Response *response, const struct answer *a,
             MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, a->allow);
     if (a->cut != NULL)
         ok &= MHD_add_response_header(response, "Headscope-Cut", a->cut);
+    if (a->location != NULL)
+        ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION,
+                                      a->location);
+    if (a->access != NULL) {
+        char value[ACCESS_COOKIE];
+        access_cookie(value, a->access);
+        ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_SET_COOKIE,
+                                      value);
+    }
     if (a->file != NULL) {
         char value[64];
         (void)snprintf(value, sizeof value, "attachment; filename=\"%s\"",
@@ -303,10 +362,13 @@ int answer_queue(struct MHD_Connection *connection, struct answer_site *site,
         a.owned != NULL ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
     if (response == NULL) {
         free(a.owned);
+        free(a.location);
         return MHD_NO;
     }
     enum MHD_Result queued = MHD_NO;
-    if (add_headers(response, &a, a.body != plain))
+    bool complete = add_headers(response, &a, a.body != plain);
+    free(a.location);
+    if (complete)
         queued = MHD_queue_response(connection, (unsigned)a.status, response);
     MHD_destroy_response(response);
     return queued;

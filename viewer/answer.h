@@ -7,6 +7,7 @@
 #ifndef VIEWER_ANSWER_H
 #define VIEWER_ANSWER_H
 
+#include "viewer/access.h"
 #include "viewer/assets.h"
 #include "viewer/call.h"
 #include "viewer/guard.h"
@@ -19,6 +20,7 @@ struct answer_site {
     struct sql_site sql;
     struct assets assets;
     struct guard_rules rules;
+    struct access access;
 };
 
 struct answer_request {

@@ -40,6 +40,8 @@ static bool refuses_host(struct guard_refusal *out,
     const char *host = header(connection, MHD_HTTP_HEADER_HOST);
     if (hosts != 1 || host == NULL)
         return refuse(out, 400, "a request needs one Host header");
+    if (rules->addresses && host_is_address(host))
+        return false;
     if (!host_is_ours(host, rules->allowed_hosts))
         return refuse(out, 403,
                       "this server answers to localhost, 127.0.0.1 and [::1]; "
@@ -47,11 +49,13 @@ static bool refuses_host(struct guard_refusal *out,
     return false;
 }
 
-/* Only labels are posted; the raw target must be exactly theirs. */
+/* Only labels are posted; the raw path must be exactly theirs. */
 static bool refuses_method(struct guard_refusal *out, const char *method,
                            const char *raw)
 {
-    bool posts = strcmp(raw, "/api/label") == 0;
+    static const char label[] = "/api/label";
+    bool posts = strcspn(raw, "?") == sizeof label - 1 &&
+                 strncmp(raw, label, sizeof label - 1) == 0;
     bool reads = strcmp(method, MHD_HTTP_METHOD_GET) == 0 ||
                  strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     if (posts ? strcmp(method, MHD_HTTP_METHOD_POST) == 0 : reads)

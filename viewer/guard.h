@@ -14,6 +14,7 @@ struct MHD_Connection;
 
 struct guard_rules {
     const char *allowed_hosts; /* names with commas between them, or NULL */
+    bool addresses;            /* any address in digits is one of ours */
 };
 
 struct guard_refusal {

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/server.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <microhttpd.h>
@@ -18,10 +14,10 @@
 #include "base/output.h"
 #include "viewer/answer.h"
 #include "viewer/clients.h"
+#include "viewer/listen.h"
 
 enum {
     READERS = 4,             /* connections to the database */
-    BACKLOG = 64,            /* waiting to be accepted */
     HEAD_SECONDS = 10,       /* for a request to arrive */
     ANSWER_SECONDS = 60,     /* for an answer to leave, also over ssh */
     IDLE_SECONDS = 10,       /* without any byte */
@@ -34,7 +30,7 @@ struct server {
     struct clients clients;
     struct MHD_Daemon *daemon;
     char name[OUTPUT_PATH_MAX];
-    char url[48];
+    char url[SERVER_URL];
 };
 
 /* A request from its first line to its last byte. */
@@ -169,54 +165,28 @@ static size_t leave_as_it_is(void *context, struct MHD_Connection *connection,
 
 /* ---- listening ---- */
 
-static int bind_port(int fd, int port, struct err *e)
+/* Where others can reach it, who asks must have the token. */
+static int set_access(struct server *s, const struct listen_place *place,
+                      const struct server_options *options, struct err *e)
 {
-    int yes = 1;
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
-        listen(fd, BACKLOG) == 0)
+    struct answer_site *site = &s->site;
+    site->rules.addresses = options->bind != NULL;
+    (void)snprintf(s->url, sizeof s->url, "%s", place->url);
+    if (!place->beyond && !options->token)
         return 0;
-    if (errno == EADDRINUSE)
-        return err_set(e, ERR_INPUT,
-                       "port %d is in use; --port N takes another, --port 0 "
-                       "any that is free",
-                       port);
-    return err_errno(e, "cannot listen on 127.0.0.1:%d", port);
+    TRY(access_make(&site->access, place->port, e));
+    (void)snprintf(s->url, sizeof s->url, "%s?access=%s", place->url,
+                   site->access.token);
+    return 0;
 }
 
-static int listen_on(int *out, int port, struct err *e)
+static int start(struct server *s, const struct listen_place *place,
+                 struct err *e)
 {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return err_errno(e, "cannot make a socket");
-    int code = bind_port(fd, port, e);
-    if (code == 0)
-        *out = fd;
-    else
-        (void)close(fd);
-    return code;
-}
-
-static void set_url(struct server *s, int fd)
-{
-    struct sockaddr_in address = {0};
-    socklen_t size = sizeof address;
-    (void)getsockname(fd, (struct sockaddr *)&address, &size);
-    (void)snprintf(s->url, sizeof s->url, "http://127.0.0.1:%d/",
-                   ntohs(address.sin_port));
-}
-
-static int start(struct server *s, int port, struct err *e)
-{
-    int fd = -1;
-    TRY(listen_on(&fd, port, e));
-    set_url(s, fd);
     s->daemon = MHD_start_daemon(
-        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL_INTERNAL_THREAD, 0, NULL,
-        NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL_INTERNAL_THREAD |
+            (place->ipv6 ? MHD_USE_IPv6 : MHD_NO_FLAG),
+        0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, place->fd,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)SERVER_CONNECTIONS,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
@@ -224,10 +194,22 @@ static int start(struct server *s, int port, struct err *e)
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
         MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_UNESCAPE_CALLBACK,
         leave_as_it_is, s, MHD_OPTION_END);
-    if (s->daemon != NULL)
-        return 0;
-    (void)close(fd);
-    return err_set(e, ERR_SYSTEM, "cannot start the server");
+    if (s->daemon == NULL)
+        return err_set(e, ERR_SYSTEM, "cannot start the server");
+    return 0;
+}
+
+static int listen_and_start(struct server *s,
+                            const struct server_options *options, struct err *e)
+{
+    struct listen_place place;
+    TRY(listen_open(&place, options->bind, options->port, e));
+    int code = set_access(s, &place, options, e);
+    if (code == 0)
+        code = start(s, &place, e);
+    if (code != 0)
+        (void)close(place.fd);
+    return code;
 }
 
 /* ---- all of it ---- */
@@ -248,7 +230,7 @@ static int open_all(struct server *s, const struct server_options *options,
     TRY(open_catalog(s, e));
     TRY(labels_open(&s->site.api.labels, options->database, e));
     TRY(assets_open(&s->site.assets, options->web, e));
-    return start(s, options->port, e);
+    return listen_and_start(s, options, e);
 }
 
 int server_open(struct server **out, const struct server_options *options,
