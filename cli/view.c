@@ -125,10 +125,12 @@ const struct command command_view = {
               .arguments = "FILE.db",
               .details =
                   "Serves the page and its JSON API (docs/api.md) on 127.0.0.1 "
-                  "until Ctrl-C or SIGTERM, which end it with exit status 0. "
+                  "(--bind) until Ctrl-C or SIGTERM, which end it with exit "
+                  "status 0. "
                   "Its address is printed on stdout, with --json on stderr. "
-                  "Nothing is written; no request leaves this computer. From "
-                  "elsewhere: ssh -L 8765:127.0.0.1:8765 HOST, and open "
+                  "The database is not written; labels go into a file beside "
+                  "it. No request leaves this computer. From elsewhere: ssh -L "
+                  "8765:127.0.0.1:8765 HOST, and open "
                   "http://localhost:8765/ there. --dry-run only checks that "
                   "the database can be served."},
     .args_min = 1,

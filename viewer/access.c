@@ -2,6 +2,7 @@
 #include "viewer/access.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -39,4 +40,23 @@ void access_cookie(char out[ACCESS_COOKIE], const struct access *a)
 {
     (void)snprintf(out, ACCESS_COOKIE, "%s=%s; Path=/; HttpOnly; SameSite=Lax",
                    a->cookie, a->token);
+}
+
+char *access_without(const char *raw)
+{
+    static const char name[] = "access=";
+    char *out = strdup(raw);
+    char *at = out == NULL ? NULL : strchr(out, '?');
+    while (at != NULL && strncmp(at + 1, name, sizeof name - 1) != 0)
+        at = strchr(at + 1, '&');
+    if (at == NULL) {
+        free(out);
+        return strdup("/");
+    }
+    char *next = strchr(at + 1, '&');
+    if (next != NULL)
+        memmove(at + 1, next + 1, strlen(next + 1) + 1);
+    else
+        *at = '\0';
+    return out;
 }

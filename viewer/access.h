@@ -36,4 +36,8 @@ bool access_has_cookie(const struct access *a,
 /* The header that makes a browser keep it. */
 void access_cookie(char out[ACCESS_COOKIE], const struct access *a);
 
+/* A target without the parameter that is the token; "/" where it is spelled in
+ * another way. The caller's free; NULL without memory. */
+char *access_without(const char *raw);
+
 #endif

@@ -23,12 +23,14 @@ struct answer {
     const char *type; /* NULL: no body */
     const void *body;
     size_t size;
-    void *owned;                 /* the body, if it is to be freed */
-    char etag[48];               /* empty: none */
-    const char *file;            /* name to save it by, or NULL */
-    const char *cut;             /* why there is no more of it, or NULL */
-    const char *allow;           /* methods, with 405 */
-    char *location;              /* where to go instead, to be freed, or NULL */
+    void *owned;       /* the body, if it is to be freed */
+    char etag[48];     /* empty: none */
+    const char *file;  /* name to save it by, or NULL */
+    const char *cut;   /* why there is no more of it, or NULL */
+    const char *allow; /* methods, with 405 */
+    uint64_t state;    /* of the database that it rests on; 0: on none */
+    bool outdated;     /* the file is another by now */
+    char *location;    /* where to go instead, to be freed, or NULL */
     const struct access *access; /* what the browser is to keep, or NULL */
 };
 
@@ -97,30 +99,30 @@ static void put_error(struct answer *a, int status, const char *message)
     take_made(a, &error);
 }
 
-static void put_posted(struct answer *a, const struct answer_site *site,
+static void put_posted(struct answer *a, const struct call_site *api,
                        struct target *target,
                        const struct answer_request *request)
 {
     struct api_answer made;
-    api_answer(&made, &site->api, target, request->body, request->body_size);
+    api_answer(&made, api, target, request->body, request->body_size);
     *a = (struct answer){0};
     take_made(a, &made);
 }
 
-static void put_api(struct answer *a, const struct answer_site *site,
+static void put_api(struct answer *a, const struct call_site *api,
                     struct target *target, const char *raw,
                     const char *if_none_match)
 {
-    const char *version = site->api.version;
+    const char *version = api->version;
     uint64_t state =
-        hash(pool_fingerprint(site->api.pool), version, strlen(version)) ^
-        labels_state(site->api.labels);
+        hash(pool_fingerprint(api->pool), version, strlen(version)) ^
+        labels_state(api->labels);
     *a = (struct answer){.status = 304};
     set_etag(a, state, hash(0, raw, strlen(raw)));
     if (has_already(a, if_none_match))
         return;
     struct api_answer made;
-    api_answer(&made, &site->api, target, NULL, 0);
+    api_answer(&made, api, target, NULL, 0);
     take_made(a, &made);
     if (made.status != 200)
         a->etag[0] = '\0';
@@ -181,12 +183,44 @@ static void put_sql(struct answer *a, struct MHD_Connection *connection,
 
 /* ---- who gets what ---- */
 
-static void put_labels(struct answer *a, const struct answer_site *site)
+static void put_labels(struct answer *a, const struct call_site *api)
 {
     struct api_answer made;
-    marks_answer_csv(&made, &site->api);
+    marks_answer_csv(&made, api);
     *a = (struct answer){0};
     take_made(a, &made);
+}
+
+/* Opens the database anew, as the page asks when it has heard of a change. */
+static void put_renewed(struct answer *a, struct answer_site *site)
+{
+    struct err e = {0};
+    if (states_renew(&site->states, &e) != 0) {
+        put_error(a, 503, e.msg);
+        return;
+    }
+    *a = (struct answer){.status = 200, .type = "application/json"};
+    a->body = "{}";
+    a->size = 2;
+}
+
+/* What is asked of the database: with the state that is shown, and whether the
+ * file has become another. */
+static void put_data(struct answer *a, struct answer_site *site,
+                     struct target *target,
+                     const struct answer_request *request, const char *tag)
+{
+    struct state *state = states_hold(&site->states);
+    const struct call_site *api = &state->api;
+    if (strcmp(target->path, "/api/labels.csv") == 0)
+        put_labels(a, api);
+    else if (request->body != NULL)
+        put_posted(a, api, target, request);
+    else
+        put_api(a, api, target, request->raw, tag);
+    a->state = pool_fingerprint(api->pool);
+    a->outdated = pool_is_outdated(api->pool);
+    states_drop(&site->states, state);
 }
 
 static void choose(struct answer *a, struct MHD_Connection *connection,
@@ -195,42 +229,18 @@ static void choose(struct answer *a, struct MHD_Connection *connection,
 {
     const char *tag = MHD_lookup_connection_value(
         connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
-    if (api_owns(target->path) && guard_is_foreign(connection))
+    if (!api_owns(target->path))
+        put_asset(a, site, target->path, tag);
+    else if (guard_is_foreign(connection))
         put_error(a, 403, "a page of another site may not ask this server");
-    else if (sql_owns(target->path))
-        put_sql(a, connection, site, target);
-    else if (strcmp(target->path, "/api/labels.csv") == 0)
-        put_labels(a, site);
     else if (request->body_size > GUARD_BODY_MAX)
         put_error(a, 413, "the body is too large");
-    else if (request->body != NULL)
-        put_posted(a, site, target, request);
-    else if (api_owns(target->path))
-        put_api(a, site, target, request->raw, tag);
+    else if (sql_owns(target->path))
+        put_sql(a, connection, site, target);
+    else if (request->body != NULL && strcmp(target->path, "/api/renew") == 0)
+        put_renewed(a, site);
     else
-        put_asset(a, site, target->path, tag);
-}
-
-/* The target of the page without the parameter that is the token: "?access=T",
- * "?access=T&more", "?more&access=T". In any other spelling the rest goes too.
- */
-static char *without_token(const char *raw)
-{
-    static const char name[] = "access=";
-    char *out = strdup(raw);
-    char *at = out == NULL ? NULL : strchr(out, '?');
-    while (at != NULL && strncmp(at + 1, name, sizeof name - 1) != 0)
-        at = strchr(at + 1, '&');
-    if (at == NULL) {
-        free(out);
-        return strdup("/");
-    }
-    char *next = strchr(at + 1, '&');
-    if (next != NULL)
-        memmove(at + 1, next + 1, strlen(next + 1) + 1);
-    else
-        *at = '\0';
-    return out;
+        put_data(a, site, target, request, tag);
 }
 
 /* Whether somebody may ask who has the token in the address or as a cookie.
@@ -251,7 +261,7 @@ static bool has_access(struct answer *a, struct MHD_Connection *connection,
     }
     if (given && strcmp(target->path, "/") == 0) {
         *a = (struct answer){.status = 303,
-                             .location = without_token(request->raw),
+                             .location = access_without(request->raw),
                              .access = access};
         return false;
     }
@@ -327,6 +337,13 @@ static bool add_headers(struct MHD_Response *response, const struct answer *a,
             MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, a->allow);
     if (a->cut != NULL)
         ok &= MHD_add_response_header(response, "Headscope-Cut", a->cut);
+    if (a->state != 0) {
+        char value[20];
+        (void)snprintf(value, sizeof value, "%016" PRIx64, a->state);
+        ok &= MHD_add_response_header(response, "Headscope-State", value);
+    }
+    if (a->outdated)
+        ok &= MHD_add_response_header(response, "Headscope-Changed", "1");
     if (a->location != NULL)
         ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION,
                                       a->location);

@@ -9,14 +9,14 @@
 
 #include "viewer/access.h"
 #include "viewer/assets.h"
-#include "viewer/call.h"
 #include "viewer/guard.h"
 #include "viewer/sql.h"
+#include "viewer/state.h"
 
 struct MHD_Connection;
 
 struct answer_site {
-    struct call_site api;
+    struct states states;
     struct sql_site sql;
     struct assets assets;
     struct guard_rules rules;

@@ -49,13 +49,22 @@ static bool refuses_host(struct guard_refusal *out,
     return false;
 }
 
-/* Only labels are posted; the raw path must be exactly theirs. */
+/* Whether a raw path, with whatever parameters, is one that is posted to; it
+ * must be spelled exactly so. */
+static bool is_posted_to(const char *raw)
+{
+    static const char *const paths[] = {"/api/label", "/api/renew"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (strcspn(raw, "?") == strlen(paths[i]) &&
+            strncmp(raw, paths[i], strlen(paths[i])) == 0)
+            return true;
+    return false;
+}
+
 static bool refuses_method(struct guard_refusal *out, const char *method,
                            const char *raw)
 {
-    static const char label[] = "/api/label";
-    bool posts = strcspn(raw, "?") == sizeof label - 1 &&
-                 strncmp(raw, label, sizeof label - 1) == 0;
+    bool posts = is_posted_to(raw);
     bool reads = strcmp(method, MHD_HTTP_METHOD_GET) == 0 ||
                  strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     if (posts ? strcmp(method, MHD_HTTP_METHOD_POST) == 0 : reads)

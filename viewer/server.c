@@ -17,7 +17,6 @@
 #include "viewer/listen.h"
 
 enum {
-    READERS = 4,             /* connections to the database */
     HEAD_SECONDS = 10,       /* for a request to arrive */
     ANSWER_SECONDS = 60,     /* for an answer to leave, also over ssh */
     IDLE_SECONDS = 10,       /* without any byte */
@@ -27,6 +26,7 @@ enum {
 
 struct server {
     struct answer_site site;
+    struct labels *labels;
     struct clients clients;
     struct MHD_Daemon *daemon;
     char name[OUTPUT_PATH_MAX];
@@ -214,21 +214,13 @@ static int listen_and_start(struct server *s,
 
 /* ---- all of it ---- */
 
-static int open_catalog(struct server *s, struct err *e)
-{
-    struct pool_reader *reader;
-    TRY(pool_take(&reader, s->site.api.pool, e));
-    int code = catalog_open(&s->site.api.catalog, &reader->queries, e);
-    pool_give(s->site.api.pool, reader);
-    return code;
-}
-
 static int open_all(struct server *s, const struct server_options *options,
                     struct err *e)
 {
-    TRY(pool_open(&s->site.api.pool, options->database, READERS, e));
-    TRY(open_catalog(s, e));
-    TRY(labels_open(&s->site.api.labels, options->database, e));
+    struct call_site common = {.name = s->name, .version = options->version};
+    TRY(labels_open(&s->labels, options->database, e));
+    common.labels = s->labels;
+    TRY(states_open(&s->site.states, options->database, &common, e));
     TRY(assets_open(&s->site.assets, options->web, e));
     return listen_and_start(s, options, e);
 }
@@ -241,8 +233,6 @@ int server_open(struct server **out, const struct server_options *options,
     if (s == NULL)
         return err_memory(e, "the server", sizeof *s);
     output_base_name(s->name, sizeof s->name, options->database);
-    s->site.api.name = s->name;
-    s->site.api.version = options->version;
     s->site.sql.path = options->database;
     s->site.sql.seconds = options->sql_seconds;
     s->site.rules.allowed_hosts = options->allow_hosts;
@@ -274,14 +264,12 @@ void server_close(struct server **server)
     if (s == NULL)
         return;
     atomic_store(&s->site.sql.stopped, true);
-    if (s->site.api.pool != NULL)
-        pool_interrupt(s->site.api.pool);
+    states_interrupt(&s->site.states);
     if (s->daemon != NULL)
         MHD_stop_daemon(s->daemon);
     assets_close(&s->site.assets);
-    catalog_close(&s->site.api.catalog);
-    labels_close(&s->site.api.labels);
-    pool_close(&s->site.api.pool);
+    states_close(&s->site.states);
+    labels_close(&s->labels);
     clients_destroy(&s->clients);
     gate_destroy(&s->site.sql.gate);
     free(s);

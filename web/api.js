@@ -24,10 +24,23 @@ export function address(name, params = {}) {
   return 'api/' + name + (text && '?' + text);
 }
 
+// ---- whether the database is still the one that was opened -----------------
+let first = null, tell = null;
+
+/** changed() is called when the file is found to be another. */
+export const onChange = changed => { tell = changed; };
+
+function look(headers) {
+  const now = headers.get('Headscope-State');
+  first ??= now;
+  if (headers.get('Headscope-Changed') || (now && now !== first)) tell?.();
+}
+
 async function ask(url, options) {
   let reply, answer;
   try {
     reply = await fetch(url, options);
+    look(reply.headers);
     answer = await reply.json();
   } catch (error) {
     if (error.name === 'AbortError') throw error;

@@ -3,7 +3,7 @@
 // Starts the page: the frame, which view is shown, keys, theme.
 import { h, $, fill, failed, count } from './dom.js';
 import { tip } from './kwic.js';
-import { get } from './api.js';
+import { get, post, onChange } from './api.js';
 import { state, watch, visit, go, link } from './state.js';
 import { setNames, allSaes } from './names.js';
 import { Search } from './search.js';
@@ -69,6 +69,24 @@ async function start() {
   search ??= new Search();
   watch(update);
   return update();
+}
+
+// ---- another file -----------------------------------------------------------
+function showChange() {
+  $('#changed').hidden = false;
+}
+
+/** The server opens the file as it is now, and then so does the page. */
+async function renew() {
+  const button = $('#changed');
+  button.textContent = 'Opening …';
+  try {
+    await post('renew', {});
+    location.reload();
+  } catch (error) {
+    button.textContent = 'Not opened: try again';
+    button.title = error.message;
+  }
 }
 
 // ---- theme -----------------------------------------------------------------
@@ -138,6 +156,8 @@ function pressed(e) {
   e.preventDefault();
 }
 
+onChange(showChange);
+$('#changed').addEventListener('click', renew);
 addEventListener('keydown', pressed);
 addEventListener('pointerover', e => tip(e.target.closest?.('.tok')));
 $('#theme').addEventListener('click', nextTheme);

@@ -220,8 +220,10 @@ class Guarded(OnCopy):
         for feature in -1, 90, 2**40:
             self.refused(404, "features 0 to 89", {**good, "feature": feature})
         self.refused(409, "somebody else", {**good, "version": 1})
-        answer = self.server.ask("/api/label?sae=1", method="POST")
-        self.assertEqual(answer.status, 405)
+        for path, status in {"/api/label?sae=1": 415, "/api/%6Cabel": 405,
+                             "/api/label/": 405}.items():
+            answer = self.server.ask(path, method="POST")
+            self.assertEqual(answer.status, status, path)
         self.assertFalse(self.server.api("labels")["labels"])
 
     def test_large_and_slow_bodies(self):
