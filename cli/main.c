@@ -22,8 +22,8 @@ static const struct command *const commands[] = {
     &command_view,          &command_ablate,
     &command_prompt,        &command_circuit,
     &command_circuit_truth, &command_circuit_faithful,
-    &command_export,        &command_info,
-    &command_bench,
+    &command_labels,        &command_export,
+    &command_info,          &command_bench,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

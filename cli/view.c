@@ -8,14 +8,16 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "viewer/server.h"
 
 struct view_options {
     int64_t port;
-    bool open;
-    const char *allow_host, *web;
+    double sql_seconds;
+    bool open, token;
+    const char *allow_host, *bind, *web;
 };
 static struct view_options options;
 
@@ -37,6 +39,26 @@ static const struct option view_option_table[] = {
      .value = "NAME,...",
      .help = "names other than localhost under which a browser may ask, as a "
              "proxy in front of it gives them"},
+    {.name = "bind",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct view_options, bind),
+     .value = "ADDRESS",
+     .help = "listen on this address of the computer instead of 127.0.0.1, "
+             "0.0.0.0 for all; who is to be let in needs the address that is "
+             "printed, with a token in it. It is not encrypted: ssh -L is "
+             "better"},
+    {.name = "token",
+     .type = OPTION_FLAG,
+     .offset = offsetof(struct view_options, token),
+     .help = "ask for a token on 127.0.0.1 too, which other users of this "
+             "computer do not have"},
+    {.name = "sql-seconds",
+     .type = OPTION_REAL,
+     .offset = offsetof(struct view_options, sql_seconds),
+     .fallback = "10",
+     .max = 50,
+     .value = "SECONDS",
+     .help = "longest that a question on the SQL page may take; 0 takes none"},
     {.name = "web",
      .type = OPTION_TEXT,
      .offset = offsetof(struct view_options, web),
@@ -50,7 +72,7 @@ extern char **environ;
 static void open_browser(const char *url)
 {
     char command[] = "xdg-open";
-    char address[64];
+    char address[SERVER_URL];
     (void)snprintf(address, sizeof address, "%s", url);
     char *const argv[] = {command, address, NULL};
     pid_t pid;
@@ -68,14 +90,21 @@ static int run(const struct common_options *common, const char *const *args,
         .database = args[0],
         .port = (int)options.port,
         .web = options.web,
+        .bind = options.bind,
+        .token = options.token,
         .allow_hosts = options.allow_host,
+        .sql_seconds = options.sql_seconds,
         .version = HEADSCOPE_VERSION,
     };
     struct server *server;
     TRY(server_open(&server, &wanted, e));
     const char *url = server_url(server);
     int code = 0;
-    if (json_object_set_new(report, "url", json_string(url)) != 0)
+    if (options.open && strchr(url, '?') != NULL)
+        code = err_set(e, ERR_INPUT,
+                       "--open would show the token to other users of this "
+                       "computer, in its list of processes");
+    if (code == 0 && json_object_set_new(report, "url", json_string(url)) != 0)
         code = err_memory(e, "the report", sizeof(void *));
     if (code == 0 && !common->dry_run) {
         /* One line that scripts can read, at once. */
@@ -96,10 +125,12 @@ const struct command command_view = {
               .arguments = "FILE.db",
               .details =
                   "Serves the page and its JSON API (docs/api.md) on 127.0.0.1 "
-                  "until Ctrl-C or SIGTERM, which end it with exit status 0. "
+                  "(--bind) until Ctrl-C or SIGTERM, which end it with exit "
+                  "status 0. "
                   "Its address is printed on stdout, with --json on stderr. "
-                  "Nothing is written; no request leaves this computer. From "
-                  "elsewhere: ssh -L 8765:127.0.0.1:8765 HOST, and open "
+                  "The database is not written; labels go into a file beside "
+                  "it. No request leaves this computer. From elsewhere: ssh -L "
+                  "8765:127.0.0.1:8765 HOST, and open "
                   "http://localhost:8765/ there. --dry-run only checks that "
                   "the database can be served."},
     .args_min = 1,

@@ -1,12 +1,15 @@
 # Writes a header OUT with the files FILES (names below FOLDER, with ':' between
 # them) as arrays and a table `embedded_files` of their paths, ended by NULL.
-# Run with cmake -P.
-string(REPLACE ":" ";" names "${FILES}")
+# MORE are whole paths of files from elsewhere. Run with cmake -P.
+string(REPLACE ":" ";" files "${FILES}")
+list(TRANSFORM files PREPEND ${FOLDER}/)
+string(REPLACE ":" ";" more "${MORE}")
 set(arrays "")
 set(rows "")
 set(i 0)
-foreach(name ${names})
-  file(READ ${FOLDER}/${name} hex HEX)
+foreach(file ${files} ${more})
+  get_filename_component(name ${file} NAME)
+  file(READ ${file} hex HEX)
   string(LENGTH "${hex}" digits)
   math(EXPR size "${digits} / 2")
   string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")

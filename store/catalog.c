@@ -35,15 +35,19 @@ static int add_sae(struct catalog *c, const struct query *q, struct err *e)
         return err_memory(e, "the SAEs", sizeof *grown);
     c->saes = grown;
     size_t length;
-    const char *name = query_text(q, SAE_FACTS_NAME, &length);
-    char *copy = strdup(name);
-    if (copy == NULL)
+    char *name = strdup(query_text(q, SAE_FACTS_NAME, &length));
+    char *fingerprint = strdup(query_text(q, SAE_FACTS_FINGERPRINT, &length));
+    if (name == NULL || fingerprint == NULL) {
+        free(name);
+        free(fingerprint);
         return err_memory(e, "the SAEs", length);
+    }
     c->saes[c->n_saes++] = (struct catalog_sae){
         .id = query_int(q, SAE_FACTS_ID),
         .layer = (int)within(query_int(q, SAE_FACTS_LAYER), 0, INT32_MAX),
         .heads = (int)within(query_int(q, SAE_FACTS_HEADS), 1, MAX_HEADS),
-        .name = copy,
+        .name = name,
+        .fingerprint = fingerprint,
         .d_sae = query_int(q, SAE_FACTS_D_SAE),
         .tokens = query_int(q, SAE_FACTS_TOKENS),
     };
@@ -80,8 +84,10 @@ void catalog_close(struct catalog **catalog)
     struct catalog *c = *catalog;
     if (c == NULL)
         return;
-    for (size_t i = 0; i < c->n_saes; i++)
+    for (size_t i = 0; i < c->n_saes; i++) {
         free(c->saes[i].name);
+        free(c->saes[i].fingerprint);
+    }
     for (int i = 0; i < CATALOG_ORDERS; i++)
         free(c->orders[i]);
     free(c->saes);

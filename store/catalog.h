@@ -22,6 +22,7 @@ struct catalog_sae {
     int64_t id;
     int layer, heads; /* heads: of its input, at least 1 */
     char *name;
+    char *fingerprint; /* of its tensors */
     int64_t d_sae, tokens;
     size_t first, n; /* its features, once they are read */
 };

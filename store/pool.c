@@ -27,6 +27,7 @@ struct connection {
 };
 
 struct pool {
+    const char *path;
     struct connection *all;
     int n;
     struct stat file;
@@ -71,8 +72,8 @@ static int check_unchanged(struct connection *c, struct err *e)
     if (now == c->opened)
         return 0;
     return err_set(e, ERR_INPUT,
-                   "another program has changed %s; start again to see what "
-                   "is there now",
+                   "another program has changed %s; reload the page to see "
+                   "what is there now",
                    c->reader.queries.path);
 }
 
@@ -134,6 +135,7 @@ int pool_open(struct pool **out, const char *path, int readers, struct err *e)
         free(all);
         return err_memory(e, "the connections", sizeof *all);
     }
+    pool->path = path;
     pool->all = all;
     pool->n = readers;
     (void)pthread_mutex_init(&pool->mutex, NULL);
@@ -192,6 +194,12 @@ int pool_take(struct pool_reader **out, struct pool *pool, struct err *e)
     else
         *out = &c->reader;
     return code;
+}
+
+bool pool_is_outdated(const struct pool *pool)
+{
+    struct stat now;
+    return stat(pool->path, &now) != 0 || !same_file(&now, &pool->file);
 }
 
 void pool_interrupt(struct pool *pool)

@@ -7,6 +7,8 @@
 #ifndef STORE_POOL_H
 #define STORE_POOL_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "store/query.h"
 
@@ -30,6 +32,10 @@ void pool_close(struct pool **pool);
  * together fail, as they do on a file made to be slow. */
 int pool_take(struct pool_reader **out, struct pool *pool, struct err *e);
 void pool_give(struct pool *pool, struct pool_reader *reader);
+
+/* Whether the file at the pool's path is another one, or changed, since it was
+ * opened. Cost: a system call. */
+bool pool_is_outdated(const struct pool *pool);
 
 /* Makes queries under way fail, for a stop that waits for nobody. */
 void pool_interrupt(struct pool *pool);

@@ -31,7 +31,8 @@ static const char *const sql[QUERY_N] = {
         " fingerprint, held_out_fvu, held_out_l0, held_out_dead, train_fvu,"
         " pca_fvu, tokens, fvu, l0, l1, mse, cosine, relative_bias, dead,"
         " activations FROM sae ORDER BY layer, id",
-    [QUERY_SAE_FACTS] = "SELECT id, layer, name, heads, d_sae, tokens FROM sae"
+    [QUERY_SAE_FACTS] = "SELECT id, layer, name, heads, d_sae, tokens,"
+                        " fingerprint FROM sae"
                         " ORDER BY layer, id",
     [QUERY_CATALOG] =
         "SELECT feature, fires, density, max, mean, top_head, top_share"

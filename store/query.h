@@ -65,6 +65,7 @@ enum sae_facts_column {
     SAE_FACTS_HEADS,
     SAE_FACTS_D_SAE,
     SAE_FACTS_TOKENS,
+    SAE_FACTS_FINGERPRINT,
 };
 enum catalog_column {
     CATALOG_FEATURE,

@@ -2,6 +2,8 @@
 #include "viewer/answer.h"
 
 #include <inttypes.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +14,7 @@
 
 #include "viewer/api.h"
 #include "viewer/gzip.h"
-#include "viewer/host.h"
+#include "viewer/marks.h"
 #include "viewer/target.h"
 
 /* A response in the making. */
@@ -21,8 +23,15 @@ struct answer {
     const char *type; /* NULL: no body */
     const void *body;
     size_t size;
-    void *owned;   /* the body, if it is to be freed */
-    char etag[48]; /* empty: none */
+    void *owned;       /* the body, if it is to be freed */
+    char etag[48];     /* empty: none */
+    const char *file;  /* name to save it by, or NULL */
+    const char *cut;   /* why there is no more of it, or NULL */
+    const char *allow; /* methods, with 405 */
+    uint64_t state;    /* of the database that it rests on; 0: on none */
+    bool outdated;     /* the file is another by now */
+    char *location;    /* where to go instead, to be freed, or NULL */
+    const struct access *access; /* what the browser is to keep, or NULL */
 };
 
 /* Scripts, styles and requests from here only, nothing inline, no frame around
@@ -71,34 +80,50 @@ static bool has_already(const struct answer *a, const char *if_none_match)
 
 /* ---- content ---- */
 
+/* The ETag stays as it is. */
+static void take_made(struct answer *a, const struct api_answer *made)
+{
+    a->status = made->status;
+    a->type = made->type == NULL ? "application/json" : made->type;
+    a->body = a->owned = made->text;
+    a->size = made->length;
+    a->file = made->file;
+    a->cut = made->cut;
+}
+
 static void put_error(struct answer *a, int status, const char *message)
 {
     struct api_answer error;
     api_error(&error, status, message);
-    *a = (struct answer){.status = status,
-                         .type = "application/json",
-                         .body = error.text,
-                         .owned = error.text,
-                         .size = error.length};
+    *a = (struct answer){0};
+    take_made(a, &error);
 }
 
-static void put_api(struct answer *a, const struct answer_site *site,
+static void put_posted(struct answer *a, const struct call_site *api,
+                       struct target *target,
+                       const struct answer_request *request)
+{
+    struct api_answer made;
+    api_answer(&made, api, target, request->body, request->body_size);
+    *a = (struct answer){0};
+    take_made(a, &made);
+}
+
+static void put_api(struct answer *a, const struct call_site *api,
                     struct target *target, const char *raw,
                     const char *if_none_match)
 {
-    const char *version = site->api.version;
+    const char *version = api->version;
     uint64_t state =
-        hash(pool_fingerprint(site->api.pool), version, strlen(version));
+        hash(pool_fingerprint(api->pool), version, strlen(version)) ^
+        labels_state(api->labels);
     *a = (struct answer){.status = 304};
     set_etag(a, state, hash(0, raw, strlen(raw)));
     if (has_already(a, if_none_match))
         return;
     struct api_answer made;
-    api_answer(&made, &site->api, target);
-    a->status = made.status;
-    a->type = "application/json";
-    a->body = a->owned = made.text;
-    a->size = made.length;
+    api_answer(&made, api, target, NULL, 0);
+    take_made(a, &made);
     if (made.status != 200)
         a->etag[0] = '\0';
 }
@@ -124,63 +149,153 @@ static void put_asset(struct answer *a, const struct answer_site *site,
     }
 }
 
-/* ---- who asks ---- */
+/* ---- questions in SQL ---- */
 
-static enum MHD_Result count_host(void *context, enum MHD_ValueKind kind,
-                                  const char *name, const char *value)
+/* The address of the client, which tells it from others. */
+static void name_client(char *out, size_t size,
+                        struct MHD_Connection *connection)
 {
-    int *n = context;
-    (void)kind;
-    (void)value;
-    *n += strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0;
-    return MHD_YES;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info == NULL ? NULL : info->client_addr;
+    if (address == NULL ||
+        getnameinfo(address,
+                    address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                   : sizeof(struct sockaddr_in),
+                    out, (socklen_t)size, NULL, 0, NI_NUMERICHOST) != 0)
+        out[0] = '\0';
 }
 
-/* Whether the request is refused, and then how. */
-static bool is_refused(struct answer *a, struct MHD_Connection *connection,
-                       const struct answer_site *site, const char *method,
-                       const char *raw)
+static void put_sql(struct answer *a, struct MHD_Connection *connection,
+                    struct answer_site *site, struct target *target)
 {
-    int hosts = 0;
-    (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, count_host,
-                                    &hosts);
-    const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-                                                   MHD_HTTP_HEADER_HOST);
-    if (hosts != 1 || host == NULL)
-        put_error(a, 400, "a request needs one Host header");
-    else if (!host_is_ours(host, site->allowed_hosts))
-        put_error(a, 403,
-                  "this server answers to localhost, 127.0.0.1 and [::1]; for "
-                  "another name start it with --allow-host NAME");
-    else if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
-             strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-        put_error(a, 405, "only GET and HEAD");
-    else if (strlen(raw) > ANSWER_TARGET_MAX)
-        put_error(a, 414, "the address is too long");
+    char name[GATE_NAME];
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    name_client(name, sizeof name, connection);
+    const struct sql_client client = {
+        .name = name, .socket = info == NULL ? -1 : info->connect_fd};
+    struct api_answer made;
+    sql_answer(&made, &site->sql, target, &client);
+    *a = (struct answer){0};
+    take_made(a, &made);
+}
+
+/* ---- who gets what ---- */
+
+static void put_labels(struct answer *a, const struct call_site *api)
+{
+    struct api_answer made;
+    marks_answer_csv(&made, api);
+    *a = (struct answer){0};
+    take_made(a, &made);
+}
+
+/* Opens the database anew, as the page asks when it has heard of a change. */
+static void put_renewed(struct answer *a, struct answer_site *site)
+{
+    struct err e = {0};
+    if (states_renew(&site->states, &e) != 0) {
+        put_error(a, 503, e.msg);
+        return;
+    }
+    *a = (struct answer){.status = 200, .type = "application/json"};
+    a->body = "{}";
+    a->size = 2;
+}
+
+/* What is asked of the database: with the state that is shown, and whether the
+ * file has become another. */
+static void put_data(struct answer *a, struct answer_site *site,
+                     struct target *target,
+                     const struct answer_request *request, const char *tag)
+{
+    struct state *state = states_hold(&site->states);
+    const struct call_site *api = &state->api;
+    if (strcmp(target->path, "/api/labels.csv") == 0)
+        put_labels(a, api);
+    else if (request->body != NULL)
+        put_posted(a, api, target, request);
     else
+        put_api(a, api, target, request->raw, tag);
+    a->state = pool_fingerprint(api->pool);
+    a->outdated = pool_is_outdated(api->pool);
+    states_drop(&site->states, state);
+}
+
+static void choose(struct answer *a, struct MHD_Connection *connection,
+                   struct answer_site *site, struct target *target,
+                   const struct answer_request *request)
+{
+    const char *tag = MHD_lookup_connection_value(
+        connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
+    if (!api_owns(target->path))
+        put_asset(a, site, target->path, tag);
+    else if (guard_is_foreign(connection))
+        put_error(a, 403, "a page of another site may not ask this server");
+    else if (request->body_size > GUARD_BODY_MAX)
+        put_error(a, 413, "the body is too large");
+    else if (sql_owns(target->path))
+        put_sql(a, connection, site, target);
+    else if (request->body != NULL && strcmp(target->path, "/api/renew") == 0)
+        put_renewed(a, site);
+    else
+        put_data(a, site, target, request, tag);
+}
+
+/* Whether somebody may ask who has the token in the address or as a cookie.
+ * From the page's own address it goes, so that it is in no history. */
+static bool has_access(struct answer *a, struct MHD_Connection *connection,
+                       const struct answer_site *site, struct target *target,
+                       const struct answer_request *request)
+{
+    const struct access *access = &site->access;
+    if (access->token[0] == '\0')
+        return true;
+    bool given = access_is(access, target_text(target, "access"));
+    if (!given && !access_has_cookie(access, connection)) {
+        put_error(a, 401,
+                  "open the whole address that headscope view has printed, "
+                  "with its access=...");
         return false;
+    }
+    if (given && strcmp(target->path, "/") == 0) {
+        *a = (struct answer){.status = 303,
+                             .location = access_without(request->raw),
+                             .access = access};
+        return false;
+    }
     return true;
 }
 
 static void make(struct answer *a, struct MHD_Connection *connection,
-                 const struct answer_site *site, const char *method,
-                 const char *raw)
+                 struct answer_site *site, const struct answer_request *request)
 {
-    if (is_refused(a, connection, site, method, raw))
+    struct guard_refusal refusal;
+    if (guard_refuses(&refusal, connection, &site->rules, request->method,
+                      request->raw)) {
+        put_error(a, refusal.status, refusal.message);
+        a->allow = refusal.allow;
         return;
+    }
     struct err e = {0};
     struct target target;
-    if (target_parse(&target, raw, &e) != 0) {
+    if (target_parse(&target, request->raw, &e) != 0) {
         put_error(a, 400, e.msg);
         return;
     }
-    const char *tag = MHD_lookup_connection_value(
-        connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
-    if (api_owns(target.path))
-        put_api(a, site, &target, raw, tag);
-    else
-        put_asset(a, site, target.path, tag);
+    if (has_access(a, connection, site, &target, request))
+        choose(a, connection, site, &target, request);
     target_free(&target);
+}
+
+bool answer_is_refusal(struct MHD_Connection *connection,
+                       const struct answer_site *site,
+                       const struct answer_request *request)
+{
+    struct guard_refusal refusal;
+    return guard_refuses(&refusal, connection, &site->rules, request->method,
+                         request->raw);
 }
 
 /* ---- sending ---- */
@@ -217,18 +332,42 @@ static bool add_headers(struct MHD_Response *response, const struct answer *a,
     if (compressed)
         ok &= MHD_add_response_header(response,
                                       MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
-    if (a->status == 405)
-        ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
-                                      "GET, HEAD");
+    if (a->allow != NULL)
+        ok &=
+            MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, a->allow);
+    if (a->cut != NULL)
+        ok &= MHD_add_response_header(response, "Headscope-Cut", a->cut);
+    if (a->state != 0) {
+        char value[20];
+        (void)snprintf(value, sizeof value, "%016" PRIx64, a->state);
+        ok &= MHD_add_response_header(response, "Headscope-State", value);
+    }
+    if (a->outdated)
+        ok &= MHD_add_response_header(response, "Headscope-Changed", "1");
+    if (a->location != NULL)
+        ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION,
+                                      a->location);
+    if (a->access != NULL) {
+        char value[ACCESS_COOKIE];
+        access_cookie(value, a->access);
+        ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_SET_COOKIE,
+                                      value);
+    }
+    if (a->file != NULL) {
+        char value[64];
+        (void)snprintf(value, sizeof value, "attachment; filename=\"%s\"",
+                       a->file);
+        ok &= MHD_add_response_header(
+            response, MHD_HTTP_HEADER_CONTENT_DISPOSITION, value);
+    }
     return ok == MHD_YES;
 }
 
-int answer_queue(struct MHD_Connection *connection,
-                 const struct answer_site *site, const char *method,
-                 const char *raw)
+int answer_queue(struct MHD_Connection *connection, struct answer_site *site,
+                 const struct answer_request *request)
 {
     struct answer a;
-    make(&a, connection, site, method, raw);
+    make(&a, connection, site, request);
     const void *plain = a.body;
     if (is_text(&a) &&
         gzip_is_accepted(MHD_lookup_connection_value(
@@ -240,10 +379,13 @@ int answer_queue(struct MHD_Connection *connection,
         a.owned != NULL ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
     if (response == NULL) {
         free(a.owned);
+        free(a.location);
         return MHD_NO;
     }
     enum MHD_Result queued = MHD_NO;
-    if (add_headers(response, &a, a.body != plain))
+    bool complete = add_headers(response, &a, a.body != plain);
+    free(a.location);
+    if (complete)
         queued = MHD_queue_response(connection, (unsigned)a.status, response);
     MHD_destroy_response(response);
     return queued;

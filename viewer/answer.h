@@ -7,24 +7,36 @@
 #ifndef VIEWER_ANSWER_H
 #define VIEWER_ANSWER_H
 
+#include "viewer/access.h"
 #include "viewer/assets.h"
-#include "viewer/call.h"
+#include "viewer/guard.h"
+#include "viewer/sql.h"
+#include "viewer/state.h"
 
 struct MHD_Connection;
 
 struct answer_site {
-    struct call_site api;
+    struct states states;
+    struct sql_site sql;
     struct assets assets;
-    const char *allowed_hosts; /* names with commas between them, or NULL */
+    struct guard_rules rules;
+    struct access access;
 };
 
-/* Longer request lines are refused. Far above what the page asks for. */
-enum { ANSWER_TARGET_MAX = 8192 };
+struct answer_request {
+    const char *method, *raw; /* its target, not decoded */
+    const char *body;         /* of a POST */
+    size_t body_size;
+};
 
-/* Queues the response to a request with that method and raw target. What
- * libmicrohttpd's callback returns. */
-int answer_queue(struct MHD_Connection *connection,
-                 const struct answer_site *site, const char *method,
-                 const char *raw);
+/* Whether the head alone is enough for the answer, a refusal: what follows it
+ * need not be waited for. */
+bool answer_is_refusal(struct MHD_Connection *connection,
+                       const struct answer_site *site,
+                       const struct answer_request *request);
+
+/* Queues the response. What libmicrohttpd's callback returns. */
+int answer_queue(struct MHD_Connection *connection, struct answer_site *site,
+                 const struct answer_request *request);
 
 #endif

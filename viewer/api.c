@@ -4,17 +4,20 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "viewer/marks.h"
 
 static const char prefix[] = "/api/";
 
 static const struct {
     const char *name;
     int (*fill)(json_t *out, struct call *c);
+    bool posted;
 } endpoints[] = {
-    {"about", api_about},     {"features", api_features},
-    {"feature", api_feature}, {"heads", api_heads},
-    {"head", api_head},       {"token", api_token},
-    {"search", api_search},
+    {"about", api_about, false},     {"features", api_features, false},
+    {"feature", api_feature, false}, {"heads", api_heads, false},
+    {"head", api_head, false},       {"token", api_token, false},
+    {"search", api_search, false},   {"labels", api_labels, false},
+    {"label", api_label, true},
 };
 
 bool api_owns(const char *path)
@@ -44,7 +47,8 @@ static int fill(json_t *object, struct call *c)
 {
     const char *name = c->target->path + sizeof prefix - 1;
     for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++)
-        if (strcmp(name, endpoints[i].name) == 0)
+        if (strcmp(name, endpoints[i].name) == 0 &&
+            endpoints[i].posted == (c->body != NULL))
             return endpoints[i].fill(object, c);
     return call_refuse(c, 404, "no such page; docs/api.md lists them");
 }
@@ -56,7 +60,9 @@ static int fill_from_pool(json_t *object, struct call *c)
     TRY(pool_take(&reader, c->site->pool, c->e));
     c->status = 500;
     c->queries = &reader->queries;
+    marks_take(c);
     int code = fill(object, c);
+    marks_give(c);
     pool_give(c->site->pool, reader);
     if (code == 0 && c->lost)
         code = err_memory(c->e, "an answer", sizeof(void *));
@@ -64,10 +70,15 @@ static int fill_from_pool(json_t *object, struct call *c)
 }
 
 void api_answer(struct api_answer *out, const struct call_site *site,
-                struct target *target)
+                struct target *target, const char *body, size_t body_size)
 {
     struct err e = {0};
-    struct call c = {.site = site, .target = target, .status = 500, .e = &e};
+    struct call c = {.site = site,
+                     .target = target,
+                     .body = body,
+                     .body_size = body_size,
+                     .status = 500,
+                     .e = &e};
     json_t *object = json_object();
     if (fill_from_pool(object, &c) != 0) {
         api_error(out, c.status, e.msg);

@@ -14,15 +14,19 @@
 
 struct api_answer {
     int status;
-    char *text; /* JSON; the caller's free. NULL: no memory even for an error */
+    char *text; /* the caller's free. NULL: no memory even for an error */
     size_t length;
+    const char *type; /* NULL: JSON */
+    const char *file; /* a name to save it by, or NULL */
+    const char *cut;  /* why there is no more of it, or NULL */
 };
 
 /* Whether a path belongs to the API. */
 bool api_owns(const char *path);
 
+/* body: of a POST; NULL: a GET. */
 void api_answer(struct api_answer *out, const struct call_site *site,
-                struct target *target);
+                struct target *target, const char *body, size_t body_size);
 
 /* {"error": message} with a status. */
 void api_error(struct api_answer *out, int status, const char *message);
@@ -36,5 +40,7 @@ int api_heads(json_t *out, struct call *c);
 int api_head(json_t *out, struct call *c);
 int api_token(json_t *out, struct call *c);
 int api_search(json_t *out, struct call *c);
+int api_labels(json_t *out, struct call *c);
+int api_label(json_t *out, struct call *c); /* by POST */
 
 #endif

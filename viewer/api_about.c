@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "viewer/marks.h"
+
 /* The histogram of densities: 24 bins, four to a power of ten, from one in a
  * million. */
 enum { BINS = 24, FROM = -6, PER_DECADE = 4 };
@@ -53,6 +55,7 @@ int api_about(json_t *out, struct call *c)
     TRY(put_all(c, call_put_array(c, out, "saes"), QUERY_SAES));
     call_put_int(c, out, "features", (int64_t)n);
     call_put_int(c, out, "heads", catalog_heads(c->site->catalog));
+    marks_put_count(c, out);
     put_densities(c, out, features, n);
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "viewer/marks.h"
 #include "viewer/shape.h"
 #include "viewer/sources.h"
 
@@ -294,6 +295,7 @@ int api_feature(json_t *out, struct call *c)
     struct asked a;
     TRY(get_asked(&a, c));
     TRY(put_figures(c, out, &a));
+    marks_put(c, out, a.place, a.feature);
     TRY(put_heads(c, out, &a));
     TRY(put_histogram(c, out, &a));
     TRY(put_strings(c, out, &a));

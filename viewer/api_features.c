@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/api.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "viewer/list.h"
+#include "viewer/marks.h"
 #include "viewer/shape.h"
 #include "viewer/strings.h"
 
@@ -57,17 +59,27 @@ static int get_wanted(struct list_wanted *w, struct call *c)
     return call_get_page(&w->offset, &w->limit, c);
 }
 
+static int put_rows(json_t *out, struct call *c, struct list_wanted *wanted)
+{
+    struct strings strings = {0};
+    if (wanted->by_vocab)
+        TRY(strings_get(&strings, c, "token", true));
+    TRY(call_asked(c, target_finish(c->target, c->e)));
+    if (wanted->by_vocab)
+        TRY(strings_put(c, out, &strings, false));
+    wanted->n_vocabs = strings.n;
+    memcpy(wanted->vocabs, strings.ids, sizeof wanted->vocabs);
+    return shape_rows(c, out, wanted);
+}
+
 int api_features(json_t *out, struct call *c)
 {
     struct list_wanted wanted;
-    struct strings strings = {0};
+    bool *only;
     TRY(get_wanted(&wanted, c));
-    if (wanted.by_vocab)
-        TRY(strings_get(&strings, c, "token", true));
-    TRY(call_asked(c, target_finish(c->target, c->e)));
-    if (wanted.by_vocab)
-        TRY(strings_put(c, out, &strings, false));
-    wanted.n_vocabs = strings.n;
-    memcpy(wanted.vocabs, strings.ids, sizeof wanted.vocabs);
-    return shape_rows(c, out, &wanted);
+    TRY(marks_get_filter(&only, c));
+    wanted.only = only;
+    int code = put_rows(out, c, &wanted);
+    free(only);
+    return code;
 }

@@ -28,6 +28,7 @@ static const struct {
     {".svg", "image/svg+xml"},
     {".png", "image/png"},
     {".txt", "text/plain; charset=utf-8"},
+    {".md", "text/plain; charset=utf-8"},
 };
 
 /* NULL: not a kind of file that a page is made of. */
@@ -139,6 +140,12 @@ static bool find_embedded(struct asset *out, const char *path)
     return false;
 }
 
+/* The questions come from docs/, whatever folder the page comes from. */
+static bool is_document(const char *path)
+{
+    return strcmp(path, "/sql.md") == 0;
+}
+
 bool assets_get(struct asset *out, const struct assets *a, const char *path)
 {
     if (strcmp(path, "/") == 0)
@@ -146,7 +153,7 @@ bool assets_get(struct asset *out, const struct assets *a, const char *path)
     *out = (struct asset){.type = type_of(path)};
     if (out->type == NULL || !is_plain(path))
         return false;
-    if (a->folder < 0)
+    if (a->folder < 0 || is_document(path))
         return find_embedded(out, path);
     int fd = open_below(a->folder, path);
     if (fd < 0)

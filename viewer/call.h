@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "store/catalog.h"
+#include "store/labels.h"
 #include "store/pool.h"
 #include "viewer/target.h"
 
@@ -20,6 +21,7 @@
 struct call_site {
     struct pool *pool;
     struct catalog *catalog;
+    struct labels *labels;
     const char *name;    /* of the database, without its path */
     const char *version; /* of the program */
 };
@@ -30,6 +32,10 @@ struct call {
     const struct call_site *site;
     const struct queries *queries;
     struct target *target;
+    const char *body; /* of a POST */
+    size_t body_size;
+    struct label_set *labels; /* NULL: see labels_error */
+    struct err labels_error;
     int status; /* HTTP, for a failure: 500 unless told otherwise */
     bool lost;  /* whether something could not be put */
     struct err *e;

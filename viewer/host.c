@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/host.h"
 
+#include <arpa/inet.h>
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
@@ -44,4 +45,20 @@ bool host_is_ours(const char *host, const char *allowed)
         }
     }
     return false;
+}
+
+bool host_is_address(const char *host)
+{
+    char name[INET6_ADDRSTRLEN] = "";
+    struct in6_addr address;
+    size_t length = name_length(host);
+    bool brackets = host[0] == '[' && length > 2;
+    if (brackets) {
+        host++;
+        length -= 2;
+    }
+    if (length == 0 || length >= sizeof name)
+        return false;
+    memcpy(name, host, length);
+    return inet_pton(brackets ? AF_INET6 : AF_INET, name, &address) == 1;
 }

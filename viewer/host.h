@@ -14,4 +14,7 @@
  * [::1] or one of `allowed`: names with commas between them, or NULL. */
 bool host_is_ours(const char *host, const char *allowed);
 
+/* Whether it is an address in digits: no page can make that point elsewhere. */
+bool host_is_address(const char *host);
+
 #endif

@@ -37,6 +37,8 @@ static bool passes(const struct work *w, const struct catalog_feature *f)
         return false;
     if (is_dead(f) && !wanted->dead)
         return false;
+    if (wanted->only != NULL && !wanted->only[place])
+        return false;
     /* Written so that a NaN does not pass. */
     if (!(f->density >= wanted->min_density &&
           f->density <= wanted->max_density))

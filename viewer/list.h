@@ -36,7 +36,8 @@ struct list_wanted {
     int64_t vocabs[LIST_VOCABS_MAX];
     size_t n_vocabs;
     double min_density, max_density;
-    bool dead; /* also features that are never active */
+    const bool *only; /* of the catalog's features; NULL: all */
+    bool dead;        /* also features that are never active */
     enum list_sort sort;
     bool descending;
     size_t offset, limit; /* SIZE_MAX: all that there are */

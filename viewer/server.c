@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/server.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <microhttpd.h>
@@ -18,10 +14,9 @@
 #include "base/output.h"
 #include "viewer/answer.h"
 #include "viewer/clients.h"
+#include "viewer/listen.h"
 
 enum {
-    READERS = 4,             /* connections to the database */
-    BACKLOG = 64,            /* waiting to be accepted */
     HEAD_SECONDS = 10,       /* for a request to arrive */
     ANSWER_SECONDS = 60,     /* for an answer to leave, also over ssh */
     IDLE_SECONDS = 10,       /* without any byte */
@@ -31,17 +26,20 @@ enum {
 
 struct server {
     struct answer_site site;
+    struct labels *labels;
     struct clients clients;
     struct MHD_Daemon *daemon;
     char name[OUTPUT_PATH_MAX];
-    char url[48];
+    char url[SERVER_URL];
 };
 
 /* A request from its first line to its last byte. */
 struct request {
     struct client *client; /* of its connection; NULL without memory */
     bool begun;            /* libmicrohttpd has shown its head */
-    char raw[];            /* its target, not decoded */
+    char *body;            /* of a POST; NULL: nothing yet */
+    size_t body_size;
+    char raw[]; /* its target, not decoded */
 };
 
 /* ---- callbacks of libmicrohttpd ---- */
@@ -77,8 +75,41 @@ static void *on_target(void *context, const char *raw,
     return r;
 }
 
-/* Called with the head, then with pieces of a body, then without any. A body
- * is of no use here and thrown away. */
+/* A piece of a body, kept up to one byte more than is taken. */
+static enum MHD_Result take_body(struct request *r, const char *piece,
+                                 size_t *size)
+{
+    if (r->body == NULL)
+        r->body = malloc(GUARD_BODY_MAX + 1);
+    if (r->body == NULL)
+        return MHD_NO;
+    size_t room = GUARD_BODY_MAX + 1 - r->body_size;
+    size_t taken = *size < room ? *size : room;
+    memcpy(r->body + r->body_size, piece, taken);
+    r->body_size += taken;
+    *size = 0;
+    return MHD_YES;
+}
+
+static enum MHD_Result answer(struct server *s,
+                              struct MHD_Connection *connection,
+                              struct request *r, const char *method)
+{
+    bool posts = strcmp(method, MHD_HTTP_METHOD_POST) == 0;
+    const struct answer_request request = {
+        .method = method,
+        .raw = r->raw,
+        .body = !posts            ? NULL
+                : r->body == NULL ? ""
+                                  : r->body,
+        .body_size = r->body_size,
+    };
+    clients_answering(&s->clients, r->client);
+    return (enum MHD_Result)answer_queue(connection, &s->site, &request);
+}
+
+/* Called with the head, then with pieces of a body, then without any. The body
+ * of a GET is of no use and thrown away. */
 static enum MHD_Result on_request(void *context,
                                   struct MHD_Connection *connection,
                                   const char *url, const char *method,
@@ -89,21 +120,23 @@ static enum MHD_Result on_request(void *context,
     struct request *r = *of_request;
     (void)url;
     (void)http;
-    (void)body;
     if (r == NULL)
         return MHD_NO;
+    const struct answer_request head = {.method = method, .raw = r->raw};
     bool reads = strcmp(method, MHD_HTTP_METHOD_GET) == 0 ||
                  strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
-    if (!r->begun && reads) {
+    if (!r->begun &&
+        (reads || !answer_is_refusal(connection, &s->site, &head))) {
         r->begun = true;
         return MHD_YES;
     }
-    if (*body_size != 0) {
+    if (*body_size != 0 && reads) {
         *body_size = 0;
         return MHD_YES;
     }
-    clients_answering(&s->clients, r->client);
-    return (enum MHD_Result)answer_queue(connection, &s->site, method, r->raw);
+    if (*body_size != 0)
+        return take_body(r, body, body_size);
+    return answer(s, connection, r, method);
 }
 
 static void on_completed(void *context, struct MHD_Connection *connection,
@@ -115,6 +148,8 @@ static void on_completed(void *context, struct MHD_Connection *connection,
     (void)how;
     if (r != NULL)
         clients_waiting(&s->clients, r->client);
+    if (r != NULL)
+        free(r->body);
     free(r);
     *of_request = NULL;
 }
@@ -130,54 +165,28 @@ static size_t leave_as_it_is(void *context, struct MHD_Connection *connection,
 
 /* ---- listening ---- */
 
-static int bind_port(int fd, int port, struct err *e)
+/* Where others can reach it, who asks must have the token. */
+static int set_access(struct server *s, const struct listen_place *place,
+                      const struct server_options *options, struct err *e)
 {
-    int yes = 1;
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
-        listen(fd, BACKLOG) == 0)
+    struct answer_site *site = &s->site;
+    site->rules.addresses = options->bind != NULL;
+    (void)snprintf(s->url, sizeof s->url, "%s", place->url);
+    if (!place->beyond && !options->token)
         return 0;
-    if (errno == EADDRINUSE)
-        return err_set(e, ERR_INPUT,
-                       "port %d is in use; --port N takes another, --port 0 "
-                       "any that is free",
-                       port);
-    return err_errno(e, "cannot listen on 127.0.0.1:%d", port);
+    TRY(access_make(&site->access, place->port, e));
+    (void)snprintf(s->url, sizeof s->url, "%s?access=%s", place->url,
+                   site->access.token);
+    return 0;
 }
 
-static int listen_on(int *out, int port, struct err *e)
+static int start(struct server *s, const struct listen_place *place,
+                 struct err *e)
 {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return err_errno(e, "cannot make a socket");
-    int code = bind_port(fd, port, e);
-    if (code == 0)
-        *out = fd;
-    else
-        (void)close(fd);
-    return code;
-}
-
-static void set_url(struct server *s, int fd)
-{
-    struct sockaddr_in address = {0};
-    socklen_t size = sizeof address;
-    (void)getsockname(fd, (struct sockaddr *)&address, &size);
-    (void)snprintf(s->url, sizeof s->url, "http://127.0.0.1:%d/",
-                   ntohs(address.sin_port));
-}
-
-static int start(struct server *s, int port, struct err *e)
-{
-    int fd = -1;
-    TRY(listen_on(&fd, port, e));
-    set_url(s, fd);
     s->daemon = MHD_start_daemon(
-        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL_INTERNAL_THREAD, 0, NULL,
-        NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL_INTERNAL_THREAD |
+            (place->ipv6 ? MHD_USE_IPv6 : MHD_NO_FLAG),
+        0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, place->fd,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)SERVER_CONNECTIONS,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
@@ -185,30 +194,35 @@ static int start(struct server *s, int port, struct err *e)
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
         MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_UNESCAPE_CALLBACK,
         leave_as_it_is, s, MHD_OPTION_END);
-    if (s->daemon != NULL)
-        return 0;
-    (void)close(fd);
-    return err_set(e, ERR_SYSTEM, "cannot start the server");
+    if (s->daemon == NULL)
+        return err_set(e, ERR_SYSTEM, "cannot start the server");
+    return 0;
+}
+
+static int listen_and_start(struct server *s,
+                            const struct server_options *options, struct err *e)
+{
+    struct listen_place place;
+    TRY(listen_open(&place, options->bind, options->port, e));
+    int code = set_access(s, &place, options, e);
+    if (code == 0)
+        code = start(s, &place, e);
+    if (code != 0)
+        (void)close(place.fd);
+    return code;
 }
 
 /* ---- all of it ---- */
 
-static int open_catalog(struct server *s, struct err *e)
-{
-    struct pool_reader *reader;
-    TRY(pool_take(&reader, s->site.api.pool, e));
-    int code = catalog_open(&s->site.api.catalog, &reader->queries, e);
-    pool_give(s->site.api.pool, reader);
-    return code;
-}
-
 static int open_all(struct server *s, const struct server_options *options,
                     struct err *e)
 {
-    TRY(pool_open(&s->site.api.pool, options->database, READERS, e));
-    TRY(open_catalog(s, e));
+    struct call_site common = {.name = s->name, .version = options->version};
+    TRY(labels_open(&s->labels, options->database, e));
+    common.labels = s->labels;
+    TRY(states_open(&s->site.states, options->database, &common, e));
     TRY(assets_open(&s->site.assets, options->web, e));
-    return start(s, options->port, e);
+    return listen_and_start(s, options, e);
 }
 
 int server_open(struct server **out, const struct server_options *options,
@@ -219,11 +233,12 @@ int server_open(struct server **out, const struct server_options *options,
     if (s == NULL)
         return err_memory(e, "the server", sizeof *s);
     output_base_name(s->name, sizeof s->name, options->database);
-    s->site.api.name = s->name;
-    s->site.api.version = options->version;
-    s->site.allowed_hosts = options->allow_hosts;
+    s->site.sql.path = options->database;
+    s->site.sql.seconds = options->sql_seconds;
+    s->site.rules.allowed_hosts = options->allow_hosts;
     s->site.assets.folder = -1;
     clients_init(&s->clients, HEAD_SECONDS, ANSWER_SECONDS);
+    gate_init(&s->site.sql.gate);
     int code = open_all(s, options, e);
     if (code != 0)
         server_close(out);
@@ -248,14 +263,15 @@ void server_close(struct server **server)
     struct server *s = *server;
     if (s == NULL)
         return;
-    if (s->site.api.pool != NULL)
-        pool_interrupt(s->site.api.pool);
+    atomic_store(&s->site.sql.stopped, true);
+    states_interrupt(&s->site.states);
     if (s->daemon != NULL)
         MHD_stop_daemon(s->daemon);
     assets_close(&s->site.assets);
-    catalog_close(&s->site.api.catalog);
-    pool_close(&s->site.api.pool);
+    states_close(&s->site.states);
+    labels_close(&s->labels);
     clients_destroy(&s->clients);
+    gate_destroy(&s->site.sql.gate);
     free(s);
     *server = NULL;
 }

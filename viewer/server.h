@@ -1,23 +1,28 @@
 /* SPDX-License-Identifier: MIT
  *
- * The server of the page: on 127.0.0.1 only, for one database, which it never
- * changes. A thread per connection, at most SERVER_CONNECTIONS of them; what is
- * beyond waits in the system's queue or is closed.
+ * The server of the page: on 127.0.0.1 unless told otherwise, for one database,
+ * which it never changes. A thread per connection, at most SERVER_CONNECTIONS
+ * of them; what is beyond waits in the system's queue or is closed.
  *
  * Call order: open, run, close. Signals: base/interrupt.h.
  */
 #ifndef VIEWER_SERVER_H
 #define VIEWER_SERVER_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
-enum { SERVER_CONNECTIONS = 64 };
+enum { SERVER_CONNECTIONS = 64, SERVER_URL = 160 };
 
 struct server_options {
     const char *database;
-    int port;                /* 0: any that is free */
-    const char *web;         /* folder to serve the page from, or NULL */
+    int port;         /* 0: any that is free */
+    const char *bind; /* address in digits; NULL: 127.0.0.1 */
+    bool token;       /* also on loopback; beyond it there always is one */
+    const char *web;  /* folder to serve the page from, or NULL */
     const char *allow_hosts; /* more names for it, with commas, or NULL */
+    double sql_seconds;      /* a question in SQL may take; 0: none are taken */
     const char *version;     /* of the program */
 };
 
@@ -28,7 +33,7 @@ struct server;
 int server_open(struct server **out, const struct server_options *options,
                 struct err *e);
 
-/* "http://127.0.0.1:8765/" */
+/* "http://127.0.0.1:8765/", with "?access=TOKEN" where one is needed. */
 const char *server_url(const struct server *s);
 
 /* Returns when Ctrl-C or SIGTERM came. */

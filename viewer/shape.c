@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/utf8.h"
+#include "viewer/marks.h"
 #include "viewer/sources.h"
 
 /* Longer strings are cut in lists and windows, where a few hostile ones would
@@ -143,6 +144,7 @@ int shape_row(struct call *c, json_t *row, const struct list_item *item,
              f->top_head < 0 ? json_null() : json_integer(f->top_head));
     call_put_real(c, row, "top_share", f->top_share);
     call_put_real(c, row, "share", item->share);
+    marks_put_row(c, row, f);
     TRY(put_shares(c, row, s->id, f->feature, s->heads));
     return shape_top_tokens(c, row, s->id, f->feature, head);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Asking the server (docs/api.md). Answers do not change while it runs, so the
-// latest are kept: going back is instant.
+// Asking the server (docs/api.md). Answers do not change while it runs, but by
+// what is written here, so the latest are kept: going back is instant.
 
 const KEEP = 200;
 const kept = new Map();
@@ -24,10 +24,23 @@ export function address(name, params = {}) {
   return 'api/' + name + (text && '?' + text);
 }
 
-async function ask(url, signal) {
+// ---- whether the database is still the one that was opened -----------------
+let first = null, tell = null;
+
+/** changed() is called when the file is found to be another. */
+export const onChange = changed => { tell = changed; };
+
+function look(headers) {
+  const now = headers.get('Headscope-State');
+  first ??= now;
+  if (headers.get('Headscope-Changed') || (now && now !== first)) tell?.();
+}
+
+async function ask(url, options) {
   let reply, answer;
   try {
-    reply = await fetch(url, { signal });
+    reply = await fetch(url, options);
+    look(reply.headers);
     answer = await reply.json();
   } catch (error) {
     if (error.name === 'AbortError') throw error;
@@ -49,9 +62,19 @@ async function ask(url, signal) {
 /** The answer to a question, from memory where it was asked before. */
 export async function get(name, params, signal) {
   const url = address(name, params);
-  const answer = kept.get(url) ?? await ask(url, signal);
+  const answer = kept.get(url) ?? await ask(url, { signal });
   kept.delete(url);
   kept.set(url, answer);
   if (kept.size > KEEP) kept.delete(kept.keys().next().value);
+  return answer;
+}
+
+/** Sends what is to be written; what was answered before may be no longer so. */
+export async function post(name, body) {
+  const answer = await ask(address(name), {
+    method: 'POST', headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  kept.clear();
   return answer;
 }

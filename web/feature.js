@@ -9,6 +9,7 @@ import { words, kwic, legend, visible } from './kwic.js';
 import { sourcesOf, strength, inWords, isOutside, whereFrom, drawSources,
          drawLogits } from './sources.js';
 import { get } from './api.js';
+import { Mark } from './mark.js';
 import { state, go, link } from './state.js';
 import { featureOf, headName, dumpOf } from './names.js';
 
@@ -52,10 +53,9 @@ const place = e => h('span', {
 }, `c${e.context} · ${e.position}`);
 
 export class FeatureView {
-  /** step(by) opens the next row of the list. */
-  constructor(pane, step) {
-    this.pane = pane;
-    this.step = step;
+  /** step(by) opens the next row; marked(mark) hears of a label. */
+  constructor(pane, step, marked) {
+    Object.assign(this, { pane, step, marked });
     pane.tabIndex = -1;
   }
 
@@ -101,6 +101,7 @@ export class FeatureView {
       this.sources = h('section.sec');
       this.logits = h('section.sec');
       this.scale = h('span.r');
+      this.written = new Mark(feature, this.marked);
       fill(this.pane, this.page());
       this.pane.scrollTop = 0;
     }
@@ -128,6 +129,7 @@ export class FeatureView {
         h('span.note', {}, this.sae.hook ?? this.sae.name),
         h('span.r', {}, step('↑', 'k', 'Previous feature', -1),
           step('↓', 'j', 'Next feature', 1))),
+      this.written.el,
       this.figures(),
     ];
     if (f.max == null) {
@@ -341,6 +343,7 @@ export class FeatureView {
   // ---- keys -----------------------------------------------------------------
   key(key) {
     const f = this.feature;
+    if (this.name && this.written?.key(key)) return true;
     if (!f || f.max == null) return false;
     const at = WINDOWS.findIndex(([w]) => w === (state.w ?? ''));
     if (key === 'w') go({ w: WINDOWS[(at + 1) % WINDOWS.length][0] });

@@ -6,7 +6,7 @@ import { h, fill, put, seg, says, failed, count, density, amount, percent,
          entropy, toggle } from './dom.js';
 import { columns, histogram } from './charts.js';
 import { VirtualList } from './list.js';
-import { words } from './kwic.js';
+import { words, visible } from './kwic.js';
 import { get, address } from './api.js';
 import { state, go, link } from './state.js';
 import { allSaes, saeOfKey, saeTitle, featureName, featureOf,
@@ -15,7 +15,8 @@ import { FeatureView } from './feature.js';
 
 const TYPING = 250; // ms of rest before a typed filter is used
 const FEW = 8;      // layers that get a button each
-const FILTERS = ['layer', 'head', 'token', 'min', 'max', 'dead'];
+const FILTERS = ['layer', 'head', 'token', 'min', 'max', 'dead', 'label',
+                 'star'];
 
 /** Columns of the list: [text, sort, class, title]. */
 const COLUMNS = [
@@ -30,6 +31,9 @@ const COLUMNS = [
 /** In place of the last, where the list is filtered by a token. */
 const ON_TOKEN = ['on it', 'token', 'num', 'largest activation on that token'];
 
+/** Behind the others, once anything is labelled. */
+const LABEL = ['label', null, '', 'what was written about it; ★ is a star'];
+
 /** First what is one head's own; the densest features say the least. */
 const usual = () => allSaes().some(sae => sae.heads > 1) ? 'share' : 'max';
 const sorted = s => s.sort ?? (s.token ? 'token' : usual());
@@ -40,7 +44,8 @@ function question(s) {
   return {
     sae: s.layer && (saeOfKey(s.layer)?.id ?? 0), head: s.head, token: s.token,
     min_density: s.min && 10 ** s.min, max_density: s.max && 10 ** s.max,
-    dead: s.dead, sort: sorted(s), order: ordered(s),
+    dead: s.dead, label: s.label, starred: s.star,
+    sort: sorted(s), order: ordered(s),
   };
 }
 
@@ -70,7 +75,9 @@ export class FeaturesPage {
     this.grid.append(this.note);
     this.grid.addEventListener('click', e => this.clicked(e));
     this.grid.addEventListener('keydown', e => this.steer(e));
-    this.view = new FeatureView(this.detail, by => this.step(by));
+    this.view = new FeatureView(this.detail, by => this.step(by),
+                                mark => this.marked(mark));
+    this.labelled(about.labels > 0);
   }
 
   update() {
@@ -150,7 +157,8 @@ export class FeaturesPage {
   counted(total) {
     const all = this.about.features;
     this.say(total ? null : says(
-      state.token ? 'No feature of this choice fires on that token.'
+      state.label || state.star ? 'No feature of this choice is so labelled.'
+        : state.token ? 'No feature of this choice fires on that token.'
         : 'No feature has all of this.',
       h('button.btn', { type: 'button', onclick: () => this.clear() },
         'Clear the filters')));
@@ -190,11 +198,15 @@ export class FeaturesPage {
       r.on_token ? cell('.num', amount(r.on_token.max))
         : cell('.num.dim', dead || !r.shares ? ''
           : entropy(r.shares).toFixed(1)),
+      this.hasLabels && h('span', { role: 'gridcell', title: r.label || null },
+        r.starred && '★ ', h('bdi', {}, visible(r.label ?? ''))),
     ];
   }
 
   drawHead() {
-    const shown = state.token ? [...COLUMNS.slice(0, -1), ON_TOKEN] : COLUMNS;
+    const shown = state.token ? [...COLUMNS.slice(0, -1), ON_TOKEN]
+      : [...COLUMNS];
+    if (this.hasLabels) shown.push(LABEL);
     const now = sorted(state), order = ordered(state);
     fill(this.head, shown.map(([text, sort, cls, title]) =>
       h('span' + (cls ? '.' + cls : ''), {
@@ -215,8 +227,11 @@ export class FeaturesPage {
     if (this.filters.firstChild) {
       fill(this.choices, this.drawChoices());
       fill(this.dead, this.drawDead());
+      fill(this.star, this.drawStar());
       if (document.activeElement !== this.input)
         this.input.value = state.token ?? '';
+      if (document.activeElement !== this.words)
+        this.words.value = state.label ?? '';
       return;
     }
     this.input = h('input', {
@@ -228,11 +243,43 @@ export class FeaturesPage {
       onchange: () => this.typed(0),
     });
     this.input.value = state.token ?? '';
+    this.words = h('input', {
+      type: 'search', id: 'words', spellcheck: 'false', autocomplete: 'off',
+      'aria-label': 'Only features with a label', placeholder: 'Label',
+      value: state.label ?? '', oninput: () => this.typed(),
+      onchange: () => this.typed(0),
+    });
+    this.star = h('span', {}, this.drawStar());
+    this.byLabel = h('span.bar.bylabel', { hidden: !this.hasLabels },
+      h('label', {}, this.words), this.star);
     this.choices = h('div.bar', {}, this.drawChoices());
     this.dead = h('span', {}, this.drawDead());
     put(this.filters, this.choices,
       h('div.bar', {}, h('label.key', {}, this.input, h('kbd.hint', {}, 'f')),
-        this.dead, this.sum));
+        this.byLabel, this.dead, this.sum));
+  }
+
+  drawStar() {
+    return toggle('★', 'only those with a star', !!state.star,
+      () => go({ star: state.star ? null : 1 }));
+  }
+
+  // ---- labels ---------------------------------------------------------------
+  /** Column and filter are there once there is a label, or a filter is set. */
+  labelled(on) {
+    this.hasLabels ||= on || !!state.label || !!state.star;
+    this.grid.classList.toggle('labelled', this.hasLabels);
+    if (this.byLabel) this.byLabel.hidden = !this.hasLabels;
+  }
+
+  /** What was saved on the right is shown on the left. */
+  marked(mark) {
+    const row = this.list.row(this.list.find(r =>
+      r.sae === mark.sae && r.feature === mark.feature));
+    if (row) Object.assign(row, { label: mark.label, starred: mark.starred });
+    this.labelled(true);
+    this.drawHead();
+    this.list.render(true);
   }
 
   drawDead() {
@@ -267,9 +314,10 @@ export class FeaturesPage {
   typed(wait = TYPING) {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
-      const token = this.input.value;
+      const token = this.input.value, label = this.words.value;
       if (token !== (state.token ?? ''))
         go({ token, sort: state.sort === 'token' ? null : state.sort });
+      if (label !== (state.label ?? '')) go({ label });
     }, wait);
   }
 

@@ -3,27 +3,30 @@
 // Starts the page: the frame, which view is shown, keys, theme.
 import { h, $, fill, failed, count } from './dom.js';
 import { tip } from './kwic.js';
-import { get } from './api.js';
+import { get, post, onChange } from './api.js';
 import { state, watch, visit, go, link } from './state.js';
 import { setNames, allSaes } from './names.js';
 import { Search } from './search.js';
 import { FeaturesPage } from './features.js';
 import { HeadsPage } from './heads.js';
 import { TokensPage } from './token.js';
+import { SqlPage } from './sql.js';
 
-const PAGES = { features: FeaturesPage, heads: HeadsPage, tokens: TokensPage };
+const PAGES = { features: FeaturesPage, heads: HeadsPage, tokens: TokensPage,
+                sql: SqlPage };
 const THEMES = ['auto', 'light', 'dark'];
 const CHORD = 800; // ms within which the second key of a pair must come
 const KEYS = [
   ['Anywhere', [['/', 'jump box'], ['g f', 'features'], ['g h', 'heads'],
-    ['g t', 'tokens'], ['t', 'theme'], ['y', 'copy the address'],
+    ['g t', 'tokens'], ['g s', 'SQL'], ['t', 'theme'], ['y', 'copy the address'],
     ['?', 'these keys'], ['Esc', 'unlock, close']]],
   ['Lists', [['j k', 'next, previous'], ['f', 'filter'],
     ['s', 'sort by the next'], ['[ ]', 'layer']]],
   ['Feature', [['1 2', 'strongest, through a head'], ['h', 'next head'],
-    ['w', 'window'], ['d', 'source beside'], ['b', 'BOS'], ['v', 'show escapes']]],
+    ['e', 'label'], ['m', 'star'], ['w', 'window'], ['d', 'source beside'], ['b', 'BOS'], ['v', 'show escapes']]],
   ['Head', [['h l', 'head before, after'], ['k j', 'layer before, after'],
     ['← → ↑ ↓', 'move in the grid'], ['↵', 'open']]],
+  ['SQL', [['e', 'edit'], ['Ctrl-↵', 'run'], ['j k', 'next, previous']]],
 ];
 
 let about, page, shown, search;
@@ -66,6 +69,24 @@ async function start() {
   search ??= new Search();
   watch(update);
   return update();
+}
+
+// ---- another file -----------------------------------------------------------
+function showChange() {
+  $('#changed').hidden = false;
+}
+
+/** The server opens the file as it is now, and then so does the page. */
+async function renew() {
+  const button = $('#changed');
+  button.textContent = 'Opening …';
+  try {
+    await post('renew', {});
+    location.reload();
+  } catch (error) {
+    button.textContent = 'Not opened: try again';
+    button.title = error.message;
+  }
 }
 
 // ---- theme -----------------------------------------------------------------
@@ -114,12 +135,12 @@ function showKeys(on) {
 const keysShown = () => !!$('.keys');
 
 let pending = 0;
-const CHORDS = { f: null, h: 'heads', t: 'tokens' };
+const CHORDS = { f: null, h: 'heads', t: 'tokens', s: 'sql' };
 
 function pressed(e) {
   if (e.ctrlKey || e.metaKey || e.altKey) return;
   tip(null);
-  if (e.target.matches?.('input, select')) {
+  if (e.target.matches?.('input, select, textarea')) {
     if (e.key === 'Escape') e.target.blur();
     return;
   }
@@ -135,6 +156,8 @@ function pressed(e) {
   e.preventDefault();
 }
 
+onChange(showChange);
+$('#changed').addEventListener('click', renew);
 addEventListener('keydown', pressed);
 addEventListener('pointerover', e => tip(e.target.closest?.('.tok')));
 $('#theme').addEventListener('click', nextTheme);

@@ -20,9 +20,10 @@ PATIENCE = 20  # seconds until what is waited for counts as missing
 class Server:
     """headscope view on a database."""
 
-    def __init__(self, headscope, database, port=0):
+    def __init__(self, headscope, database, port=0, *options):
         self.process = subprocess.Popen(
-            [headscope, "view", database, "--port", str(port), "--quiet"],
+            [headscope, "view", database, "--port", str(port), "--quiet",
+             *options],
             stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
         self.url = self.process.stdout.readline().strip()
         assert self.url.startswith("http://127.0.0.1:"), self.url

@@ -186,7 +186,7 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
     alive = [f for f in range(features) if features == 1 or f < features - 1]
     insert(db, "sae", [(
         number, 1, f"sae{number}", layer, f"blocks.{layer}.attn.hook_z",
-        "jumprelu", 8 * heads, features, heads, "0" * 32, None,
+        "jumprelu", 8 * heads, features, heads, f"{number:032x}", None,
         "{}", .2, 4.0, .1, .2,
         .4, n, .2, 4.0, 8.0, 2.0, .9, 1.0, features - len(alive),
         len(rows["activation"]), SAMPLED * LENGTH,

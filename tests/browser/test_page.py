@@ -517,6 +517,31 @@ def outage(b, headscope, database):
     server.stop()
 
 
+def another_file(b, headscope, source):
+    """The database is replaced: the page says so and opens the new one."""
+    server = Server(headscope, plant("replaced.db", source))
+    b.base = server.url
+    b.open("?f=0:1")
+    b.shows("#count", "180 features")
+    assert not b.one("#changed").is_displayed()
+    os.replace(plant("new.db", source, layers=1), "replaced.db")
+    b.press("j")
+    b.wait(lambda: b.one("#changed").is_displayed(), "the word of a change")
+    assert b.texts(PEAK), "what was there is still shown"
+    b.click("#changed")
+    b.shows("#count", "90 features")
+    b.wait(lambda: not b.one("#changed").is_displayed(), "no more word of it")
+    with open("replaced.db", "r+b") as f:
+        f.write(b"no database any more")
+    b.press("j")
+    b.wait(lambda: b.one("#changed").is_displayed(), "the word of a change")
+    b.click("#changed")
+    b.shows("#changed", "Not opened: try again")
+    assert "is no SQLite database" in b.one("#changed").get_attribute("title")
+    b.complaints()  # Chromium notes the status
+    server.stop()
+
+
 def test_without_tokens(b):
     b.open("?f=0:1")
     b.wait(lambda: b.texts(PEAK), "examples")
@@ -611,6 +636,8 @@ def main():
                 run(b, name, test, urls)
         if not wanted:
             outage(b, headscope, "planted.db")
+            equal(b.strangers(), [])
+            another_file(b, headscope, source)
             equal(b.strangers(), [])
     finally:
         b.quit()

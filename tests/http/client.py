@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from urllib.parse import urlsplit
 
 SOURCE = os.environ["SOURCE"]
 HEADSCOPE = os.environ["HEADSCOPE"]
@@ -32,8 +33,11 @@ class Server:
             [HEADSCOPE, "view", database, "--port", "0", "--quiet", *options],
             stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
         line = self.process.stdout.readline()
-        assert line.startswith("http://127.0.0.1:"), line
-        self.port = int(line.strip().rstrip("/").rsplit(":", 1)[1])
+        self.url = line.strip()
+        assert self.url.startswith("http://"), line
+        self.port = urlsplit(self.url).port
+        # Where the requests below go, whatever it listens on.
+        self.address = "127.0.0.1"
 
     def __enter__(self):
         return self
@@ -50,7 +54,7 @@ class Server:
         return status
 
     def connect(self):
-        return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
+        return socket.create_connection((self.address, self.port), PATIENCE)
 
     def send(self, request):
         """The answer to raw bytes, up to the end of the connection."""

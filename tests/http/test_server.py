@@ -10,8 +10,9 @@ import subprocess
 import time
 import unittest
 
-from client import (HEADSCOPE, PATIENCE, Answer, Server, planted, read_to_end,
-                    seconds_until_closed)
+from client import (HEADSCOPE, PATIENCE, SOURCE, Answer, Server, planted,
+                    read_to_end, seconds_until_closed)
+from planted import plant
 
 ALWAYS = ("content-security-policy", "x-content-type-options",
           "referrer-policy")
@@ -354,8 +355,97 @@ class OtherWriter(unittest.TestCase):
             db.close()
             status, error = about()
             self.assertEqual(status, 503)
-            self.assertIn("start again", error)
+            self.assertIn("reload", error)
         os.remove("written.db")
+
+
+class Replaced(unittest.TestCase):
+    """Another file takes the place of the one that is served."""
+
+    def setUp(self):
+        plant("replaced.db", SOURCE, layers=1)
+        plant("three.db", SOURCE, layers=3)
+
+    def renew(self, server, **headers):
+        head = ["POST /api/renew HTTP/1.1", f"Host: localhost:{server.port}",
+                "Connection: close", "Content-Length: 2"]
+        headers = {"Content-Type": "application/json", **headers}
+        head += [f"{name.replace('_', '-')}: {value}"
+                 for name, value in headers.items()]
+        return server.send("\r\n".join([*head, "", "{}"]).encode())
+
+    def layers(self, server):
+        """How many SAEs are shown, and whether the file is another."""
+        answer = server.ask("/api/about")
+        self.assertEqual(answer.status, 200)
+        return (len(answer.json()["saes"]),
+                "headscope-changed" in answer.headers,
+                answer.headers["headscope-state"])
+
+    def test_said_and_opened_anew(self):
+        with Server("replaced.db") as server:
+            shown, changed, first = self.layers(server)
+            self.assertEqual((shown, changed), (1, False))
+            tag = server.ask("/api/about").headers["etag"]
+            os.replace("three.db", "replaced.db")
+            self.assertEqual(self.layers(server), (1, True, first))
+            answer = server.ask("/api/about", If_None_Match=tag)
+            self.assertEqual(answer.status, 304)
+            self.assertIn("headscope-changed", answer.headers)
+            for headers in ({"Origin": "http://evil.example"},
+                            {"Sec_Fetch_Site": "cross-site"}):
+                self.assertEqual(self.renew(server, **headers).status, 403)
+            self.assertEqual(self.renew(server).status, 200)
+            shown, changed, second = self.layers(server)
+            self.assertEqual((shown, changed), (3, False))
+            self.assertNotEqual(first, second)
+            self.assertEqual(
+                server.ask("/api/about", If_None_Match=tag).status, 200)
+            for method in "GET", "PUT":
+                self.assertEqual(
+                    server.ask("/api/renew", method=method).status, 405)
+
+    def test_what_cannot_be_opened_is_not_shown(self):
+        with Server("replaced.db") as server:
+            os.replace("replaced.db", "aside.db")
+            self.assertTrue(self.layers(server)[1])
+            answer = self.renew(server)
+            self.assertEqual(answer.status, 503)
+            self.assertIn("No such file", answer.json()["error"])
+            with open("replaced.db", "wb") as f:
+                f.write(b"no database" * 999)
+            answer = self.renew(server)
+            self.assertEqual(answer.status, 503)
+            self.assertIn("is no SQLite database", answer.json()["error"])
+            self.assertEqual(self.layers(server)[:2], (1, True))
+            os.replace("aside.db", "replaced.db")
+            self.assertEqual(self.layers(server)[:2], (1, False))
+
+    def test_after_a_change_in_place(self):
+        with Server("replaced.db") as server:
+            with sqlite3.connect("replaced.db") as db:
+                db.execute("UPDATE sae SET name = 'changed'")
+            db.close()
+            answer = server.ask("/api/about")
+            self.assertEqual(answer.status, 503)
+            self.assertIn("headscope-changed", answer.headers)
+            self.assertEqual(self.renew(server).status, 200)
+            self.assertEqual(server.api("about")["saes"][0]["name"], "changed")
+
+    def test_requests_meanwhile(self):
+        with Server("replaced.db") as server, \
+                concurrent.futures.ThreadPoolExecutor(12) as pool:
+            asked = [pool.submit(server.ask, "/api/features?sort=max")
+                     for _ in range(200)]
+            renewed = [pool.submit(self.renew, server) for _ in range(20)]
+            self.assertEqual({one.result().status for one in asked + renewed},
+                             {200})
+            # What nobody holds any more is closed.
+            database = os.path.realpath("replaced.db")
+            folder = f"/proc/{server.process.pid}/fd"
+            held = [os.path.realpath(os.path.join(folder, fd))
+                    for fd in os.listdir(folder)]
+            self.assertEqual(held.count(database), 4)
 
 
 if __name__ == "__main__":
