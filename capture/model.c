@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/output.h"
 #include "base/utf8.h"
 
@@ -16,6 +17,11 @@ static int open_both(struct model *m, const char *folder, struct err *e)
                        "%s: vocab.json has %zu tokens, but the model embeds "
                        "only %d (vocab_size in config.json)",
                        folder, tokens, m->gpt2.config.vocab);
+    if (tokens < (size_t)m->gpt2.config.vocab)
+        log_line(LOG_RESULT,
+                 "%s: vocab.json has %zu tokens, and the model embeds %d: ids "
+                 "from %zu on have no text",
+                 folder, tokens, m->gpt2.config.vocab, tokens);
     return 0;
 }
 

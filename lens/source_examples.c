@@ -42,6 +42,14 @@ static void look_at_head(void *ctx, size_t slot,
     x->found[slot * (size_t)x->heads + (size_t)head] = h;
 }
 
+/* What is enough of a total, but never more than the strongest source has: what
+ * is spread over a whole context has a source too. */
+static double enough(double total, float strongest)
+{
+    double part = total / SOURCES_PART;
+    return part < (double)strongest ? part : (double)strongest;
+}
+
 /* Those of a head that contribute at least so much. */
 static void keep_head(struct source_examples *x,
                       const struct source_point *point, int head, double least)
@@ -66,13 +74,19 @@ static void keep_block(void *ctx, const struct source_point *points, size_t n)
     for (size_t i = 0; i < n; i++, x->found += x->heads) {
         const struct source_place *place = &x->places[points[i].id];
         double total = 0;
-        for (int h = 0; h < x->heads; h++)
+        float strongest = 0;
+        for (int h = 0; h < x->heads; h++) {
+            float best = x->found[h].best[0].contribution;
             total += x->found[h].sum;
+            strongest = best > strongest ? best : strongest;
+        }
         for (int h = 0; h < x->heads; h++) {
             bool own = (place->heads >> h & 1) != 0;
             if (own || place->example)
                 keep_head(x, &points[i], h,
-                          (own ? x->found[h].sum : total) / SOURCES_PART);
+                          own ? enough(x->found[h].sum,
+                                       x->found[h].best[0].contribution)
+                              : enough(total, strongest));
         }
     }
     x->found = block;

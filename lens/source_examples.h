@@ -15,7 +15,8 @@
 enum {
     SOURCES_OF_HEAD = 2,
     /* One in so many of the positive contributions is enough: then an example
-     * has at most as many sources. */
+     * has at most as many sources. The strongest is kept however little it
+     * is. */
     SOURCES_PART = 16,
 };
 

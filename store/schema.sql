@@ -424,7 +424,8 @@ CREATE INDEX head_example_best ON head_example (sae, head, contribution)
 -- largest first. For an example of the feature, of any kind but 'silent', those
 -- that contribute at least 1/16 of the example's positive contributions, over
 -- all heads and sources; for one of a head (head_example), at least 1/16 of
--- that head's. Rows of a token that is both are those that either has.
+-- that head's; and the strongest, where none has so much. Rows of a token that
+-- is both are those that either has.
 CREATE TABLE example_source (
     sae INTEGER NOT NULL,
     feature INTEGER NOT NULL,

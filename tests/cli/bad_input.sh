@@ -1,6 +1,7 @@
 # Bad input of every kind: exit status 2, one line that says what is wrong,
 # nothing printed, written or left behind.
 . "$SOURCE/tests/common.sh"
+need jq
 find . -mindepth 1 -delete
 make_dump
 make_saes
@@ -194,6 +195,26 @@ model "no tensor 'h.4.ln_1.weight'; config.json asks for one like f32 [256]" \
 refuse 2 "--context 257: the model has only 256 positions" capture -q \
   "$MODEL" --text tiny.txt --context 257 -o x.dump
 
+# -- a vocabulary and an embedding of different sizes: more tokens than rows are
+# refused, fewer are said, as embeddings are often padded
+rm -rf bad/model
+mkdir bad/model
+ln -s "$MODEL"/* bad/model
+rm bad/model/vocab.json
+jq '.["<|extra|>"] = 2048' "$MODEL/vocab.json" >bad/model/vocab.json
+refuse 2 "vocab.json has 2049 tokens, but the model embeds only 2048" capture \
+  -q bad/model --text tiny.txt -o x.dump
+rm bad/model/merges.txt
+sed '$d' "$MODEL/merges.txt" >bad/model/merges.txt
+jq --arg last "$(tail -n 1 "$MODEL/merges.txt" | tr -d ' ')" \
+  'del(.[$last]) | .["<|endoftext|>"] = 2046' "$MODEL/vocab.json" \
+  >bad/model/vocab.json
+headscope capture -q bad/model --text tiny.txt --tokens 300 -o padded.dump \
+  >out.log 2>err.log
+grep -q 'vocab.json has 2047 tokens, and the model embeds 2048' err.log ||
+  fail "$(cat err.log)"
+rm -r padded.dump
+
 # -- an index of shards that lies
 rm -rf bad/model
 mkdir bad/model
@@ -227,7 +248,7 @@ lines() { # WORDS LINE OPTION...
     --text bad/rows.jsonl -o x.dump "$@"
 }
 lines "no valid JSON" '{"text": "a'
-lines "must be an object with a field 'text'" '[1]'
+lines "must be a JSON object" '[1]'
 lines "'text' is missing" '{"txt": "a"}'
 lines "'text' must be a string" '{"text": 1}'
 lines "byte 10 of the line is not UTF-8: 0xFF" '{"text": "\xff"}'

@@ -131,22 +131,29 @@ def check_example(a, context, pattern, v, feature, token, kinds):
             feature, token):
         stored.setdefault(head, []).append(
             (source - a.first - begin, contribution))
-    own = terms.sum(1)
+    own, offset = terms.sum(1), np.zeros(len(terms))
     if a.sae.cfg["apply_b_dec_to_input"]:
-        own = own - (a.sae.b_dec.reshape(len(own), -1) *
-                     a.w_enc[:, :, feature]).sum(1)
+        offset = (a.sae.b_dec.reshape(len(own), -1) *
+                  a.w_enc[:, :, feature]).sum(1)
+    own = own - offset
     if None in kinds:
         value = own.sum() + a.sae.t["b_enc"][feature]
         if abs(value - kinds[None]) > NEAR * max(value, np.abs(own).max()):
             yield f"sums to {value}, activation {kinds[None]}"
+    if None in kinds and total > 0 and not stored:
+        yield "has no source"
     for head in range(len(terms)):
         if head in kinds and abs(own[head] - kinds[head]) > NEAR * max(
-                sums[head], abs(own[head])):
+                sums[head], abs(own[head]), abs(offset[head])):
             yield f"head {head} sums to {own[head]}, DFA {kinds[head]}"
-        least = (sums[head] if head in kinds else
-                 total if None in kinds else np.inf) / PART
+        least = (min(sums[head] / PART, positive[head].max())
+                 if head in kinds else
+                 min(total / PART, positive.max())
+                 if None in kinds else np.inf)
         best = np.sort(terms[head])[::-1][:OF_HEAD]
         found = stored.get(head, [])
+        if head in kinds and sums[head] > 0 and not found:
+            yield f"head {head} has no source"
         if len(found) < (best > least * (1 + NEAR)).sum() or \
                 len(found) > (best > least * (1 - NEAR)).sum():
             yield f"head {head} has {len(found)} sources, largest {best}"

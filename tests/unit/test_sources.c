@@ -445,6 +445,15 @@ static double positive_sums(double out[HEADS], int64_t first, int64_t dst,
     return total;
 }
 
+/* A head's largest contribution, or 0. After find_pattern. */
+static double most_of(int64_t first, int64_t dst, int head, size_t f)
+{
+    double most = 0;
+    for (int64_t src = 0; src <= dst; src++)
+        most = fmax(most, naive(first, dst, src, head, f));
+    return most;
+}
+
 static const char head_places_sql[] =
     "SELECT count(*) FROM head_example WHERE feature = ? AND token = ?"
     " AND head = ?";
@@ -497,7 +506,7 @@ static void examples_have_their_sources(void **state)
         "SELECT feature, token FROM example WHERE kind <> 'silent'"
         " UNION SELECT feature, token FROM head_example ORDER BY token, "
         "feature";
-    int64_t at = -1, n = 0;
+    int64_t at = -1, n = 0, diffuse = 0;
     sqlite3_stmt *row = ask(places_sql, 0);
     while (next(row)) {
         double sum[HEADS];
@@ -506,18 +515,30 @@ static void examples_have_their_sources(void **state)
         if (c != at)
             find_pattern(c);
         at = c;
-        double total =
-            positive_sums(sum, starts[c], token - starts[c], (size_t)f);
+        int64_t first = starts[c], dst = token - first, before = n;
+        double total = positive_sums(sum, first, dst, (size_t)f);
+        double strongest = 0;
+        for (int h = 0; h < HEADS; h++)
+            strongest = fmax(strongest, most_of(first, dst, h, (size_t)f));
         bool example = number(is_example_sql, f, token) > 0;
         for (int h = 0; h < HEADS; h++) {
             bool own = number(head_places_sql, f, token, h) > 0;
-            double least = own ? sum[h] / 16 : example ? total / 16 : INFINITY;
-            n += check_head(f, token, h, least);
+            double own_most = most_of(first, dst, h, (size_t)f);
+            double least = own       ? fmin(sum[h] / 16, own_most)
+                           : example ? fmin(total / 16, strongest)
+                                     : INFINITY;
+            int64_t of_head = check_head(f, token, h, least);
+            assert_true(of_head > 0 || !own || sum[h] <= 0);
+            diffuse += own && own_most < sum[h] / 16;
+            n += of_head;
         }
+        assert_true(n > before || !example || total <= 0);
+        diffuse += example && strongest < total / 16;
     }
     assert_int_equal(n,
                      (int64_t)number("SELECT count(*) FROM example_source", 0));
     assert_true(n > 1000);
+    assert_true(diffuse > 0); /* places whose sources are all below 1/16 */
 }
 
 /* Of every feature: by distance, and by string. */
