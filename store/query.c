@@ -12,9 +12,10 @@
 #define JOIN_PLACE                                                             \
     " CROSS JOIN token AS t ON t.id = e.token"                                 \
     " CROSS JOIN context AS c ON c.id = t.context"
-#define EXAMPLE_COLUMNS(value, contribution)                                   \
+#define EXAMPLE_COLUMNS(value, contribution, interval)                         \
     "SELECT e.feature, e.rank, e.token, " value ", " contribution ","          \
-    " t.context, t.position, c.first_token, c.tokens, t.vocab FROM "
+    " t.context, t.position, c.first_token, c.tokens, t.vocab, "               \
+    "c.sampled, " interval " FROM "
 #define JOIN_SCALE                                                             \
     " CROSS JOIN feature AS f ON f.sae = e.sae AND f.feature = e.feature"
 #define HEAD_EXAMPLE_VALUE "(e.level - 0.5) * f.scale"
@@ -38,7 +39,8 @@ static const char *const sql[QUERY_N] = {
         " FROM feature WHERE sae = ? ORDER BY feature",
     [QUERY_FEATURE] =
         "SELECT f.feature, s.d_sae, s.tokens, f.fires, f.density, f.max,"
-        " f.mean, f.scale, f.strings AS n_strings, f.top_head, f.top_share"
+        " f.mean, f.scale, f.strings AS n_strings, f.entropy, f.top_head,"
+        " f.top_share"
         " FROM feature AS f CROSS JOIN sae AS s ON s.id = f.sae"
         " WHERE f.sae = ? AND f.feature = ?",
     [QUERY_FEATURE_HEADS] =
@@ -46,22 +48,26 @@ static const char *const sql[QUERY_N] = {
         " WHERE sae = ? AND feature = ? ORDER BY head",
     [QUERY_HISTOGRAM] = "SELECT bin, count FROM histogram"
                         " WHERE sae = ? AND feature = ? ORDER BY bin",
+    [QUERY_EXAMPLE_SETS] =
+        "SELECT kind, interval, above, up_to, tokens, examples"
+        " FROM example_set WHERE sae = ? AND feature = ?"
+        " ORDER BY kind, interval",
     [QUERY_EXAMPLES] = EXAMPLE_COLUMNS(
-        "e.value",
-        "NULL") "example AS e" JOIN_PLACE
-                " WHERE e.sae = ? AND e.feature = ? AND e.kind = 'top'"
-                " AND e.interval = 1 ORDER BY e.rank LIMIT ?",
+        "e.value", "NULL",
+        "e.interval") "example AS e" JOIN_PLACE
+                      " WHERE e.sae = ? AND e.feature = ? AND e.kind = ?"
+                      " ORDER BY e.interval DESC, e.rank LIMIT ?",
     [QUERY_HEAD_EXAMPLES] = EXAMPLE_COLUMNS(
-        HEAD_EXAMPLE_VALUE,
-        "e.contribution") "head_example AS e" JOIN_SCALE JOIN_PLACE
-                          " WHERE e.sae = ? AND e.feature = ? AND e.head = ?"
-                          " ORDER BY e.rank LIMIT ?",
-    [QUERY_BEST_OF_HEAD] = EXAMPLE_COLUMNS(
-        HEAD_EXAMPLE_VALUE,
-        "e.contribution") "head_example AS e INDEXED BY "
-                          "head_example_best" JOIN_SCALE JOIN_PLACE
-                          " WHERE e.sae = ? AND e.head = ? AND e.rank = 1"
-                          " ORDER BY e.contribution DESC LIMIT ?",
+        HEAD_EXAMPLE_VALUE, "e.contribution",
+        "NULL") "head_example AS e" JOIN_SCALE JOIN_PLACE
+                " WHERE e.sae = ? AND e.feature = ? AND e.head = ?"
+                " ORDER BY e.rank LIMIT ?",
+    [QUERY_BEST_OF_HEAD] =
+        EXAMPLE_COLUMNS(HEAD_EXAMPLE_VALUE, "e.contribution",
+                        "NULL") "head_example AS e INDEXED BY "
+                                "head_example_best" JOIN_SCALE JOIN_PLACE
+                                " WHERE e.sae = ? AND e.head = ? AND e.rank = 1"
+                                " ORDER BY e.contribution DESC LIMIT ?",
     [QUERY_EXAMPLE_VOCAB] =
         "SELECT t.vocab, e.value, NULL FROM example AS e"
         " CROSS JOIN token AS t ON t.id = e.token"
@@ -95,6 +101,23 @@ static const char *const sql[QUERY_N] = {
         " WHERE sae = ? AND feature = ? ORDER BY rank",
     [QUERY_LOGITS] = "SELECT rank, vocab, logit FROM feature_logit"
                      " WHERE sae = ? AND feature = ? ORDER BY rank",
+    [QUERY_NEIGHBOURS] = "SELECT neighbour, cosine FROM feature_neighbour"
+                         " WHERE sae = ? AND feature = ? ORDER BY rank",
+    [QUERY_PAIR_SAMPLE] = "SELECT pair_tokens FROM sae WHERE id = ?",
+    [QUERY_PAIRS] = "SELECT other, count, expected FROM feature_pair"
+                    " WHERE sae = ? AND feature = ? ORDER BY rank",
+    [QUERY_POSITIONS] =
+        "SELECT b.first, b.last, b.tokens, coalesce(p.fires, 0) FROM sae AS s"
+        " CROSS JOIN position_bin AS b"
+        " LEFT JOIN feature_position AS p ON p.sae = s.id"
+        " AND p.feature = ?2 AND p.bin = b.bin"
+        " WHERE s.id = ?1 AND b.dump = s.dump ORDER BY b.bin",
+    [QUERY_GROUPS] =
+        "SELECT g.name, g.tokens, coalesce(p.fires, 0) FROM sae AS s"
+        " CROSS JOIN document_group AS g"
+        " LEFT JOIN feature_group AS p ON p.sae = s.id"
+        " AND p.feature = ?2 AND p.document_group = g.id"
+        " WHERE s.id = ?1 AND g.dump = s.dump ORDER BY g.id",
     [QUERY_STRINGS] =
         "SELECT t.vocab, t.count, t.max, t.mean, u.count FROM sae AS s"
         " CROSS JOIN token_feature AS t INDEXED BY token_feature_by_feature"

@@ -34,7 +34,9 @@ enum query_name {
     QUERY_FEATURE,         /* (sae, feature): columns by name */
     QUERY_FEATURE_HEADS,   /* (sae, feature): enum feature_heads_column */
     QUERY_HISTOGRAM,       /* (sae, feature): bin, count */
-    QUERY_EXAMPLES,        /* (sae, feature, limit): enum example_column */
+    QUERY_EXAMPLE_SETS,    /* (sae, feature): enum example_sets_column */
+    QUERY_EXAMPLES,        /* (sae, feature, kind, limit): enum example_column,
+                              the strongest interval first */
     QUERY_HEAD_EXAMPLES,   /* (sae, feature, head, limit): the same */
     QUERY_BEST_OF_HEAD,    /* (sae, head, limit): the same; one a feature */
     QUERY_EXAMPLE_VOCAB,   /* (sae, feature, limit): enum vocab_use_column */
@@ -47,6 +49,11 @@ enum query_name {
     QUERY_SOURCE_OFFSETS,  /* (sae, feature): enum source_offsets_column */
     QUERY_SOURCE_TOKENS,   /* (sae, feature): enum source_tokens_column */
     QUERY_LOGITS,          /* (sae, feature): enum logits_column, by rank */
+    QUERY_NEIGHBOURS,      /* (sae, feature): feature, cosine, by rank */
+    QUERY_PAIR_SAMPLE,     /* (sae): how many tokens the next rests on */
+    QUERY_PAIRS,           /* (sae, feature): enum pairs_column, by rank */
+    QUERY_POSITIONS,       /* (sae, feature): enum positions_column */
+    QUERY_GROUPS,          /* (sae, feature): enum groups_column */
     QUERY_STRINGS,         /* (sae, feature): enum strings_column */
     QUERY_STRING_FEATURES, /* (sae, vocab): enum string_features_column */
     QUERY_STRING_USE,      /* (sae, vocab): how often, in the SAE's dump */
@@ -91,6 +98,16 @@ enum example_column {
     EXAMPLE_FIRST,  /* of the context: token id */
     EXAMPLE_TOKENS, /* of the context */
     EXAMPLE_VOCAB,
+    EXAMPLE_SAMPLED,  /* whether table activation has the context */
+    EXAMPLE_INTERVAL, /* NULL: one of a head */
+};
+enum example_sets_column {
+    EXAMPLE_SETS_KIND,
+    EXAMPLE_SETS_INTERVAL,
+    EXAMPLE_SETS_ABOVE,
+    EXAMPLE_SETS_UP_TO,
+    EXAMPLE_SETS_TOKENS,
+    EXAMPLE_SETS_EXAMPLES,
 };
 enum vocab_use_column {
     VOCAB_USE_VOCAB, /* never NULL */
@@ -130,6 +147,26 @@ enum logits_column {
     LOGITS_RANK, /* below 0: suppressed */
     LOGITS_VOCAB,
     LOGITS_LOGIT,
+};
+enum neighbours_column {
+    NEIGHBOURS_FEATURE,
+    NEIGHBOURS_COSINE,
+};
+enum pairs_column {
+    PAIRS_OTHER,
+    PAIRS_COUNT,
+    PAIRS_EXPECTED,
+};
+enum positions_column {
+    POSITIONS_FIRST,
+    POSITIONS_LAST,
+    POSITIONS_TOKENS, /* of the dump */
+    POSITIONS_FIRES,
+};
+enum groups_column {
+    GROUPS_NAME,
+    GROUPS_TOKENS, /* of the dump */
+    GROUPS_FIRES,
 };
 enum strings_column {
     STRINGS_VOCAB,

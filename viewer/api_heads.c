@@ -79,8 +79,7 @@ static int get_asked(struct asked *a, struct call *c)
 {
     TRY(call_get_sae(&a->place, c));
     TRY(call_get_number(&a->head, c, "head"));
-    TRY(call_asked(c, target_int(&a->window, c->target, "window", 0,
-                                 SHAPE_WINDOW_MAX, SHAPE_WINDOW, c->e)));
+    TRY(shape_get_window(&a->window, c));
     TRY(call_get_limit(&a->limit, c, CALL_PAGE, CALL_PAGE_MAX));
     TRY(call_asked(c, target_finish(c->target, c->e)));
     const struct catalog_sae *s = call_sae(c, a->place);
@@ -200,9 +199,10 @@ static int put_scale(struct call *c, json_t *object, int64_t sae,
 static int put_example(struct call *c, json_t *object, const struct query *row,
                        const struct asked *a)
 {
-    int64_t sae = call_sae(c, a->place)->id;
-    TRY(put_scale(c, object, sae, query_int(row, EXAMPLE_FEATURE)));
-    return shape_example(c, object, row, sae, a->window, a->head);
+    const struct shape_view view = {
+        .sae = call_sae(c, a->place)->id, .window = a->window, .head = a->head};
+    TRY(put_scale(c, object, view.sae, query_int(row, EXAMPLE_FEATURE)));
+    return shape_example(c, object, row, &view);
 }
 
 static int put_examples(struct call *c, json_t *out, const struct asked *a)

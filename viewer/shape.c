@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/utf8.h"
 #include "viewer/sources.h"
@@ -235,10 +236,20 @@ static int put_tokens(struct call *c, json_t *object, const struct window *w)
     return query_end(&q, c->e);
 }
 
-static int put_levels(struct call *c, json_t *object, const struct window *w,
-                      int64_t sae, int64_t feature)
+/* Where the levels of a window are known: all of a context in the sample, else
+ * what is near the example. */
+static struct window known_around(const struct query *row, int64_t reach)
 {
-    int levels[2 * SHAPE_WINDOW_MAX + 1] = {0};
+    int64_t token = query_int(row, EXAMPLE_TOKEN);
+    if (query_int(row, EXAMPLE_SAMPLED) != 0)
+        return (struct window){INT64_MIN, token, INT64_MAX};
+    return (struct window){token - reach, token, token + reach};
+}
+
+static int put_levels(struct call *c, json_t *object, const struct window *w,
+                      const struct window *known, int64_t sae, int64_t feature)
+{
+    int levels[2 * SHAPE_FULL + 1] = {0};
     struct query q = query_begin(c->queries, QUERY_LEVELS);
     query_bind(&q, sae);
     query_bind(&q, feature);
@@ -254,13 +265,16 @@ static int put_levels(struct call *c, json_t *object, const struct window *w,
     }
     TRY(query_end(&q, c->e));
     json_t *array = call_put_array(c, object, "levels");
-    for (int64_t i = 0; i <= w->last - w->first; i++)
-        call_add(c, array, json_integer(levels[i]));
+    for (int64_t i = 0; i <= w->last - w->first; i++) {
+        bool is_known = levels[i] > 0 || (w->first + i >= known->first &&
+                                          w->first + i <= known->last);
+        call_add(c, array, is_known ? json_integer(levels[i]) : json_null());
+    }
     return 0;
 }
 
 static int put_source_window(struct call *c, json_t *object,
-                             const struct window *w,
+                             const struct window *w, const struct window *known,
                              const struct sources_place *place)
 {
     json_t *source = call_put_object(c, object, "source_window");
@@ -269,38 +283,53 @@ static int put_source_window(struct call *c, json_t *object,
                  place->position - (place->token - w->token));
     call_put_int(c, source, "peak", w->token - w->first);
     TRY(put_tokens(c, source, w));
-    return put_levels(c, source, w, place->sae, place->feature);
+    return put_levels(c, source, w, known, place->sae, place->feature);
 }
 
 /* `row` has been looked at by find_window. */
 static int put_sources(struct call *c, json_t *object, const struct query *row,
-                       int64_t sae, int64_t window, int64_t head)
+                       const struct window *known,
+                       const struct shape_view *view)
 {
     int64_t top;
     const struct sources_place place = {
-        .sae = sae,
+        .sae = view->sae,
         .feature = query_int(row, EXAMPLE_FEATURE),
         .token = query_int(row, EXAMPLE_TOKEN),
         .first = query_int(row, EXAMPLE_FIRST),
         .position = query_int(row, EXAMPLE_POSITION)};
-    TRY(sources_put_example(&top, c, object, &place, head));
+    TRY(sources_put_example(&top, c, object, &place, view->head));
     if (top < 0)
         return 0;
     struct window w = window_around(
         top, place.first, place.first + query_int(row, EXAMPLE_TOKENS) - 1,
-        window < SHAPE_SOURCE_WINDOW ? window : SHAPE_SOURCE_WINDOW);
-    return put_source_window(c, object, &w, &place);
+        view->window < SHAPE_SOURCE_WINDOW ? view->window
+                                           : SHAPE_SOURCE_WINDOW);
+    return put_source_window(c, object, &w, known, &place);
+}
+
+int shape_get_window(int64_t *out, struct call *c)
+{
+    const char *text = target_text(c->target, "window");
+    *out = SHAPE_FULL;
+    if (text != NULL && strcmp(text, "full") == 0)
+        return 0;
+    return call_asked(c, target_int(out, c->target, "window", 0,
+                                    SHAPE_WINDOW_MAX, SHAPE_WINDOW, c->e));
 }
 
 int shape_example(struct call *c, json_t *object, const struct query *row,
-                  int64_t sae, int64_t window, int64_t head)
+                  const struct shape_view *view)
 {
     struct window w;
-    if (!find_window(&w, row, window))
+    if (!find_window(&w, row, view->window))
         return call_refuse(c, 500,
                            "the database is damaged: an example lies outside "
                            "its context");
+    struct window known = known_around(row, view->reach);
     call_put_int(c, object, "rank", query_int(row, EXAMPLE_RANK));
+    if (!query_is_null(row, EXAMPLE_INTERVAL))
+        call_put_int(c, object, "interval", query_int(row, EXAMPLE_INTERVAL));
     if (!query_is_null(row, EXAMPLE_CONTRIBUTION))
         call_put_real(c, object, "contribution",
                       query_real(row, EXAMPLE_CONTRIBUTION));
@@ -310,17 +339,17 @@ int shape_example(struct call *c, json_t *object, const struct query *row,
     call_put_int(c, object, "position", query_int(row, EXAMPLE_POSITION));
     call_put_int(c, object, "peak", w.token - w.first);
     TRY(put_tokens(c, object, &w));
-    TRY(put_levels(c, object, &w, sae, query_int(row, EXAMPLE_FEATURE)));
-    return put_sources(c, object, row, sae, window, head);
+    TRY(put_levels(c, object, &w, &known, view->sae,
+                   query_int(row, EXAMPLE_FEATURE)));
+    return put_sources(c, object, row, &known, view);
 }
 
-int shape_examples(struct call *c, json_t *array, struct query *q, int64_t sae,
-                   int64_t window, int64_t head)
+int shape_examples(struct call *c, json_t *array, struct query *q,
+                   const struct shape_view *view)
 {
     int code = 0;
     while (code == 0 && query_next(q))
-        code =
-            shape_example(c, call_add_object(c, array), q, sae, window, head);
+        code = shape_example(c, call_add_object(c, array), q, view);
     int ended = query_end(q, c->e);
     return code != 0 ? code : ended;
 }

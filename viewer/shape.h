@@ -16,7 +16,9 @@
 
 enum {
     SHAPE_WINDOW = 16,       /* tokens on either side, unless asked otherwise */
-    SHAPE_WINDOW_MAX = 32,   /* as far as the database has levels */
+    SHAPE_WINDOW_MAX = 32,   /* as far as levels are known around a 'top' one */
+    SHAPE_FULL = 512,        /* 'full': a context is seldom longer */
+    SHAPE_REACH = 16,        /* the same around examples that are not 'top' */
     SHAPE_SOURCE_WINDOW = 8, /* at most so many around a source */
     SHAPE_NAME = 32,         /* room for "L2H3" and "2:117" */
 };
@@ -46,14 +48,26 @@ int shape_rows(struct call *c, json_t *out, const struct list_wanted *wanted);
 /* "L2H3" */
 void shape_head_name(char out[SHAPE_NAME], int layer, int64_t head);
 
-/* An example as `row` (example_column) has it, with its window of `window`
- * tokens on either side and the feature's levels there, and its sources, those
- * of one head unless `head` is -1, with the window of the strongest. */
+/* How examples are to be shown. */
+struct shape_view {
+    int64_t sae;
+    int64_t window; /* tokens on either side */
+    int64_t head;   /* whose sources alone to show, or -1 */
+    int64_t reach;  /* how far from an example levels are known outside the
+                       sample */
+};
+
+/* The parameter `window`: 0 to SHAPE_WINDOW_MAX, or 'full'. */
+int shape_get_window(int64_t *out, struct call *c);
+
+/* An example as `row` (example_column) has it, with its window, the feature's
+ * levels there, null where they are not known, and its sources with the window
+ * of the strongest. */
 int shape_example(struct call *c, json_t *object, const struct query *row,
-                  int64_t sae, int64_t window, int64_t head);
+                  const struct shape_view *view);
 
 /* All examples of a query that has been bound; ends it. */
-int shape_examples(struct call *c, json_t *array, struct query *q, int64_t sae,
-                   int64_t window, int64_t head);
+int shape_examples(struct call *c, json_t *array, struct query *q,
+                   const struct shape_view *view);
 
 #endif

@@ -9,7 +9,7 @@ import { words, kwic, legend, visible } from './kwic.js';
 import { get } from './api.js';
 import { state, go, link } from './state.js';
 import { sae, saeTitle, headName, headOf, featureName } from './names.js';
-import { windowOf } from './feature.js';
+import { windowOf } from './examples.js';
 import { listOfHead } from './features.js';
 
 const SLOW = 150; // ms after which a page under way is dimmed

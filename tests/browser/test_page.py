@@ -5,7 +5,9 @@ Planted databases say what must be there (planted.py). Each test begins with a
 fresh page; after it the console must be empty and every request must have gone
 to the viewer.
 """
+import json
 import os
+import sqlite3
 import sys
 import time
 
@@ -165,7 +167,7 @@ def test_window_and_escapes(b):
     b.press("v")
     b.shows(PEAK, "·Ben")
     wide = len(b.texts(".kwic .tok"))
-    b.press("w", "w")  # 16, 32, 5
+    b.press("w", "w")  # 16, full, 5
     b.wait(lambda: len(b.texts(".kwic .tok")) < wide, "smaller window")
     assert "w=5" in b.query() and "esc=1" in b.query()
     b.open("?f=" + feature_of("\n"))
@@ -183,7 +185,7 @@ def sources(b):
 def test_sources_are_underlined(b):
     """The first token of the context is the strongest source, that before the
     example has more than half as much."""
-    b.open("?f=" + feature_of(" Lily") + "&w=32")
+    b.open("?f=" + feature_of(" Lily"))
     b.wait(lambda: b.texts(PEAK), "examples")
     assert all(line[0] == ["u3", WORDS[0]] for line in sources(b)), sources(b)
     equal({tuple(kind for kind, _ in line) for line in sources(b)},
@@ -245,6 +247,90 @@ def test_sources_and_logits_of_a_feature(b):
         b.wait(lambda: b.texts(".logits b"), "logits")
         harmless(b)
         equal(b.js("return document.documentElement.scrollWidth"), 1440)
+
+
+def test_sets_of_examples(b):
+    """Each says what it was drawn from; the silent ones have no value."""
+    b.open("?f=" + feature_of(" Lily"))
+    b.wait(lambda: b.texts(PEAK), "examples")
+    b.press("3")
+    b.wait(lambda: "set=width" in b.query() and b.texts(".kwic h3"), "fifths")
+    heads = b.texts(".kwic h3")
+    assert "active tokens" in heads[0], heads
+    assert heads[0] > heads[-1], heads  # the strongest interval first
+    b.click_text(".seg button", "equal count")
+    b.wait(lambda: "set=count" in b.query(), "equal count")
+    b.wait(lambda: len(b.texts(".kwic h3")) == 5, "five sets")
+    b.press("4")
+    b.shows(".kwic h3", "random active")
+    b.press("5")
+    b.shows(".kwic h3", "random silent")
+    assert b.texts(".kwic .tok.q"), "no place"
+    equal(b.texts(PEAK), [])
+    equal(set(b.texts(".kwic .v")), {"0"})
+    equal(b.js("return getComputedStyle(document.querySelector('.kwic .tok.q'))"
+               ".outlineStyle"), "dashed")
+    b.press("1")
+    b.wait(lambda: b.texts(PEAK) and "set" not in b.query(), "strongest")
+
+
+def test_full_window(b):
+    b.open("?f=" + feature_of(" Lily") + "&w=full&dup=1")
+    b.wait(lambda: b.all(".k.full"), "whole contexts")
+    equal({len(b.js("return [...arguments[0].querySelectorAll('.tok')]", k))
+           for k in b.all(".k.full")}, {12})
+    equal(len(b.texts(".k.full .tok.p")), len(b.all(".k.full")))
+    equal(b.js("return document.documentElement.scrollWidth"), 1440)
+
+
+def test_repeats_are_hidden_and_said_to_be(b):
+    """The words of a context come again 18 contexts later."""
+    b.open("?f=" + feature_of(" Ben"))
+    b.wait(lambda: b.texts(PEAK), "examples")
+    before = len(b.texts(PEAK))
+    b.shows("#examples .tog", "repeats+")
+    b.press("u")
+    b.wait(lambda: len(b.texts(PEAK)) > before, "all examples")
+    assert "dup=1" in b.query()
+
+
+def test_relations_of_a_feature(b):
+    b.open("?f=0:2")
+    b.wait(lambda: b.texts(PEAK), "examples")
+    equal(b.texts('[aria-label="Nearest features"] a'), ["0:3", "0:4"])
+    equal(b.texts('[aria-label="Nearest features"] b'), ["0.75", "0.50"])
+    equal(b.texts('[aria-label="Features active together"] b'),
+          ["6 · 4.00×", "5 · 3.33×"])
+    equal(b.texts('[aria-label="Positions"] .tr:not(.th) > :first-child'),
+          ["0", "1", "2–3", "4–7", "8–11"])
+    equal(set(b.texts('[aria-label="Document groups"] '
+                      '.tr:not(.th) > :first-child')), {"stories", "=news"})
+    b.click('[aria-label="Nearest features"] a')
+    b.wait(lambda: b.text(TITLE) == "0:3", "the neighbour")
+
+
+def test_copies(b):
+    """What is on the page, as SQL, as an address, as JSON."""
+    b.driver.execute_cdp_cmd("Browser.grantPermissions", {
+        "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]})
+    b.open("?f=" + feature_of(" Lily") + "&set=width&dup=1")
+    b.shows(".kwic h3", "active tokens")
+
+    def copied(name):
+        b.click_text(".hdr .btn", name)
+        b.wait(lambda: "copied" in b.texts(".hdr .btn"), "copy")
+        text = b.driver.execute_async_script(
+            "navigator.clipboard.readText().then(arguments[0])")
+        b.wait(lambda: name in b.texts(".hdr .btn"), "the button again")
+        return text
+
+    sql = copied("SQL")
+    assert "kind = 'width'" in sql, sql
+    db = sqlite3.connect("planted.db")
+    equal(len(db.execute(sql).fetchall()), len(b.texts(".kwic .v")))
+    db.close()
+    equal(copied("link"), b.driver.current_url)
+    equal(json.loads(copied("JSON"))["feature"], 1)
 
 
 def test_bos_is_hidden_and_said_to_be(b):

@@ -217,7 +217,8 @@ class Pages(OnDatabase):
                 page = self.api(f"feature?sae=1&feature={feature}"
                                 f"&window={width}")
                 want = self.sql("SELECT token, value FROM example WHERE sae = 1 "
-                                "AND feature = ? ORDER BY rank", feature)
+                                "AND feature = ? AND kind = 'top' "
+                                "ORDER BY rank", feature)
                 self.assertEqual([x["token"] for x in page["examples"]],
                                  [t for t, _ in want])
                 for example, (token, value) in zip(page["examples"], want):
@@ -253,6 +254,64 @@ class Pages(OnDatabase):
             self.assertEqual([t["text"] for t in head["tokens"]], [WORDS[7]])
         string, = page["strings"]
         self.assertEqual((string["text"], string["share"]), (WORDS[7], 1))
+
+    def test_sets_of_examples(self):
+        sets = self.api("feature?sae=1&feature=3")["sets"]
+        self.assertEqual([(s["kind"], s["interval"], s["tokens"],
+                           s["examples"]) for s in sets],
+                         self.sql("SELECT kind, interval, tokens, examples "
+                                  "FROM example_set WHERE sae = 1 AND "
+                                  "feature = 3 ORDER BY kind, interval"))
+        for kind in "width", "count", "random", "silent":
+            page = self.api(f"feature?sae=1&feature=3&kind={kind}&window=2")
+            want = self.sql("SELECT interval, token, value FROM example WHERE "
+                            "sae = 1 AND feature = 3 AND kind = ? "
+                            "ORDER BY interval DESC, rank", kind)
+            self.assertEqual([(x["interval"], x["token"])
+                              for x in page["examples"]],
+                             [row[:2] for row in want])
+            for example, row in zip(page["examples"], want):
+                self.about_equal(example["value"], row[2])
+
+    def test_full_windows_say_what_is_not_known(self):
+        """A context outside the sample has levels only near its example."""
+        for example in self.api("feature?sae=1&feature=3&window=full"
+                                "&head=3")["examples"]:
+            self.assertEqual(len(example["tokens"]), 12)
+            sampled, = self.sql("SELECT sampled FROM context WHERE id = ?",
+                                example["context"])[0]
+            self.assertEqual(None in example["levels"], not sampled)
+        for example in self.api("feature?sae=1&feature=3&window=full"
+                                )["examples"]:
+            self.assertNotIn(None, example["levels"])
+
+    def test_relations(self):
+        page = self.api("feature?layer=1&feature=7")
+        others = "SELECT {} FROM {} WHERE sae = 2 AND feature = 7 ORDER BY rank"
+        self.assertEqual([(x["feature"], x["cosine"])
+                          for x in page["neighbours"]],
+                         self.sql(others.format("neighbour, cosine",
+                                                "feature_neighbour")))
+        self.assertEqual([(x["feature"], x["count"], x["expected"])
+                          for x in page["pairs"]["features"]],
+                         self.sql(others.format("other, count, expected",
+                                                "feature_pair")))
+        self.assertEqual(page["pairs"]["tokens"], 144)
+        for other in page["neighbours"] + page["pairs"]["features"]:
+            density, top, = self.sql("SELECT density, top_head FROM feature "
+                                     "WHERE sae = 2 AND feature = ?",
+                                     other["feature"])[0]
+            self.about_equal(other["density"], density)
+            self.assertEqual(other["top_head"], top)
+            self.assertTrue(other["tokens"])
+        self.assertEqual([tuple(x.values()) for x in page["positions"]],
+                         self.sql("SELECT first, last, tokens, fires FROM "
+                                  "positions_of_feature WHERE sae = 2 AND "
+                                  "feature = 7"))
+        self.assertEqual(sum(x["fires"] for x in page["groups"]),
+                         page["fires"])
+        self.assertEqual([x["name"] for x in page["groups"]],
+                         ["stories", "=news"])
 
     def test_examples_through_a_head(self):
         page = self.api("feature?sae=1&feature=7&head=2")
@@ -301,7 +360,7 @@ class Pages(OnDatabase):
                 self.assertEqual(at["peak"], top - low)
                 self.assertEqual([plain(t) for t in at["tokens"]],
                                  [text[:256] for text, _ in rows])
-                self.assertEqual(at["levels"],
+                self.assertEqual([level or 0 for level in at["levels"]],
                                  [level or 0 for _, level in rows])
 
     def test_sources_and_logits_of_a_feature(self):
@@ -375,7 +434,10 @@ class Pages(OnDatabase):
                 "features?min_density=-0.1", "features?token=a&vocab=1",
                 "features?Sort=max", "feature", "feature?sae=1",
                 "feature?feature=1", "feature?sae=1&feature=-1",
-                "feature?sae=1&feature=1&window=33", "head?sae=1",
+                "feature?sae=1&feature=1&window=33",
+                "feature?sae=1&feature=1&kind=all",
+                "feature?sae=1&feature=1&kind=top&head=1",
+                "feature?sae=1&feature=1&window=Full", "head?sae=1",
                 "head?sae=1&head=1&offset=1", "token", "token?text=a&vocab=1",
                 "search", "search?q=a&limit=51", "search?q=%00",
                 "search?q=%C0%AF", "search?q=%ED%A0%80", "search?q=%FF",
