@@ -129,6 +129,20 @@ static const char *const sql[QUERY_N] = {
     [QUERY_STRING_USE] =
         "SELECT u.count FROM sae AS s CROSS JOIN vocab_use AS u"
         " ON u.dump = s.dump WHERE s.id = ? AND u.vocab = ?",
+    [QUERY_CONTEXT] =
+        "SELECT c.dump, c.first_token, c.tokens, c.sampled, g.name"
+        " FROM context AS c LEFT JOIN document_group AS g"
+        " ON g.id = c.document_group WHERE c.id = ?",
+    [QUERY_CONTEXT_AFTER] = "SELECT id FROM context WHERE id > ?"
+                            " AND sampled = 1 ORDER BY id LIMIT 1",
+    [QUERY_CONTEXT_BEFORE] = "SELECT id FROM context WHERE id < ?"
+                             " AND sampled = 1 ORDER BY id DESC LIMIT 1",
+    [QUERY_TOKEN] = "SELECT context, position FROM token WHERE id = ?",
+    [QUERY_ACTIVE] =
+        "SELECT a.feature, a.level, a.heads, f.scale, f.max, f.density,"
+        " f.top_head FROM activation_by_token AS a"
+        " CROSS JOIN feature AS f ON f.sae = a.sae AND f.feature = a.feature"
+        " WHERE a.sae = ? AND a.token = ? ORDER BY a.level DESC, a.feature",
     [QUERY_SHARES_OF_HEAD] = "SELECT feature, data_share FROM feature_head"
                              " INDEXED BY feature_head_by_share"
                              " WHERE sae = ? AND head = ? AND data_share >= ?"

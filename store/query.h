@@ -57,6 +57,11 @@ enum query_name {
     QUERY_STRINGS,         /* (sae, feature): enum strings_column */
     QUERY_STRING_FEATURES, /* (sae, vocab): enum string_features_column */
     QUERY_STRING_USE,      /* (sae, vocab): how often, in the SAE's dump */
+    QUERY_CONTEXT,         /* (context): enum context_column */
+    QUERY_CONTEXT_AFTER,   /* (context): the next of the sample */
+    QUERY_CONTEXT_BEFORE,  /* (context): the one before */
+    QUERY_TOKEN,           /* (token): context, position */
+    QUERY_ACTIVE,          /* (sae, token): enum active_column, by level */
     QUERY_SHARES_OF_HEAD,  /* (sae, head, at least): feature, data_share */
     QUERY_VOCAB,           /* (id): enum vocab_column */
     QUERY_VOCAB_BY_TEXT,   /* (text): the same */
@@ -180,6 +185,26 @@ enum string_features_column {
     STRING_FEATURES_COUNT,
     STRING_FEATURES_MAX,
     STRING_FEATURES_MEAN,
+};
+enum context_column {
+    CONTEXT_DUMP,
+    CONTEXT_FIRST, /* token id */
+    CONTEXT_TOKENS,
+    CONTEXT_SAMPLED, /* whether table activation has it */
+    CONTEXT_GROUP,   /* name; NULL: not known */
+};
+enum token_column {
+    TOKEN_CONTEXT,
+    TOKEN_POSITION,
+};
+enum active_column {
+    ACTIVE_FEATURE,
+    ACTIVE_LEVEL,
+    ACTIVE_HEADS, /* whose code it is there: the sum of 1 << h */
+    ACTIVE_SCALE,
+    ACTIVE_MAX,
+    ACTIVE_DENSITY,
+    ACTIVE_TOP_HEAD, /* NULL: none */
 };
 enum shares_of_head_column {
     SHARES_OF_HEAD_FEATURE,

@@ -14,7 +14,7 @@ static const struct {
     {"about", api_about},     {"features", api_features},
     {"feature", api_feature}, {"heads", api_heads},
     {"head", api_head},       {"token", api_token},
-    {"search", api_search},
+    {"search", api_search},   {"context", api_context},
 };
 
 bool api_owns(const char *path)

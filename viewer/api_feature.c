@@ -8,6 +8,7 @@
 #include "viewer/relations.h"
 #include "viewer/shape.h"
 #include "viewer/sources.h"
+#include "viewer/window.h"
 
 static const char kinds[] = "top|width|count|random|silent";
 static const char *const kind_names[] = {"top", "width", "count", "random",
@@ -33,7 +34,7 @@ static int get_asked(struct asked *a, struct call *c)
 {
     TRY(call_get_sae(&a->place, c));
     TRY(call_get_number(&a->feature, c, "feature"));
-    TRY(shape_get_window(&a->window, c));
+    TRY(window_get_width(&a->window, c));
     TRY(call_asked(c,
                    target_choice(&a->kind, c->target, "kind", kinds, 0, c->e)));
     TRY(call_asked(
@@ -313,16 +314,16 @@ static int64_t reach_of(const struct asked *a)
 {
     if (a->head >= 0)
         return 0;
-    return a->kind == 0 ? SHAPE_WINDOW_MAX : SHAPE_REACH;
+    return a->kind == 0 ? WINDOW_MAX : WINDOW_REACH;
 }
 
 static int put_examples(struct call *c, json_t *out, const struct asked *a)
 {
     const char *kind = kind_names[a->kind];
-    const struct shape_view view = {.sae = a->sae,
-                                    .window = a->window,
-                                    .head = a->head,
-                                    .reach = reach_of(a)};
+    const struct window_view view = {.sae = a->sae,
+                                     .window = a->window,
+                                     .head = a->head,
+                                     .reach = reach_of(a)};
     struct query q = query_begin(c->queries, a->head < 0 ? QUERY_EXAMPLES
                                                          : QUERY_HEAD_EXAMPLES);
     query_bind(&q, a->sae);
@@ -332,7 +333,8 @@ static int put_examples(struct call *c, json_t *out, const struct asked *a)
     else
         query_bind_text(&q, kind, strlen(kind));
     query_bind(&q, EXAMPLES);
-    return shape_examples(c, call_put_array(c, out, "examples"), &q, &view);
+    return window_put_examples(c, call_put_array(c, out, "examples"), &q,
+                               &view);
 }
 
 int api_feature(json_t *out, struct call *c)

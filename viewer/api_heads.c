@@ -6,6 +6,7 @@
 #include "viewer/list.h"
 #include "viewer/measures.h"
 #include "viewer/shape.h"
+#include "viewer/window.h"
 
 /* Of the features that a head's strongest tokens belong to, in that order. */
 enum { STRONGEST = 200, STRINGS = 24, EXAMPLES = 20 };
@@ -79,7 +80,7 @@ static int get_asked(struct asked *a, struct call *c)
 {
     TRY(call_get_sae(&a->place, c));
     TRY(call_get_number(&a->head, c, "head"));
-    TRY(shape_get_window(&a->window, c));
+    TRY(window_get_width(&a->window, c));
     TRY(call_get_limit(&a->limit, c, CALL_PAGE, CALL_PAGE_MAX));
     TRY(call_asked(c, target_finish(c->target, c->e)));
     const struct catalog_sae *s = call_sae(c, a->place);
@@ -199,10 +200,10 @@ static int put_scale(struct call *c, json_t *object, int64_t sae,
 static int put_example(struct call *c, json_t *object, const struct query *row,
                        const struct asked *a)
 {
-    const struct shape_view view = {
+    const struct window_view view = {
         .sae = call_sae(c, a->place)->id, .window = a->window, .head = a->head};
     TRY(put_scale(c, object, view.sae, query_int(row, EXAMPLE_FEATURE)));
-    return shape_example(c, object, row, &view);
+    return window_put_example(c, object, row, &view);
 }
 
 static int put_examples(struct call *c, json_t *out, const struct asked *a)

@@ -10,20 +10,26 @@ import { Search } from './search.js';
 import { FeaturesPage } from './features.js';
 import { HeadsPage } from './heads.js';
 import { TokensPage } from './token.js';
+import { ContextPage } from './context.js';
 
-const PAGES = { features: FeaturesPage, heads: HeadsPage, tokens: TokensPage };
+const PAGES = { features: FeaturesPage, heads: HeadsPage, tokens: TokensPage,
+                context: ContextPage };
 const THEMES = ['auto', 'light', 'dark'];
 const CHORD = 800; // ms within which the second key of a pair must come
 const KEYS = [
   ['Anywhere', [['/', 'jump box'], ['g f', 'features'], ['g h', 'heads'],
-    ['g t', 'tokens'], ['t', 'theme'], ['y', 'copy the address'],
+    ['g t', 'tokens'], ['g c', 'context'], ['t', 'theme'], ['y', 'copy the address'],
     ['?', 'these keys'], ['Esc', 'unlock, close']]],
   ['Lists', [['j k', 'next, previous'], ['f', 'filter'],
     ['s', 'sort by the next'], ['[ ]', 'layer']]],
-  ['Feature', [['1 2', 'strongest, through a head'], ['h', 'next head'],
-    ['w', 'window'], ['d', 'source beside'], ['b', 'BOS'], ['v', 'show escapes']]],
+  ['Feature', [['1 2', 'strongest, through a head'],
+    ['3 4 5', 'intervals, random, silent'], ['h', 'next head'],
+    ['w', 'window'], ['d', 'source beside'], ['b', 'BOS'],
+    ['u', 'repeats'], ['v', 'show escapes']]],
   ['Head', [['h l', 'head before, after'], ['k j', 'layer before, after'],
     ['← → ↑ ↓', 'move in the grid'], ['↵', 'open']]],
+  ['Context', [['h l', 'token before, after'], ['k j', 'context before, after'],
+    ['s', 'order']]],
 ];
 
 let about, page, shown, search;
@@ -114,7 +120,7 @@ function showKeys(on) {
 const keysShown = () => !!$('.keys');
 
 let pending = 0;
-const CHORDS = { f: null, h: 'heads', t: 'tokens' };
+const CHORDS = { f: null, h: 'heads', t: 'tokens', c: 'context' };
 
 function pressed(e) {
   if (e.ctrlKey || e.metaKey || e.altKey) return;

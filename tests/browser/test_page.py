@@ -430,6 +430,79 @@ def test_token_page(b):
     b.wait(lambda: b.text(TITLE).startswith("L1H"), "a head of the token")
 
 
+# ---- contexts --------------------------------------------------------------
+def test_context(b):
+    """An example leads to its text; a token says what is active there."""
+    b.open("?f=" + feature_of(" Lily") + "&dup=1")
+    b.wait(lambda: b.texts(PEAK), "examples")
+    where = next(t for t in b.texts(".kwic .m a")
+                 if int(t[1:].split()[0]) % 2 == 0)  # one of the sample
+    b.click_text(".kwic .m a", where)
+    b.wait(lambda: b.text(TITLE) == where.split()[0], "the context")
+    equal(b.text('.running [aria-current="true"]').strip(), "Lily")
+    equal(len(b.all(".running .tok")), 12)
+    b.wait(lambda: b.texts(".active a"), "features")
+    equal(set(b.texts(".active .tr:not(.th) .toks")), {"Lily"})
+    assert "0:1" in b.texts(".active a"), b.texts(".active a")
+    equal(b.text(".codes"), "L0H0 –H1 1H2 –H3 19")
+    shade = b.js("return document.querySelector('.running [aria-current]')"
+                 ".style.getPropertyValue('--a')")
+    assert float(shade) > .3, shade
+    b.press("l")
+    b.wait(lambda: "p=" in b.query() and b.text(
+        '.running [aria-current="true"]').strip() != "Lily", "next token")
+    b.press(Keys.ESCAPE)
+    b.shows("article", "A click on a token")
+    b.press("j")
+    b.wait(lambda: b.text(TITLE) != where.split()[0], "next context")
+
+
+def test_two_features_over_a_context(b):
+    b.open("?page=context&c=0")
+    b.wait(lambda: b.texts(".running .tok"), "text")
+    b.click('.running [data-p="2"]')
+    b.wait(lambda: b.texts(".active a"), "features")
+    b.click('.active .tr:not(.th) [aria-label$="in orange"]')
+    b.wait(lambda: "f=" in b.query() and b.all(".running .tok[style]"), "the first")
+    b.click('.running [data-p="3"]')
+    b.wait(lambda: "p=3" in b.query() and b.text(
+        '.running [aria-current="true"]') == b.text('.running [data-p="3"]'),
+        "another token")
+    b.click('.active .tr:not(.th) [aria-label$="as an overline"]')
+    b.wait(lambda: b.all(".running .b1, .running .b3"), "the second")
+    line = b.js("return getComputedStyle(document.querySelector('.running .b3,"
+                " .running .b1')).textDecorationLine")
+    equal(line, "overline")
+    b.hover(".running .b3, .running .b1")
+    b.shows(".tip", b.texts(".over a")[1])
+    address = b.query()
+    b.open("?" + address)
+    b.wait(lambda: b.all(".running .tok[style]") and
+           b.all(".running .b1, .running .b3"), "both from the address")
+    b.click(".over .ico")
+    b.wait(lambda: not b.all(".running .tok[style]"), "one taken off")
+
+
+def test_context_by_name(b):
+    b.open()
+    b.wait(lambda: rows(b), "rows")
+    for words in "c4.3", "c4 · 3":
+        search(b, words)
+        b.wait(lambda: b.text(TITLE) == "c4" and "p=3" in b.query(), words)
+        b.press("g", "f")
+        b.wait(lambda: rows(b), "rows")
+    b.open("?page=context&c=1&p=3")
+    b.shows("main", "outside the sample")
+    for name, word in HOSTILE.items():
+        b.open(f"?page=context&c=4&p=3&f={feature_of(word)}")
+        b.wait(lambda: b.texts(".running .tok"), name)
+        harmless(b)
+        equal(b.js("return document.documentElement.scrollWidth"), 1440)
+    b.open("?page=context&c=400")
+    b.shows('[role="alert"]', "no context 400")
+    assert any("404" in line for line in b.complaints())
+
+
 # ---- hostile tokens --------------------------------------------------------
 def harmless(b):
     equal(b.js("return window.hit ?? null"), None)
@@ -551,7 +624,8 @@ def test_forced_colors(b):
 
 def test_everything_has_a_name(b):
     """Controls and pictures have accessible names; ids are unique."""
-    for address in ("", "?page=heads", "?page=tokens"):
+    for address in ("", "?page=heads", "?page=tokens",
+                    "?page=context&c=0&p=2&f=0:1&g=0:2"):
         b.open(address)
         b.wait(lambda: b.texts(TITLE), "page")
         nameless = b.js("""
@@ -570,7 +644,8 @@ def test_everything_has_a_name(b):
 def test_narrow(b):
     for width in (700, 800, 1100):
         b.size(width, 1000)
-        for address in ("?f=0:1", "?page=heads", "?page=tokens"):
+        for address in ("?f=0:1", "?page=heads", "?page=tokens",
+                        "?page=context&c=0&p=2"):
             b.open(address)
             b.wait(lambda: b.texts(TITLE), "page")
             equal(b.js("return document.documentElement.scrollWidth"), width)

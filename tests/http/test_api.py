@@ -188,6 +188,13 @@ class Lists(OnDatabase):
         for text in ("L9H3", "L2H4", "2:90", "2:999999999", "7:1"):
             self.assertEqual(found(text)["results"], [])
             self.assertIn("note", found(text))
+        for text, position in (("c3", None), ("C3 ", None), ("c3.5", 5),
+                               ("c3 · 11", 11)):
+            self.assertEqual(found(text)["results"][0],
+                             {"kind": "context", "context": 3,
+                              "position": position})
+        for text in "c99", "c3.12":
+            self.assertIn("note", found(text))
         for text in ("2:9999999999", "2:-1", "L2", "2.3.4", "L2H3x", "", "2."):
             self.assertEqual(found(text).get("note"), None, text)
             self.assertEqual(found(text)["results"], [], text)
@@ -284,6 +291,39 @@ class Pages(OnDatabase):
         for example in self.api("feature?sae=1&feature=3&window=full"
                                 )["examples"]:
             self.assertNotIn(None, example["levels"])
+
+    def test_context(self):
+        page = self.api("context?context=4&position=3&one=1:7&two=2:3")
+        first, = self.sql("SELECT first_token FROM context WHERE id = 4")[0]
+        self.assertEqual((page["token"], page["n_tokens"], page["sampled"],
+                          page["previous"], page["next"], page["group"]),
+                         (first + 3, 12, True, 2, 6, "stories"))
+        self.assertEqual(
+            [plain(t) for t in page["tokens"]],
+            [text[:256] for text, in self.sql(
+                "SELECT text FROM token AS t JOIN vocab AS v ON v.id = t.vocab "
+                "WHERE context = 4 ORDER BY t.id")])
+        for overlay, (sae, feature) in zip(page["overlays"], ((1, 7), (2, 3))):
+            levels = dict(self.sql(
+                "SELECT token - ?, level FROM activation WHERE sae = ? AND "
+                "feature = ?", first, sae, feature))
+            self.assertEqual(overlay["levels"],
+                             [levels.get(i, 0) for i in range(12)])
+        want = self.sql("SELECT sae, feature, level, heads FROM "
+                        "activation_by_token WHERE token = ? ORDER BY sae, "
+                        "level DESC, feature", first + 3)
+        self.assertEqual([(r["sae"], r["feature"], r["level"],
+                           sum(1 << h for h in r["heads"]))
+                          for r in page["rows"]], want)
+        self.assertTrue(want)
+        same = self.api(f"context?token={first + 3}&one=1:7&two=2:3")
+        self.assertEqual(same, page)
+        self.assertEqual(self.api("context")["context"], 0)
+        outside = self.api("context?context=5&one=1:7")
+        self.assertEqual((outside["sampled"], outside["rows"],
+                          set(outside["overlays"][0]["levels"]) - {None}),
+                         (False, [], {255} & set(
+                             outside["overlays"][0]["levels"])))
 
     def test_relations(self):
         page = self.api("feature?layer=1&feature=7")
@@ -436,6 +476,8 @@ class Pages(OnDatabase):
                 "feature?feature=1", "feature?sae=1&feature=-1",
                 "feature?sae=1&feature=1&window=33",
                 "feature?sae=1&feature=1&kind=all",
+                "context?token=1&context=1", "context?one=1", "context?one=1:2:",
+                "context?two=a:b", "context?position=-1",
                 "feature?sae=1&feature=1&kind=top&head=1",
                 "feature?sae=1&feature=1&window=Full", "head?sae=1",
                 "head?sae=1&head=1&offset=1", "token", "token?text=a&vocab=1",
@@ -453,6 +495,8 @@ class Pages(OnDatabase):
                        "feature?sae=99&feature=1", "feature?sae=1&feature=90",
                        "feature?sae=1&feature=2147483647",
                        "feature?sae=1&feature=1&head=4", "head?sae=1&head=4",
+                       "context?context=24", "context?token=0",
+                       "context?context=1&position=12", "context?one=1:90",
                        "token?vocab=999", "token?vocab=%d" % -2**63,
                        "token?text=none", "token?text=", "nothing", "about/"):
             self.refused(404, target)
@@ -593,7 +637,9 @@ class Damaged(OnDatabase):
         super().setUpClass()
 
     def test_answers_are_json_and_the_server_lives(self):
-        targets = ["about", "heads", "head?sae=1&head=1", "head?sae=2&head=9",
+        targets = [f"context?context={c}&position=3&one=1:3"
+                   for c in range(4)]
+        targets += ["about", "heads", "head?sae=1&head=1", "head?sae=2&head=9",
                    "features?sort=max", "features?token=Lily", "token?vocab=1",
                    "token?vocab=2", "search?q=A", "features?head=1&min_share=0"]
         targets += [f"feature?sae=1&feature={f}&window=32" for f in range(20)]
