@@ -143,6 +143,36 @@ static const char *const sql[QUERY_N] = {
         " f.top_head FROM activation_by_token AS a"
         " CROSS JOIN feature AS f ON f.sae = a.sae AND f.feature = a.feature"
         " WHERE a.sae = ? AND a.token = ? ORDER BY a.level DESC, a.feature",
+    /* As view polysemantic_heads, which reads all SAEs. */
+    [QUERY_HEADS] =
+        "SELECT h.head, h.fvu, h.held_out_fvu, h.code_entropy,"
+        " g.effective FROM head AS h LEFT JOIN (SELECT head, 1.0 * sum(codes) "
+        "* sum(codes)"
+        " / sum(1.0 * codes * codes) AS effective FROM (SELECT m.head,"
+        " m.number, sum(c.count) AS codes FROM head_group AS m"
+        " CROSS JOIN head_code_count AS c WHERE m.sae = ?1 AND c.sae = m.sae"
+        " AND c.head = m.head AND c.feature = m.feature"
+        " GROUP BY m.head, m.number) GROUP BY head) AS g ON g.head = h.head"
+        " WHERE h.sae = ?1 ORDER BY h.head",
+    [QUERY_HEAD_CODES] = "SELECT feature, count FROM head_code_count"
+                         " WHERE sae = ? AND head = ?"
+                         " ORDER BY count DESC, feature",
+    [QUERY_HEAD_GROUPS] =
+        "SELECT m.number, m.feature, c.count FROM head_group AS m"
+        " CROSS JOIN head_code_count AS c WHERE m.sae = ? AND m.head = ?"
+        " AND c.sae = m.sae AND c.head = m.head AND c.feature = m.feature"
+        " ORDER BY m.number, c.count DESC, m.feature",
+    [QUERY_HEAD_SOURCES] =
+        "SELECT t.vocab, e.token - s.source, s.contribution"
+        " FROM head_example AS e INDEXED BY head_example_best"
+        " CROSS JOIN example_source AS s CROSS JOIN token AS t"
+        " WHERE e.sae = ? AND e.head = ? AND e.rank = 1 AND s.sae = e.sae"
+        " AND s.feature = e.feature AND s.token = e.token"
+        " AND s.head = e.head AND t.id = s.source"
+        " ORDER BY e.contribution DESC LIMIT ?",
+    [QUERY_METRICS] = "SELECT name, step, value FROM metric WHERE sae = ?"
+                      " ORDER BY name, step",
+    [QUERY_SAE_TEXTS] = "SELECT config, options FROM sae WHERE id = ?",
     [QUERY_SHARES_OF_HEAD] = "SELECT feature, data_share FROM feature_head"
                              " INDEXED BY feature_head_by_share"
                              " WHERE sae = ? AND head = ? AND data_share >= ?"

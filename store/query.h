@@ -62,6 +62,13 @@ enum query_name {
     QUERY_CONTEXT_BEFORE,  /* (context): the one before */
     QUERY_TOKEN,           /* (token): context, position */
     QUERY_ACTIVE,          /* (sae, token): enum active_column, by level */
+    QUERY_HEADS,           /* (sae): enum heads_column, by head */
+    QUERY_HEAD_CODES,      /* (sae, head): feature, count, the frequent first */
+    QUERY_HEAD_GROUPS,     /* (sae, head): enum head_groups_column */
+    QUERY_HEAD_SOURCES,    /* (sae, head, limit): enum head_sources_column, of
+                              the strongest examples first */
+    QUERY_METRICS,         /* (sae): name, step, value, by name and step */
+    QUERY_SAE_TEXTS,       /* (sae): config, options */
     QUERY_SHARES_OF_HEAD,  /* (sae, head, at least): feature, data_share */
     QUERY_VOCAB,           /* (id): enum vocab_column */
     QUERY_VOCAB_BY_TEXT,   /* (text): the same */
@@ -205,6 +212,36 @@ enum active_column {
     ACTIVE_MAX,
     ACTIVE_DENSITY,
     ACTIVE_TOP_HEAD, /* NULL: none */
+};
+enum heads_column {
+    HEADS_HEAD,
+    HEADS_FVU,
+    HEADS_HELD_OUT_FVU,
+    HEADS_CODE_ENTROPY,
+    HEADS_EFFECTIVE_GROUPS,
+};
+enum head_codes_column {
+    HEAD_CODES_FEATURE,
+    HEAD_CODES_COUNT,
+};
+enum head_groups_column {
+    HEAD_GROUPS_NUMBER,
+    HEAD_GROUPS_FEATURE,
+    HEAD_GROUPS_COUNT, /* how often it is the head's code */
+};
+enum head_sources_column {
+    HEAD_SOURCES_VOCAB, /* NULL: not known */
+    HEAD_SOURCES_DISTANCE,
+    HEAD_SOURCES_CONTRIBUTION,
+};
+enum metrics_column {
+    METRICS_NAME,
+    METRICS_STEP,
+    METRICS_VALUE,
+};
+enum sae_texts_column {
+    SAE_TEXTS_CONFIG, /* NULL: trained elsewhere */
+    SAE_TEXTS_OPTIONS,
 };
 enum shares_of_head_column {
     SHARES_OF_HEAD_FEATURE,

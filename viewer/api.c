@@ -11,10 +11,11 @@ static const struct {
     const char *name;
     int (*fill)(json_t *out, struct call *c);
 } endpoints[] = {
-    {"about", api_about},     {"features", api_features},
-    {"feature", api_feature}, {"heads", api_heads},
-    {"head", api_head},       {"token", api_token},
-    {"search", api_search},   {"context", api_context},
+    {"about", api_about},       {"features", api_features},
+    {"feature", api_feature},   {"heads", api_heads},
+    {"head", api_head},         {"token", api_token},
+    {"search", api_search},     {"context", api_context},
+    {"training", api_training},
 };
 
 bool api_owns(const char *path)

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "viewer/head.h"
 #include "viewer/list.h"
 #include "viewer/measures.h"
 #include "viewer/shape.h"
@@ -32,7 +33,10 @@ static int make_measures(struct measures **out, double *total, struct call *c,
     if (*out == NULL)
         return err_memory(c->e, "measures of heads", sizeof **out);
     measures_fill(*out, total, features, sae);
-    return 0;
+    int code = measures_read(*out, c, sae);
+    if (code != 0)
+        free(*out);
+    return code;
 }
 
 /* ---- /api/heads ---- */
@@ -224,5 +228,9 @@ int api_head(json_t *out, struct call *c)
     TRY(put_measures(c, out, &a));
     TRY(put_rows(c, out, &a));
     TRY(put_strings(c, out, &a));
+    int64_t sae = call_sae(c, a.place)->id;
+    TRY(head_put_codes(c, out, sae, a.head));
+    TRY(head_put_groups(c, out, sae, a.head));
+    TRY(head_put_sources(c, out, sae, a.head));
     return put_examples(c, out, &a);
 }

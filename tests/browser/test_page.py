@@ -375,6 +375,69 @@ def test_heads(b):
     assert "through=3" in b.query(), b.query()
 
 
+def test_head_has_codes_groups_and_sources(b):
+    b.open("?page=heads&h=L1H2&measure=fvu")
+    b.wait(lambda: b.text(TITLE) == "L1H2", "head")
+    equal(b.text("#grid .cell.lock text"), "20")  # per cent
+    equal(b.text("#measure option:checked"), "FVU")
+    groups = b.texts("#groups h3")
+    equal(len(groups), 3)  # six features, two and two
+    equal(b.texts('[aria-label="Group 1"] a'), ["1:2", "1:6"])
+    assert b.all("#codes rect.f-src"), "no histogram of the codes"
+    counts = b.texts('[aria-label="Codes"] b')
+    equal(counts, sorted(counts, key=lambda t: -int(t.split()[0].strip("<"))))
+    # Its sources: the first token of the context gives the most.
+    equal(b.texts('[aria-label="Source tokens"] .tok')[0], WORDS[0])
+    assert b.texts('[aria-label="Distance to the source"] .tr:not(.th)')
+    b.click('[aria-label="Group 1"] a')
+    b.wait(lambda: b.text(TITLE) == "1:2", "a feature of the group")
+
+
+def points(b):
+    return b.js("return [...document.querySelectorAll('figure')].map(f =>"
+                " [f.querySelector('figcaption').textContent,"
+                "  [...f.querySelectorAll('polyline')].map(l =>"
+                "   [l.className.baseVal,"
+                "    l.getAttribute('points').split(' ').length])])")
+
+
+def test_training(b):
+    b.open("?page=training")
+    b.wait(lambda: b.all("polyline"), "curves")
+    shown = points(b)
+    equal(shown[0], ["loss1.10", [["ln one", 10]]])  # sae 1, its first figure
+    equal([caption for caption, _ in shown[-4:]],
+          [f"FVU of H{h}1.{6 + h}0" for h in range(4)])
+    assert not any("histogram" in caption for caption, _ in shown), shown
+    b.click('[aria-label="L1 beside it"]')
+    b.wait(lambda: "beside=1" in b.query() and b.all("polyline.two"),
+           "two runs")
+    equal(points(b)[0][1], [["ln one", 10], ["ln two", 10]])
+    equal(b.js("return getComputedStyle(document.querySelector("
+               "'polyline.two')).strokeDasharray"), "4px, 3px")
+    b.hover("figure svg")
+    b.wait(lambda: any(" · " in t for t in b.texts("figure svg .on")),
+           "both values at a step")
+    b.click('[aria-label="show L1"]')
+    b.wait(lambda: "run=1" in b.query() and
+           points(b)[0][0].startswith("loss2.10"), "the other run")
+    label = b.js("return document.querySelector('figure svg')"
+                 ".getAttribute('aria-label')")
+    assert label.startswith("loss: L1 from 3.00 to 2.10"), label
+
+
+def test_about(b):
+    b.open("?page=about")
+    b.shows(TITLE, "planted.db")
+    b.shows(".sample", "144 tokens, 50 %: 12 whole contexts")
+    equal(len(b.all(".abouts .tr:not(.th)")), 2)
+    b.shows(".code", "headscope encode planted.dump sae1.sae sae2.sae")
+    b.press("g", "r")
+    b.wait(lambda: b.all("polyline"), "training by key")
+    b.press("g", "a")
+    b.shows(TITLE, "planted.db")
+
+
 def search(b, words):
     b.press("/")
     b.wait(lambda: b.js("return document.activeElement.id") == "q", "focus")
@@ -625,7 +688,8 @@ def test_forced_colors(b):
 def test_everything_has_a_name(b):
     """Controls and pictures have accessible names; ids are unique."""
     for address in ("", "?page=heads", "?page=tokens",
-                    "?page=context&c=0&p=2&f=0:1&g=0:2"):
+                    "?page=context&c=0&p=2&f=0:1&g=0:2", "?page=training",
+                    "?page=about"):
         b.open(address)
         b.wait(lambda: b.texts(TITLE), "page")
         nameless = b.js("""
@@ -645,7 +709,8 @@ def test_narrow(b):
     for width in (700, 800, 1100):
         b.size(width, 1000)
         for address in ("?f=0:1", "?page=heads", "?page=tokens",
-                        "?page=context&c=0&p=2"):
+                        "?page=context&c=0&p=2", "?page=training",
+                        "?page=about"):
             b.open(address)
             b.wait(lambda: b.texts(TITLE), "page")
             equal(b.js("return document.documentElement.scrollWidth"), width)

@@ -170,6 +170,80 @@ class Lists(OnDatabase):
         self.assertEqual(len({s["vocab"] for s in head["strings"]}),
                          len(head["strings"]))
 
+    def test_head_has_codes_groups_and_sources(self):
+        head = self.api("head?sae=2&head=1")
+        want = self.sql("SELECT feature, count FROM head_code_count WHERE "
+                        "sae = 2 AND head = 1 ORDER BY count DESC, feature")
+        self.assertEqual(head["codes"]["counts"], [n for _, n in want])
+        self.assertEqual([(f["feature"], f["count"])
+                          for f in head["codes"]["features"]], want[:24])
+        self.assertEqual((head["codes"]["different"], head["codes"]["tokens"]),
+                         (len(want), sum(n for _, n in want)))
+        groups = [(g["number"], f["feature"]) for g in head["groups"]
+                  for f in g["features"]]
+        self.assertEqual(sorted(groups),
+                         self.sql("SELECT number, feature FROM head_group WHERE "
+                                  "sae = 2 AND head = 1 ORDER BY 1, 2"))
+        for group in head["groups"]:
+            self.assertEqual(group["codes"],
+                             sum(f["count"] for f in group["features"]))
+        total, = self.sql(
+            "SELECT sum(s.contribution) FROM head_example AS e JOIN "
+            "example_source AS s USING (sae, feature, token, head) "
+            "WHERE sae = 2 AND head = 1 AND e.rank = 1")[0]
+        strings = self.sql(
+            "SELECT t.vocab, sum(s.contribution), count(*) FROM head_example "
+            "AS e JOIN example_source AS s USING (sae, feature, token, head) "
+            "JOIN token AS t ON t.id = s.source WHERE sae = 2 AND head = 1 "
+            "AND e.rank = 1 GROUP BY 1 ORDER BY 2 DESC")
+        for found, (vocab, share, count) in zip(head["sources"]["strings"],
+                                                strings):
+            self.assertEqual((found["vocab"], found["count"]), (vocab, count))
+            self.about_equal(found["share"], share / total)
+        self.assertAlmostEqual(sum(d["share"] for d in
+                                   head["sources"]["distances"]), 1, 4)
+
+    def test_measures_of_the_database(self):
+        row = self.api("heads")["rows"][1]
+        for cell, want in zip(row["heads"], self.sql(
+                "SELECT h.fvu, h.held_out_fvu, h.code_entropy, "
+                "p.effective_groups FROM head AS h JOIN polysemantic_heads "
+                "AS p USING (sae, head) WHERE sae = 2 ORDER BY head")):
+            for name, value in zip(("fvu", "held_out_fvu", "code_entropy",
+                                    "effective_groups"), want):
+                self.about_equal(cell[name], value)
+
+    def test_training(self):
+        training = self.api("training")
+        self.assertEqual([s["sae"] for s in training["saes"]], [1, 2, 3])
+        for sae in training["saes"]:
+            found = [(curve["name"], step, value) for curve in sae["curves"]
+                     for step, value in zip(curve["steps"], curve["values"],
+                                            strict=True)]
+            want = self.sql("SELECT name, step, value FROM metric WHERE "
+                            "sae = ? ORDER BY name, step", sae["sae"])
+            self.assertEqual([row[:2] for row in found],
+                             [row[:2] for row in want])
+            for (*_, a), (*_, b) in zip(found, want):
+                self.about_equal(a, b)
+            self.assertEqual((sae["config"], sae["options"]), (None, {}))
+        self.assertEqual(self.api("training?layer=1")["saes"],
+                         training["saes"][1:2])
+
+    def test_long_curves_are_thinned(self):
+        db = planted("curve.db", layers=1, features=2)
+        with sqlite3.connect(db) as sql:
+            sql.execute("WITH n (i) AS (VALUES (0) UNION ALL SELECT i + 1 FROM "
+                        "n WHERE i < 9999) INSERT INTO metric SELECT 1, 'long',"
+                        " i, i FROM n")
+        with Server(db) as server:
+            curve = next(c for c in server.api("training")["saes"][0]["curves"]
+                         if c["name"] == "long")
+        self.assertTrue(1000 <= len(curve["steps"]) < 2000)
+        self.assertEqual(curve["steps"][-1], 9999)
+        self.assertEqual(curve["steps"], curve["values"])
+        self.assertEqual(curve["steps"], sorted(curve["steps"]))
+
     def test_search(self):
         def found(text, **more):
             target = "&".join([f"search?q={quote(text)}"]
@@ -639,7 +713,7 @@ class Damaged(OnDatabase):
     def test_answers_are_json_and_the_server_lives(self):
         targets = [f"context?context={c}&position=3&one=1:3"
                    for c in range(4)]
-        targets += ["about", "heads", "head?sae=1&head=1", "head?sae=2&head=9",
+        targets += ["training", "about", "heads", "head?sae=1&head=1", "head?sae=2&head=9",
                    "features?sort=max", "features?token=Lily", "token?vocab=1",
                    "token?vocab=2", "search?q=A", "features?head=1&min_share=0"]
         targets += [f"feature?sae=1&feature={f}&window=32" for f in range(20)]
