@@ -35,8 +35,8 @@ static const char *const sql[QUERY_N] = {
     [QUERY_SAE_FACTS] = "SELECT id, layer, name, heads, d_sae, tokens FROM sae"
                         " ORDER BY layer, id",
     [QUERY_CATALOG] =
-        "SELECT feature, fires, density, max, mean, top_head, top_share"
-        " FROM feature WHERE sae = ? ORDER BY feature",
+        "SELECT feature, fires, density, max, mean, top_head, top_share,"
+        " entropy FROM feature WHERE sae = ? ORDER BY feature",
     [QUERY_FEATURE] =
         "SELECT f.feature, s.d_sae, s.tokens, f.fires, f.density, f.max,"
         " f.mean, f.scale, f.strings AS n_strings, f.entropy, f.top_head,"
@@ -125,6 +125,9 @@ static const char *const sql[QUERY_N] = {
         " WHERE s.id = ? AND t.sae = s.id AND t.feature = ?",
     [QUERY_STRING_FEATURES] =
         "SELECT feature, count, max, mean FROM token_feature"
+        " WHERE sae = ? AND vocab = ? ORDER BY feature",
+    [QUERY_SOURCE_FEATURES] =
+        "SELECT feature, share, count FROM feature_source_token"
         " WHERE sae = ? AND vocab = ? ORDER BY feature",
     [QUERY_STRING_USE] =
         "SELECT u.count FROM sae AS s CROSS JOIN vocab_use AS u"

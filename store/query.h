@@ -56,6 +56,8 @@ enum query_name {
     QUERY_GROUPS,          /* (sae, feature): enum groups_column */
     QUERY_STRINGS,         /* (sae, feature): enum strings_column */
     QUERY_STRING_FEATURES, /* (sae, vocab): enum string_features_column */
+    QUERY_SOURCE_FEATURES, /* (sae, vocab): feature, share, count; reads the
+                              16 source strings of every feature */
     QUERY_STRING_USE,      /* (sae, vocab): how often, in the SAE's dump */
     QUERY_CONTEXT,         /* (context): enum context_column */
     QUERY_CONTEXT_AFTER,   /* (context): the next of the sample */
@@ -93,6 +95,7 @@ enum catalog_column {
     CATALOG_MEAN,
     CATALOG_TOP_HEAD,
     CATALOG_TOP_SHARE,
+    CATALOG_ENTROPY,
 };
 enum feature_heads_column {
     FEATURE_HEADS_HEAD,
@@ -242,6 +245,11 @@ enum metrics_column {
 enum sae_texts_column {
     SAE_TEXTS_CONFIG, /* NULL: trained elsewhere */
     SAE_TEXTS_OPTIONS,
+};
+enum source_features_column {
+    SOURCE_FEATURES_FEATURE,
+    SOURCE_FEATURES_SHARE,
+    SOURCE_FEATURES_COUNT,
 };
 enum shares_of_head_column {
     SHARES_OF_HEAD_FEATURE,

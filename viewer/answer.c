@@ -96,7 +96,7 @@ static void put_api(struct answer *a, const struct answer_site *site,
     struct api_answer made;
     api_answer(&made, &site->api, target);
     a->status = made.status;
-    a->type = "application/json";
+    a->type = made.csv ? "text/csv; charset=utf-8" : "application/json";
     a->body = a->owned = made.text;
     a->size = made.length;
     if (made.status != 200)

@@ -4,18 +4,25 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "viewer/csv.h"
 
 static const char prefix[] = "/api/";
 
-static const struct {
+/* rows: the table of the answer, as viewer/csv.h names it */
+static const struct endpoint {
     const char *name;
     int (*fill)(json_t *out, struct call *c);
+    const char *rows;
 } endpoints[] = {
-    {"about", api_about},       {"features", api_features},
-    {"feature", api_feature},   {"heads", api_heads},
-    {"head", api_head},         {"token", api_token},
-    {"search", api_search},     {"context", api_context},
-    {"training", api_training},
+    {"about", api_about, "saes"},
+    {"features", api_features, "rows"},
+    {"feature", api_feature, "examples"},
+    {"heads", api_heads, "rows.heads"},
+    {"head", api_head, "rows"},
+    {"token", api_token, "rows"},
+    {"search", api_search, "results"},
+    {"context", api_context, "rows"},
+    {"training", api_training, "saes.curves"},
 };
 
 bool api_owns(const char *path)
@@ -26,6 +33,13 @@ bool api_owns(const char *path)
 static void put_json(struct api_answer *out, const json_t *object)
 {
     out->text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    out->length = out->text == NULL ? 0 : strlen(out->text);
+}
+
+static void put_csv(struct api_answer *out, const json_t *object,
+                    const char *rows)
+{
+    out->text = csv_make(object, rows);
     out->length = out->text == NULL ? 0 : strlen(out->text);
 }
 
@@ -41,23 +55,33 @@ void api_error(struct api_answer *out, int status, const char *message)
     json_decref(object);
 }
 
-static int fill(json_t *object, struct call *c)
+/* The endpoint of a path, which may end in .json or .csv. */
+static const struct endpoint *find(bool *csv, const char *path)
 {
-    const char *name = c->target->path + sizeof prefix - 1;
+    const char *name = path + sizeof prefix - 1;
+    size_t length = strcspn(name, ".");
+    const char *ending = name + length;
+    *csv = strcmp(ending, ".csv") == 0;
+    if (*ending != '\0' && strcmp(ending, ".json") != 0 && !*csv)
+        return NULL;
     for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++)
-        if (strcmp(name, endpoints[i].name) == 0)
-            return endpoints[i].fill(object, c);
-    return call_refuse(c, 404, "no such page; docs/api.md lists them");
+        if (strlen(endpoints[i].name) == length &&
+            strncmp(name, endpoints[i].name, length) == 0)
+            return &endpoints[i];
+    return NULL;
 }
 
-static int fill_from_pool(json_t *object, struct call *c)
+static int fill_from_pool(json_t *object, struct call *c,
+                          const struct endpoint *endpoint)
 {
+    if (endpoint == NULL)
+        return call_refuse(c, 404, "no such page; docs/api.md lists them");
     struct pool_reader *reader;
     c->status = 503; /* what may be otherwise in a while */
     TRY(pool_take(&reader, c->site->pool, c->e));
     c->status = 500;
     c->queries = &reader->queries;
-    int code = fill(object, c);
+    int code = endpoint->fill(object, c);
     pool_give(c->site->pool, reader);
     if (code == 0 && c->lost)
         code = err_memory(c->e, "an answer", sizeof(void *));
@@ -69,12 +93,16 @@ void api_answer(struct api_answer *out, const struct call_site *site,
 {
     struct err e = {0};
     struct call c = {.site = site, .target = target, .status = 500, .e = &e};
+    const struct endpoint *endpoint = find(&c.csv, target->path);
     json_t *object = json_object();
-    if (fill_from_pool(object, &c) != 0) {
+    if (fill_from_pool(object, &c, endpoint) != 0) {
         api_error(out, c.status, e.msg);
     } else {
-        *out = (struct api_answer){.status = 200};
-        put_json(out, object);
+        *out = (struct api_answer){.status = 200, .csv = c.csv};
+        if (c.csv)
+            put_csv(out, object, endpoint->rows);
+        else
+            put_json(out, object);
     }
     json_decref(object);
 }

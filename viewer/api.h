@@ -14,7 +14,8 @@
 
 struct api_answer {
     int status;
-    char *text; /* JSON; the caller's free. NULL: no memory even for an error */
+    bool csv;   /* the text is CSV, not JSON */
+    char *text; /* the caller's free. NULL: no memory even for an error */
     size_t length;
 };
 

@@ -24,13 +24,14 @@ struct call_site {
     const char *version; /* of the program */
 };
 
-enum { CALL_PAGE = 50, CALL_PAGE_MAX = 200 }; /* rows */
+enum { CALL_PAGE = 50, CALL_PAGE_MAX = 200, CALL_CSV_MAX = 5000 }; /* rows */
 
 struct call {
     const struct call_site *site;
     const struct queries *queries;
     struct target *target;
     int status; /* HTTP, for a failure: 500 unless told otherwise */
+    bool csv;   /* asked for as a table */
     bool lost;  /* whether something could not be put */
     struct err *e;
 };

@@ -142,6 +142,7 @@ int shape_row(struct call *c, json_t *row, const struct list_item *item,
              f->top_head < 0 ? json_null() : json_integer(f->top_head));
     call_put_real(c, row, "top_share", f->top_share);
     call_put_real(c, row, "share", item->share);
+    call_put_real(c, row, "entropy", f->entropy);
     TRY(put_shares(c, row, s->id, f->feature, s->heads));
     return shape_top_tokens(c, row, s->id, f->feature, head);
 }
@@ -155,6 +156,14 @@ static void put_on_token(struct call *c, json_t *row,
     call_put_real(c, on, "mean", item->mean);
 }
 
+static void put_from_source(struct call *c, json_t *row,
+                            const struct list_item *item)
+{
+    json_t *from = call_put_object(c, row, "from_source");
+    call_put_int(c, from, "count", item->count);
+    call_put_real(c, from, "share", item->max);
+}
+
 static int put_rows(struct call *c, json_t *rows, const struct list *list,
                     const struct list_wanted *wanted)
 {
@@ -164,6 +173,8 @@ static int put_rows(struct call *c, json_t *rows, const struct list *list,
                       wanted->by_head_share ? wanted->head : -1));
         if (wanted->by_vocab)
             put_on_token(c, row, &list->items[i]);
+        if (wanted->by_source)
+            put_from_source(c, row, &list->items[i]);
     }
     return 0;
 }

@@ -30,4 +30,5 @@ export const copies = ({ sql, ask }) => [
   copier('JSON', 'copy the answer of the server',
     async () => JSON.stringify(await get(...ask), null, 1)),
   h('a.note', { href: address(...ask) }, 'json'),
+  h('a.note', { href: address(ask[0] + '.csv', ask[1]) }, 'csv'),
 ];

@@ -116,6 +116,31 @@ def test_filters(b):
     b.shows("#count", "180 features")
 
 
+def test_source_filter(b):
+    """By the token that features come from; a token in its place undoes it."""
+    b.open()
+    b.type("#source", "Ben")
+    b.wait(lambda: "source=Ben" in b.query() and rows(b), "features of it")
+    b.shows("#rows", "from it ↓")
+    shares = b.texts("#rows [data-index] > :last-child")
+    equal(sorted(set(shares)), ["13 %", "50 %"])
+    equal(shares, sorted(shares, reverse=True))
+    b.type("#filter", "Ben")
+    b.wait(lambda: "token=Ben" in b.query() and "source" not in b.query(),
+           "the token instead")
+
+
+def test_takes_the_list_away(b):
+    b.open("?layer=1&sort=entropy")
+    b.shows("#count", "csv")
+    for link, kind in zip(b.all("#count a"), ("json", "csv")):
+        reply = b.driver.execute_async_script(
+            "fetch(arguments[0]).then(r => r.text()).then(arguments[1])",
+            link.get_attribute("href"))
+        assert "entropy" in reply, (kind, reply[:200])
+    equal(len(reply.strip().split("\n")), 91)  # a line of names
+
+
 def test_density_brush(b):
     """The least handle leaves out what is rarer; the dead go too."""
     b.open()

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The API's answers against the database that they are made from."""
+import csv
+import io
+import json
 import math
 import sqlite3
 import time
@@ -67,7 +70,8 @@ class Lists(OnDatabase):
             self.assertEqual(value, dump[key], key)
 
     def test_every_order(self):
-        columns = {"density": "density", "max": "max", "share": "top_share"}
+        columns = {"density": "density", "max": "max", "share": "top_share",
+                   "entropy": "entropy"}
         for sort, column in columns.items():
             for order in "desc", "asc":
                 rows = self.pages(f"features?sort={sort}&order={order}", 37)
@@ -113,6 +117,16 @@ class Lists(OnDatabase):
              " Lily", .3)
         same("vocab=1&dead=0&sort=density", string, " Lily")
         same("token=nothing", "0")
+        source = ("EXISTS (SELECT 1 FROM feature_source_token AS s JOIN vocab "
+                  "AS v ON v.id = s.vocab WHERE s.sae = f.sae AND "
+                  "s.feature = f.feature AND text = ?)")
+        same("source=Lily", source, " Lily")
+        same("source=%20Ben&layer=1&sort=density", source + " AND sae = 2",
+             " Ben")
+        shares = [r["from_source"]["share"]
+                  for r in self.api("features?source=Ben&limit=200")["rows"]]
+        self.assertEqual(shares, sorted(shares, reverse=True))
+        self.assertEqual(set(shares), {.5, .125})
         same("head=1000", "0")
 
     def test_a_row(self):
@@ -243,6 +257,37 @@ class Lists(OnDatabase):
         self.assertEqual(curve["steps"][-1], 9999)
         self.assertEqual(curve["steps"], curve["values"])
         self.assertEqual(curve["steps"], sorted(curve["steps"]))
+
+    def test_tables(self):
+        """As CSV, with all columns of the JSON and its rows."""
+        def table(target):
+            answer = self.server.ask("/api/" + target)
+            self.assertEqual(answer.status, 200, target)
+            self.assertEqual(answer.headers["content-type"],
+                             "text/csv; charset=utf-8")
+            return list(csv.DictReader(io.StringIO(answer.body.decode(),
+                                                   newline="")))
+
+        same = self.api("features.json?sae=2&sort=index&limit=90")
+        self.assertEqual(same, self.api("features?sae=2&sort=index&limit=90"))
+        for row, want in zip(table("features.csv?sae=2&sort=index"),
+                             same["rows"], strict=True):
+            self.assertEqual(list(row), list(same["rows"][0]))
+            self.assertEqual(int(row["feature"]), want["feature"])
+            self.assertEqual(row["max"] == "", want["max"] is None)
+            self.assertEqual(json.loads(row["tokens"]), want["tokens"])
+        heads = table("heads.csv")
+        self.assertEqual(len(heads), 12)
+        self.assertEqual((heads[5]["layer"], heads[5]["head"]), ("1", "1"))
+        self.assertEqual(len(table("feature.csv?sae=1&feature=3&kind=width")),
+                         len(self.api("feature?sae=1&feature=3&kind=width")
+                             ["examples"]))
+        self.assertEqual(len(table("features.csv?limit=7&offset=265")), 5)
+        self.assertEqual(len(table("search.csv?q=%20")), 7)
+        self.assertEqual(table("features.csv?token=nothing"), [])
+        for target in "features.xml", "features.csv.csv", "features.":
+            self.refused(404, target)
+        self.refused(400, "search.csv?q=a&limit=51")
 
     def test_search(self):
         def found(text, **more):
@@ -399,6 +444,16 @@ class Pages(OnDatabase):
                          (False, [], {255} & set(
                              outside["overlays"][0]["levels"])))
 
+    def test_formulas_in_tables_are_text(self):
+        """A program that opens tables would run what begins with '='."""
+        db = planted("formula.db", layers=1, features=3)
+        with sqlite3.connect(db) as sql:
+            sql.execute("UPDATE sae SET name = '=1+1'")
+        with Server(db) as server:
+            body = server.ask("/api/about.csv").body.decode()
+        row, = csv.DictReader(io.StringIO(body))
+        self.assertEqual(row["name"], " =1+1")
+
     def test_relations(self):
         page = self.api("feature?layer=1&feature=7")
         others = "SELECT {} FROM {} WHERE sae = 2 AND feature = 7 ORDER BY rank"
@@ -546,7 +601,7 @@ class Pages(OnDatabase):
                 "features?head=1&min_share=nan", "features?dead=2",
                 "features?min_density=1e999", "features?min_density=",
                 "features?min_density=-0.1", "features?token=a&vocab=1",
-                "features?Sort=max", "feature", "feature?sae=1",
+                "features?Sort=max", "features?source=a&token=b", "feature", "feature?sae=1",
                 "feature?feature=1", "feature?sae=1&feature=-1",
                 "feature?sae=1&feature=1&window=33",
                 "feature?sae=1&feature=1&kind=all",
