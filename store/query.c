@@ -176,6 +176,14 @@ static const char *const sql[QUERY_N] = {
     [QUERY_METRICS] = "SELECT name, step, value FROM metric WHERE sae = ?"
                       " ORDER BY name, step",
     [QUERY_SAE_TEXTS] = "SELECT config, options FROM sae WHERE id = ?",
+    [QUERY_SAE_TOKENS] = "SELECT d.first_token, d.tokens FROM sae AS s"
+                         " CROSS JOIN dump AS d ON d.id = s.dump"
+                         " WHERE s.id = ?",
+    [QUERY_NEXT_ACTIVE] =
+        "SELECT token FROM activation WHERE sae = ? AND feature = ?"
+        " AND token >= ? ORDER BY token LIMIT 1",
+    [QUERY_ACTIVE_FEATURES] = "SELECT feature FROM activation_by_token"
+                              " WHERE sae = ? AND token = ?",
     [QUERY_SHARES_OF_HEAD] = "SELECT feature, data_share FROM feature_head"
                              " INDEXED BY feature_head_by_share"
                              " WHERE sae = ? AND head = ? AND data_share >= ?"

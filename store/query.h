@@ -71,6 +71,10 @@ enum query_name {
                               the strongest examples first */
     QUERY_METRICS,         /* (sae): name, step, value, by name and step */
     QUERY_SAE_TEXTS,       /* (sae): config, options */
+    QUERY_SAE_TOKENS,      /* (sae): first token id and number of its dump */
+    QUERY_NEXT_ACTIVE,     /* (sae, feature, token): the first token from there
+                              on, of the sample */
+    QUERY_ACTIVE_FEATURES, /* (sae, token): features, in no order */
     QUERY_SHARES_OF_HEAD,  /* (sae, head, at least): feature, data_share */
     QUERY_VOCAB,           /* (id): enum vocab_column */
     QUERY_VOCAB_BY_TEXT,   /* (text): the same */

@@ -23,6 +23,7 @@ static const struct endpoint {
     {"search", api_search, "results"},
     {"context", api_context, "rows"},
     {"training", api_training, "saes.curves"},
+    {"compare", api_compare, "rows"},
 };
 
 bool api_owns(const char *path)

@@ -39,5 +39,6 @@ int api_token(json_t *out, struct call *c);
 int api_search(json_t *out, struct call *c);
 int api_context(json_t *out, struct call *c);
 int api_training(json_t *out, struct call *c);
+int api_compare(json_t *out, struct call *c);
 
 #endif

@@ -12,17 +12,19 @@ import { HeadsPage } from './heads.js';
 import { TokensPage } from './token.js';
 import { ContextPage } from './context.js';
 import { TrainingPage } from './training.js';
+import { ComparePage } from './compare.js';
 import { AboutPage } from './about.js';
 
 const PAGES = { features: FeaturesPage, heads: HeadsPage, tokens: TokensPage,
                 context: ContextPage, training: TrainingPage,
-                about: AboutPage };
+                compare: ComparePage, about: AboutPage };
 const THEMES = ['auto', 'light', 'dark'];
 const CHORD = 800; // ms within which the second key of a pair must come
 const KEYS = [
   ['Anywhere', [['/', 'jump box'], ['g f', 'features'], ['g h', 'heads'],
     ['g t', 'tokens'], ['g c', 'context'],
-    ['g r', 'training'], ['g a', 'about'], ['t', 'theme'], ['y', 'copy the address'],
+    ['g r', 'training'], ['g m', 'compare'],
+    ['g a', 'about'], ['t', 'theme'], ['y', 'copy the address'],
     ['?', 'these keys'], ['Esc', 'unlock, close']]],
   ['Lists', [['j k', 'next, previous'], ['f', 'filter'],
     ['s', 'sort by the next'], ['[ ]', 'layer']]],
@@ -125,7 +127,7 @@ const keysShown = () => !!$('.keys');
 
 let pending = 0;
 const CHORDS = { f: null, h: 'heads', t: 'tokens', c: 'context',
-                 r: 'training', a: 'about' };
+                 r: 'training', m: 'compare', a: 'about' };
 
 function pressed(e) {
   if (e.ctrlKey || e.metaKey || e.altKey) return;

@@ -451,6 +451,28 @@ def test_training(b):
     assert label.startswith("loss: L1 from 3.00 to 2.10"), label
 
 
+def test_compare(b):
+    b.open("?page=compare")
+    b.wait(lambda: b.texts(".matched a"), "matches")
+    equal(b.texts(".figures .th span"), ["figure", "L0", "L1"])
+    b.press("s", "s", "s", "s")  # max, share, entropy, index
+    b.wait(lambda: "sort=index" in b.query() and
+           b.text(".matched a") == "0:0", "by index")
+    pairs = b.js("return [...document.querySelectorAll('.matched .tr')].slice(1)"
+                 ".map(r => [...r.querySelectorAll('a')]"
+                 ".map(a => Number(a.textContent.split(':')[1])))")
+    equal(len(pairs), 25)
+    # Features fire alike if their numbers differ by all of the strings.
+    assert all((a - c) % len(WORDS) == 0 for a, c in pairs), pairs
+    equal(set(b.texts(".matched b")), {"1.00"})
+    b.click_text(".btn", "More")
+    b.wait(lambda: len(b.all(".matched .tr")) == 51, "more rows")
+    b.js("const s = document.querySelector('[aria-label=\"SAE\"]');"
+         "s.value = '1'; s.dispatchEvent(new Event('change'))")
+    b.wait(lambda: "a=1" in b.query() and b.text(".matched a") == "1:0",
+           "the other way round")
+
+
 def test_about(b):
     b.open("?page=about")
     b.shows(TITLE, "planted.db")
@@ -714,7 +736,7 @@ def test_everything_has_a_name(b):
     """Controls and pictures have accessible names; ids are unique."""
     for address in ("", "?page=heads", "?page=tokens",
                     "?page=context&c=0&p=2&f=0:1&g=0:2", "?page=training",
-                    "?page=about"):
+                    "?page=compare", "?page=about"):
         b.open(address)
         b.wait(lambda: b.texts(TITLE), "page")
         nameless = b.js("""
@@ -735,7 +757,7 @@ def test_narrow(b):
         b.size(width, 1000)
         for address in ("?f=0:1", "?page=heads", "?page=tokens",
                         "?page=context&c=0&p=2", "?page=training",
-                        "?page=about"):
+                        "?page=compare", "?page=about"):
             b.open(address)
             b.wait(lambda: b.texts(TITLE), "page")
             equal(b.js("return document.documentElement.scrollWidth"), width)

@@ -661,6 +661,34 @@ class Tokenless(OnDatabase):
         self.refused(404, "token?text=Lily")
 
 
+class Twins(OnDatabase):
+    """Two SAEs that fire alike."""
+    name, shape = "twins.db", {"one_layer": True}
+
+    def test_matches(self):
+        page = self.api("compare?sae=1&other=2&sort=index&limit=50")
+        self.assertEqual(page["total"], 89)
+        for row in page["rows"]:
+            fires, = self.sql("SELECT count(*) FROM activation WHERE sae = 1 "
+                              "AND feature = ?", row["feature"])[0]
+            self.assertEqual(row["looked"], min(fires, 64))
+            same = [m["feature"] for m in row["matches"]
+                    if m["feature"] % len(WORDS) ==
+                    row["feature"] % len(WORDS)]
+            if fires:
+                self.assertTrue(same, row)
+                self.assertEqual(row["matches"][0]["together"], fires)
+                self.assertGreater(row["matches"][0]["correlation"], .99)
+            values = [m["correlation"] for m in row["matches"]]
+            self.assertEqual(values, sorted(values, reverse=True))
+        rest = self.api("compare?sae=1&other=2&sort=index&offset=80")["rows"]
+        self.assertEqual([r["feature"] for r in rest], list(range(80, 89)))
+        self.refused(404, "compare?sae=1&other=3")
+        self.refused(400, "compare?sae=1")
+        self.refused(400, "compare?other=1")
+        self.refused(400, "compare?sae=1&other=2&limit=51")
+
+
 class Single(OnDatabase):
     name, shape = "single.db", {"layers": 1, "features": 1, "heads": 1}
 
@@ -768,7 +796,8 @@ class Damaged(OnDatabase):
     def test_answers_are_json_and_the_server_lives(self):
         targets = [f"context?context={c}&position=3&one=1:3"
                    for c in range(4)]
-        targets += ["training", "about", "heads", "head?sae=1&head=1", "head?sae=2&head=9",
+        targets += ["compare?sae=1&other=2", "compare?sae=2&other=1",
+                    "training", "about", "heads", "head?sae=1&head=1", "head?sae=2&head=9",
                    "features?sort=max", "features?token=Lily", "token?vocab=1",
                    "token?vocab=2", "search?q=A", "features?head=1&min_share=0"]
         targets += [f"feature?sae=1&feature={f}&window=32" for f in range(20)]
