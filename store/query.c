@@ -167,21 +167,21 @@ static const char *const sql[QUERY_N] = {
         " ORDER BY m.number, c.count DESC, m.feature",
     [QUERY_HEAD_SOURCES] =
         "SELECT t.vocab, e.token - s.source, s.contribution"
-        " FROM head_example AS e INDEXED BY head_example_best"
+        " FROM (SELECT feature, token, contribution FROM head_example"
+        " INDEXED BY head_example_best WHERE sae = ?1 AND head = ?2"
+        " AND rank = 1 ORDER BY contribution DESC LIMIT ?3) AS e"
         " CROSS JOIN example_source AS s CROSS JOIN token AS t"
-        " WHERE e.sae = ? AND e.head = ? AND e.rank = 1 AND s.sae = e.sae"
-        " AND s.feature = e.feature AND s.token = e.token"
-        " AND s.head = e.head AND t.id = s.source"
-        " ORDER BY e.contribution DESC LIMIT ?",
+        " WHERE s.sae = ?1 AND s.feature = e.feature AND s.token = e.token"
+        " AND s.head = ?2 AND t.id = s.source",
     [QUERY_METRICS] = "SELECT name, step, value FROM metric WHERE sae = ?"
                       " ORDER BY name, step",
     [QUERY_SAE_TEXTS] = "SELECT config, options FROM sae WHERE id = ?",
     [QUERY_SAE_TOKENS] = "SELECT d.first_token, d.tokens FROM sae AS s"
                          " CROSS JOIN dump AS d ON d.id = s.dump"
                          " WHERE s.id = ?",
-    [QUERY_NEXT_ACTIVE] =
+    [QUERY_ACTIVE_TOKENS] =
         "SELECT token FROM activation WHERE sae = ? AND feature = ?"
-        " AND token >= ? ORDER BY token LIMIT 1",
+        " AND token >= ? ORDER BY token LIMIT ?",
     [QUERY_ACTIVE_FEATURES] = "SELECT feature FROM activation_by_token"
                               " WHERE sae = ? AND token = ?",
     [QUERY_SHARES_OF_HEAD] = "SELECT feature, data_share FROM feature_head"

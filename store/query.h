@@ -68,11 +68,11 @@ enum query_name {
     QUERY_HEAD_CODES,      /* (sae, head): feature, count, the frequent first */
     QUERY_HEAD_GROUPS,     /* (sae, head): enum head_groups_column */
     QUERY_HEAD_SOURCES,    /* (sae, head, limit): enum head_sources_column, of
-                              the strongest examples first */
+                              so many of the strongest examples */
     QUERY_METRICS,         /* (sae): name, step, value, by name and step */
     QUERY_SAE_TEXTS,       /* (sae): config, options */
     QUERY_SAE_TOKENS,      /* (sae): first token id and number of its dump */
-    QUERY_NEXT_ACTIVE,     /* (sae, feature, token): the first token from there
+    QUERY_ACTIVE_TOKENS,   /* (sae, feature, token, limit): tokens from there
                               on, of the sample */
     QUERY_ACTIVE_FEATURES, /* (sae, token): features, in no order */
     QUERY_SHARES_OF_HEAD,  /* (sae, head, at least): feature, data_share */

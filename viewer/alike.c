@@ -4,6 +4,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* Runs of active tokens, each over several contexts. */
+enum { RUNS = 4, RUN = 1024 };
+
 int alike_begin(struct alike_work *m, struct call *c, size_t sae, size_t other)
 {
     size_t n = call_sae(c, other)->n;
@@ -26,18 +29,6 @@ void alike_free(struct alike_work *m)
     *m = (struct alike_work){0};
 }
 
-/* The first token from `from` on at which the feature is active, or -1. */
-static int next_active(int64_t *token, const struct alike_work *m,
-                       struct call *c, int64_t feature, int64_t from)
-{
-    struct query q = query_begin(c->queries, QUERY_NEXT_ACTIVE);
-    query_bind(&q, call_sae(c, m->sae)->id);
-    query_bind(&q, feature);
-    query_bind(&q, from);
-    *token = query_next(&q) ? query_int(&q, 0) : -1;
-    return query_end(&q, c->e);
-}
-
 /* Counts the other's features at a token. */
 static int count_at(struct alike_work *m, struct call *c,
                     const struct catalog_feature *features, int64_t token)
@@ -55,31 +46,58 @@ static int count_at(struct alike_work *m, struct call *c,
     return query_end(&q, c->e);
 }
 
-static int count_all(int64_t *looked, struct alike_work *m, struct call *c,
-                     const struct catalog_feature *features,
-                     const struct catalog_feature *feature)
+/* Tokens of the sample at which a feature is active, in their order. */
+struct tokens {
+    int64_t ids[RUNS * RUN];
+    size_t n;
+};
+
+static int read_run(struct tokens *t, const struct alike_work *m,
+                    struct call *c, int64_t feature, int64_t from)
 {
-    int64_t last = -1;
-    *looked = 0;
-    for (int i = 0; i < ALIKE_TOKENS; i++) {
-        int64_t token;
-        int64_t from =
-            m->first + (int64_t)((double)m->tokens * i / ALIKE_TOKENS);
-        TRY(next_active(&token, m, c, feature->feature,
-                        from > last ? from : last + 1));
-        if (token <= last)
-            break;
-        last = token;
-        ++*looked;
-        TRY(count_at(m, c, features, token));
+    struct query q = query_begin(c->queries, QUERY_ACTIVE_TOKENS);
+    query_bind(&q, call_sae(c, m->sae)->id);
+    query_bind(&q, feature);
+    query_bind(&q, from);
+    query_bind(&q, RUN);
+    for (int i = 0; i < RUN && query_next(&q); i++)
+        t->ids[t->n++] = query_int(&q, 0);
+    return query_end(&q, c->e);
+}
+
+/* Runs from places evenly spread over the dump, none twice. */
+static int read_tokens(struct tokens *t, const struct alike_work *m,
+                       struct call *c, int64_t feature)
+{
+    t->n = 0;
+    for (int i = 0; i < RUNS; i++) {
+        int64_t place =
+            m->first + (int64_t)((double)m->tokens * i / (double)RUNS);
+        bool passed = t->n > 0 && t->ids[t->n - 1] >= place;
+        TRY(read_run(t, m, c, feature, passed ? t->ids[t->n - 1] + 1 : place));
     }
     return 0;
 }
 
+static int count_all(int64_t *looked, struct alike_work *m, struct call *c,
+                     const struct catalog_feature *features,
+                     const struct catalog_feature *feature)
+{
+    struct tokens t;
+    *looked = 0;
+    TRY(read_tokens(&t, m, c, feature->feature));
+    size_t n = t.n < ALIKE_TOKENS ? t.n : ALIKE_TOKENS;
+    for (size_t i = 0; i < n; i++)
+        TRY(count_at(m, c, features, t.ids[(2 * i + 1) * t.n / (2 * n)]));
+    *looked = (int64_t)n;
+    return 0;
+}
+
+/* `both` is estimated; it cannot be more than either. */
 static double phi(double a, double b, double both)
 {
     double spread = sqrt(a * (1 - a) * b * (1 - b));
-    return spread > 0 ? (both - a * b) / spread : 0;
+    return spread > 0 ? (fmin(both, fmin(a, b)) - a * b) / spread : 0;
 }
 
 /* Puts a match in its place among the best so far. */

@@ -4,10 +4,12 @@
  * on the same dump.
  *
  * Two features are as alike as their being active correlates (phi). How often
- * both are is estimated on at most ALIKE_TOKENS tokens of the one, spread over
- * the sample; how often each is, is known of every token. With a share p of
- * those tokens the error of phi is about sqrt(p (1 - p) / ALIKE_TOKENS), at
- * most 0.06. A feature costs as many short reads.
+ * both are is estimated on at most ALIKE_TOKENS tokens of the one: every n-th
+ * of up to 4096 of the sample, which are four runs of its active tokens. How
+ * often each is, is known of every token, and bounds the estimate. Where the
+ * two are equally frequent its standard error is 0.06 at most. (One token after
+ * each of many places would not do: the first active token after a place is too
+ * often the first of its context.)
  */
 #ifndef VIEWER_ALIKE_H
 #define VIEWER_ALIKE_H

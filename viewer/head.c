@@ -9,7 +9,7 @@
 enum {
     RANKS = 200,      /* of the codes, with their counts */
     CODES = 24,       /* of them with what they fire on */
-    SOURCES = 800,    /* read, of the strongest examples */
+    EXAMPLES = 400,   /* the strongest, whose sources are read */
     STRINGS = 256,    /* different ones among those */
     STRINGS_PUT = 24, /* of them told */
     BINS = 20,        /* of distances: 0, 1, 2 to 3, 4 to 7, ... */
@@ -134,7 +134,7 @@ static int read_sources(struct sources *s, struct call *c, int64_t sae,
                         int64_t head)
 {
     struct query q = about(c, QUERY_HEAD_SOURCES, sae, head);
-    query_bind(&q, SOURCES);
+    query_bind(&q, EXAMPLES);
     while (query_next(&q)) {
         double contribution = query_real(&q, HEAD_SOURCES_CONTRIBUTION);
         if (isnan(contribution))

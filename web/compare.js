@@ -96,7 +96,7 @@ export class ComparePage {
     return h('section.sec', {},
       h('div.cap', {}, h('h2', {}, 'Matched features'), h('span.note', {},
         'the most alike, by where they are active: estimated on up to 64 ' +
-        'tokens of each, spread over the sample'),
+        'tokens of each'),
       h('span.r', {}, seg('Order', SORTS, state.sort ?? '',
         sort => go({ sort }), 's'))),
       answer.rows.length ? rows : says('No feature is ever active.'),

@@ -680,6 +680,7 @@ class Twins(OnDatabase):
                 self.assertEqual(row["matches"][0]["together"], fires)
                 self.assertGreater(row["matches"][0]["correlation"], .99)
             values = [m["correlation"] for m in row["matches"]]
+            self.assertTrue(all(-1 <= v <= 1.00001 for v in values), values)
             self.assertEqual(values, sorted(values, reverse=True))
         rest = self.api("compare?sae=1&other=2&sort=index&offset=80")["rows"]
         self.assertEqual([r["feature"] for r in rest], list(range(80, 89)))
