@@ -144,6 +144,7 @@ static int add_feature(struct catalog *c, size_t sae, const struct query *q,
         .mean = query_real(q, CATALOG_MEAN),
         .top_share = known ? query_real(q, CATALOG_TOP_SHARE) : (double)NAN,
         .top_head = known ? (int)top : -1,
+        .entropy = query_real(q, CATALOG_ENTROPY),
         .sae = (int)sae,
     };
     return 0;
@@ -212,7 +213,8 @@ static double key_of(const struct catalog_feature *f, enum catalog_order order)
 {
     double key = order == CATALOG_BY_DENSITY ? f->density
                  : order == CATALOG_BY_MAX   ? f->max
-                                             : f->top_share;
+                 : order == CATALOG_BY_SHARE ? f->top_share
+                                             : f->entropy;
     return isnan(key) ? -(double)INFINITY : key;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The features of all SAEs in memory, 56 bytes each, for lists that are sorted
+ * The features of all SAEs in memory, 64 bytes each, for lists that are sorted
  * and filtered: walking them takes microseconds where an index per order would
  * be read for milliseconds, and lists over all SAEs have no index at all.
  *
@@ -32,6 +32,7 @@ struct catalog_feature {
     double density;
     double max, mean; /* NaN: dead */
     double top_share; /* NaN: none */
+    double entropy;   /* of its tokens' strings; NaN: not known */
     int top_head;     /* -1: none */
     int sae;          /* index into the SAEs */
 };
@@ -42,6 +43,7 @@ enum catalog_order {
     CATALOG_BY_DENSITY,
     CATALOG_BY_MAX,
     CATALOG_BY_SHARE,
+    CATALOG_BY_ENTROPY,
     CATALOG_ORDERS,
 };
 

@@ -12,9 +12,10 @@
 #define JOIN_PLACE                                                             \
     " CROSS JOIN token AS t ON t.id = e.token"                                 \
     " CROSS JOIN context AS c ON c.id = t.context"
-#define EXAMPLE_COLUMNS(value, contribution)                                   \
+#define EXAMPLE_COLUMNS(value, contribution, interval)                         \
     "SELECT e.feature, e.rank, e.token, " value ", " contribution ","          \
-    " t.context, t.position, c.first_token, c.tokens, t.vocab FROM "
+    " t.context, t.position, c.first_token, c.tokens, t.vocab, "               \
+    "c.sampled, " interval " FROM "
 #define JOIN_SCALE                                                             \
     " CROSS JOIN feature AS f ON f.sae = e.sae AND f.feature = e.feature"
 #define HEAD_EXAMPLE_VALUE "(e.level - 0.5) * f.scale"
@@ -35,11 +36,12 @@ static const char *const sql[QUERY_N] = {
                         " fingerprint FROM sae"
                         " ORDER BY layer, id",
     [QUERY_CATALOG] =
-        "SELECT feature, fires, density, max, mean, top_head, top_share"
-        " FROM feature WHERE sae = ? ORDER BY feature",
+        "SELECT feature, fires, density, max, mean, top_head, top_share,"
+        " entropy FROM feature WHERE sae = ? ORDER BY feature",
     [QUERY_FEATURE] =
         "SELECT f.feature, s.d_sae, s.tokens, f.fires, f.density, f.max,"
-        " f.mean, f.scale, f.strings AS n_strings, f.top_head, f.top_share"
+        " f.mean, f.scale, f.strings AS n_strings, f.entropy, f.top_head,"
+        " f.top_share"
         " FROM feature AS f CROSS JOIN sae AS s ON s.id = f.sae"
         " WHERE f.sae = ? AND f.feature = ?",
     [QUERY_FEATURE_HEADS] =
@@ -47,22 +49,26 @@ static const char *const sql[QUERY_N] = {
         " WHERE sae = ? AND feature = ? ORDER BY head",
     [QUERY_HISTOGRAM] = "SELECT bin, count FROM histogram"
                         " WHERE sae = ? AND feature = ? ORDER BY bin",
+    [QUERY_EXAMPLE_SETS] =
+        "SELECT kind, interval, above, up_to, tokens, examples"
+        " FROM example_set WHERE sae = ? AND feature = ?"
+        " ORDER BY kind, interval",
     [QUERY_EXAMPLES] = EXAMPLE_COLUMNS(
-        "e.value",
-        "NULL") "example AS e" JOIN_PLACE
-                " WHERE e.sae = ? AND e.feature = ? AND e.kind = 'top'"
-                " AND e.interval = 1 ORDER BY e.rank LIMIT ?",
+        "e.value", "NULL",
+        "e.interval") "example AS e" JOIN_PLACE
+                      " WHERE e.sae = ? AND e.feature = ? AND e.kind = ?"
+                      " ORDER BY e.interval DESC, e.rank LIMIT ?",
     [QUERY_HEAD_EXAMPLES] = EXAMPLE_COLUMNS(
-        HEAD_EXAMPLE_VALUE,
-        "e.contribution") "head_example AS e" JOIN_SCALE JOIN_PLACE
-                          " WHERE e.sae = ? AND e.feature = ? AND e.head = ?"
-                          " ORDER BY e.rank LIMIT ?",
-    [QUERY_BEST_OF_HEAD] = EXAMPLE_COLUMNS(
-        HEAD_EXAMPLE_VALUE,
-        "e.contribution") "head_example AS e INDEXED BY "
-                          "head_example_best" JOIN_SCALE JOIN_PLACE
-                          " WHERE e.sae = ? AND e.head = ? AND e.rank = 1"
-                          " ORDER BY e.contribution DESC LIMIT ?",
+        HEAD_EXAMPLE_VALUE, "e.contribution",
+        "NULL") "head_example AS e" JOIN_SCALE JOIN_PLACE
+                " WHERE e.sae = ? AND e.feature = ? AND e.head = ?"
+                " ORDER BY e.rank LIMIT ?",
+    [QUERY_BEST_OF_HEAD] =
+        EXAMPLE_COLUMNS(HEAD_EXAMPLE_VALUE, "e.contribution",
+                        "NULL") "head_example AS e INDEXED BY "
+                                "head_example_best" JOIN_SCALE JOIN_PLACE
+                                " WHERE e.sae = ? AND e.head = ? AND e.rank = 1"
+                                " ORDER BY e.contribution DESC LIMIT ?",
     [QUERY_EXAMPLE_VOCAB] =
         "SELECT t.vocab, e.value, NULL FROM example AS e"
         " CROSS JOIN token AS t ON t.id = e.token"
@@ -96,6 +102,23 @@ static const char *const sql[QUERY_N] = {
         " WHERE sae = ? AND feature = ? ORDER BY rank",
     [QUERY_LOGITS] = "SELECT rank, vocab, logit FROM feature_logit"
                      " WHERE sae = ? AND feature = ? ORDER BY rank",
+    [QUERY_NEIGHBOURS] = "SELECT neighbour, cosine FROM feature_neighbour"
+                         " WHERE sae = ? AND feature = ? ORDER BY rank",
+    [QUERY_PAIR_SAMPLE] = "SELECT pair_tokens FROM sae WHERE id = ?",
+    [QUERY_PAIRS] = "SELECT other, count, expected FROM feature_pair"
+                    " WHERE sae = ? AND feature = ? ORDER BY rank",
+    [QUERY_POSITIONS] =
+        "SELECT b.first, b.last, b.tokens, coalesce(p.fires, 0) FROM sae AS s"
+        " CROSS JOIN position_bin AS b"
+        " LEFT JOIN feature_position AS p ON p.sae = s.id"
+        " AND p.feature = ?2 AND p.bin = b.bin"
+        " WHERE s.id = ?1 AND b.dump = s.dump ORDER BY b.bin",
+    [QUERY_GROUPS] =
+        "SELECT g.name, g.tokens, coalesce(p.fires, 0) FROM sae AS s"
+        " CROSS JOIN document_group AS g"
+        " LEFT JOIN feature_group AS p ON p.sae = s.id"
+        " AND p.feature = ?2 AND p.document_group = g.id"
+        " WHERE s.id = ?1 AND g.dump = s.dump ORDER BY g.id",
     [QUERY_STRINGS] =
         "SELECT t.vocab, t.count, t.max, t.mean, u.count FROM sae AS s"
         " CROSS JOIN token_feature AS t INDEXED BY token_feature_by_feature"
@@ -104,9 +127,64 @@ static const char *const sql[QUERY_N] = {
     [QUERY_STRING_FEATURES] =
         "SELECT feature, count, max, mean FROM token_feature"
         " WHERE sae = ? AND vocab = ? ORDER BY feature",
+    [QUERY_SOURCE_FEATURES] =
+        "SELECT feature, share, count FROM feature_source_token"
+        " WHERE sae = ? AND vocab = ? ORDER BY feature",
     [QUERY_STRING_USE] =
         "SELECT u.count FROM sae AS s CROSS JOIN vocab_use AS u"
         " ON u.dump = s.dump WHERE s.id = ? AND u.vocab = ?",
+    [QUERY_CONTEXT] =
+        "SELECT c.dump, c.first_token, c.tokens, c.sampled, g.name"
+        " FROM context AS c LEFT JOIN document_group AS g"
+        " ON g.id = c.document_group WHERE c.id = ?",
+    [QUERY_CONTEXT_AFTER] = "SELECT id FROM context WHERE id > ?"
+                            " AND sampled = 1 ORDER BY id LIMIT 1",
+    [QUERY_CONTEXT_BEFORE] = "SELECT id FROM context WHERE id < ?"
+                             " AND sampled = 1 ORDER BY id DESC LIMIT 1",
+    [QUERY_TOKEN] = "SELECT context, position FROM token WHERE id = ?",
+    [QUERY_ACTIVE] =
+        "SELECT a.feature, a.level, a.heads, f.scale, f.max, f.density,"
+        " f.top_head FROM activation_by_token AS a"
+        " CROSS JOIN feature AS f ON f.sae = a.sae AND f.feature = a.feature"
+        " WHERE a.sae = ? AND a.token = ? ORDER BY a.level DESC, a.feature",
+    /* As view polysemantic_heads, which reads all SAEs. */
+    [QUERY_HEADS] =
+        "SELECT h.head, h.fvu, h.held_out_fvu, h.code_entropy,"
+        " g.effective FROM head AS h LEFT JOIN (SELECT head, 1.0 * sum(codes) "
+        "* sum(codes)"
+        " / sum(1.0 * codes * codes) AS effective FROM (SELECT m.head,"
+        " m.number, sum(c.count) AS codes FROM head_group AS m"
+        " CROSS JOIN head_code_count AS c WHERE m.sae = ?1 AND c.sae = m.sae"
+        " AND c.head = m.head AND c.feature = m.feature"
+        " GROUP BY m.head, m.number) GROUP BY head) AS g ON g.head = h.head"
+        " WHERE h.sae = ?1 ORDER BY h.head",
+    [QUERY_HEAD_CODES] = "SELECT feature, count FROM head_code_count"
+                         " WHERE sae = ? AND head = ?"
+                         " ORDER BY count DESC, feature",
+    [QUERY_HEAD_GROUPS] =
+        "SELECT m.number, m.feature, c.count FROM head_group AS m"
+        " CROSS JOIN head_code_count AS c WHERE m.sae = ? AND m.head = ?"
+        " AND c.sae = m.sae AND c.head = m.head AND c.feature = m.feature"
+        " ORDER BY m.number, c.count DESC, m.feature",
+    [QUERY_HEAD_SOURCES] =
+        "SELECT t.vocab, e.token - s.source, s.contribution"
+        " FROM (SELECT feature, token, contribution FROM head_example"
+        " INDEXED BY head_example_best WHERE sae = ?1 AND head = ?2"
+        " AND rank = 1 ORDER BY contribution DESC LIMIT ?3) AS e"
+        " CROSS JOIN example_source AS s CROSS JOIN token AS t"
+        " WHERE s.sae = ?1 AND s.feature = e.feature AND s.token = e.token"
+        " AND s.head = ?2 AND t.id = s.source",
+    [QUERY_METRICS] = "SELECT name, step, value FROM metric WHERE sae = ?"
+                      " ORDER BY name, step",
+    [QUERY_SAE_TEXTS] = "SELECT config, options FROM sae WHERE id = ?",
+    [QUERY_SAE_TOKENS] = "SELECT d.first_token, d.tokens FROM sae AS s"
+                         " CROSS JOIN dump AS d ON d.id = s.dump"
+                         " WHERE s.id = ?",
+    [QUERY_ACTIVE_TOKENS] =
+        "SELECT token FROM activation WHERE sae = ? AND feature = ?"
+        " AND token >= ? ORDER BY token LIMIT ?",
+    [QUERY_ACTIVE_FEATURES] = "SELECT feature FROM activation_by_token"
+                              " WHERE sae = ? AND token = ?",
     [QUERY_SHARES_OF_HEAD] = "SELECT feature, data_share FROM feature_head"
                              " INDEXED BY feature_head_by_share"
                              " WHERE sae = ? AND head = ? AND data_share >= ?"

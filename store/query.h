@@ -34,7 +34,9 @@ enum query_name {
     QUERY_FEATURE,         /* (sae, feature): columns by name */
     QUERY_FEATURE_HEADS,   /* (sae, feature): enum feature_heads_column */
     QUERY_HISTOGRAM,       /* (sae, feature): bin, count */
-    QUERY_EXAMPLES,        /* (sae, feature, limit): enum example_column */
+    QUERY_EXAMPLE_SETS,    /* (sae, feature): enum example_sets_column */
+    QUERY_EXAMPLES,        /* (sae, feature, kind, limit): enum example_column,
+                              the strongest interval first */
     QUERY_HEAD_EXAMPLES,   /* (sae, feature, head, limit): the same */
     QUERY_BEST_OF_HEAD,    /* (sae, head, limit): the same; one a feature */
     QUERY_EXAMPLE_VOCAB,   /* (sae, feature, limit): enum vocab_use_column */
@@ -47,9 +49,32 @@ enum query_name {
     QUERY_SOURCE_OFFSETS,  /* (sae, feature): enum source_offsets_column */
     QUERY_SOURCE_TOKENS,   /* (sae, feature): enum source_tokens_column */
     QUERY_LOGITS,          /* (sae, feature): enum logits_column, by rank */
+    QUERY_NEIGHBOURS,      /* (sae, feature): feature, cosine, by rank */
+    QUERY_PAIR_SAMPLE,     /* (sae): how many tokens the next rests on */
+    QUERY_PAIRS,           /* (sae, feature): enum pairs_column, by rank */
+    QUERY_POSITIONS,       /* (sae, feature): enum positions_column */
+    QUERY_GROUPS,          /* (sae, feature): enum groups_column */
     QUERY_STRINGS,         /* (sae, feature): enum strings_column */
     QUERY_STRING_FEATURES, /* (sae, vocab): enum string_features_column */
+    QUERY_SOURCE_FEATURES, /* (sae, vocab): feature, share, count; reads the
+                              16 source strings of every feature */
     QUERY_STRING_USE,      /* (sae, vocab): how often, in the SAE's dump */
+    QUERY_CONTEXT,         /* (context): enum context_column */
+    QUERY_CONTEXT_AFTER,   /* (context): the next of the sample */
+    QUERY_CONTEXT_BEFORE,  /* (context): the one before */
+    QUERY_TOKEN,           /* (token): context, position */
+    QUERY_ACTIVE,          /* (sae, token): enum active_column, by level */
+    QUERY_HEADS,           /* (sae): enum heads_column, by head */
+    QUERY_HEAD_CODES,      /* (sae, head): feature, count, the frequent first */
+    QUERY_HEAD_GROUPS,     /* (sae, head): enum head_groups_column */
+    QUERY_HEAD_SOURCES,    /* (sae, head, limit): enum head_sources_column, of
+                              so many of the strongest examples */
+    QUERY_METRICS,         /* (sae): name, step, value, by name and step */
+    QUERY_SAE_TEXTS,       /* (sae): config, options */
+    QUERY_SAE_TOKENS,      /* (sae): first token id and number of its dump */
+    QUERY_ACTIVE_TOKENS,   /* (sae, feature, token, limit): tokens from there
+                              on, of the sample */
+    QUERY_ACTIVE_FEATURES, /* (sae, token): features, in no order */
     QUERY_SHARES_OF_HEAD,  /* (sae, head, at least): feature, data_share */
     QUERY_VOCAB,           /* (id): enum vocab_column */
     QUERY_VOCAB_BY_TEXT,   /* (text): the same */
@@ -75,6 +100,7 @@ enum catalog_column {
     CATALOG_MEAN,
     CATALOG_TOP_HEAD,
     CATALOG_TOP_SHARE,
+    CATALOG_ENTROPY,
 };
 enum feature_heads_column {
     FEATURE_HEADS_HEAD,
@@ -92,6 +118,16 @@ enum example_column {
     EXAMPLE_FIRST,  /* of the context: token id */
     EXAMPLE_TOKENS, /* of the context */
     EXAMPLE_VOCAB,
+    EXAMPLE_SAMPLED,  /* whether table activation has the context */
+    EXAMPLE_INTERVAL, /* NULL: one of a head */
+};
+enum example_sets_column {
+    EXAMPLE_SETS_KIND,
+    EXAMPLE_SETS_INTERVAL,
+    EXAMPLE_SETS_ABOVE,
+    EXAMPLE_SETS_UP_TO,
+    EXAMPLE_SETS_TOKENS,
+    EXAMPLE_SETS_EXAMPLES,
 };
 enum vocab_use_column {
     VOCAB_USE_VOCAB, /* never NULL */
@@ -132,6 +168,26 @@ enum logits_column {
     LOGITS_VOCAB,
     LOGITS_LOGIT,
 };
+enum neighbours_column {
+    NEIGHBOURS_FEATURE,
+    NEIGHBOURS_COSINE,
+};
+enum pairs_column {
+    PAIRS_OTHER,
+    PAIRS_COUNT,
+    PAIRS_EXPECTED,
+};
+enum positions_column {
+    POSITIONS_FIRST,
+    POSITIONS_LAST,
+    POSITIONS_TOKENS, /* of the dump */
+    POSITIONS_FIRES,
+};
+enum groups_column {
+    GROUPS_NAME,
+    GROUPS_TOKENS, /* of the dump */
+    GROUPS_FIRES,
+};
 enum strings_column {
     STRINGS_VOCAB,
     STRINGS_COUNT,
@@ -144,6 +200,61 @@ enum string_features_column {
     STRING_FEATURES_COUNT,
     STRING_FEATURES_MAX,
     STRING_FEATURES_MEAN,
+};
+enum context_column {
+    CONTEXT_DUMP,
+    CONTEXT_FIRST, /* token id */
+    CONTEXT_TOKENS,
+    CONTEXT_SAMPLED, /* whether table activation has it */
+    CONTEXT_GROUP,   /* name; NULL: not known */
+};
+enum token_column {
+    TOKEN_CONTEXT,
+    TOKEN_POSITION,
+};
+enum active_column {
+    ACTIVE_FEATURE,
+    ACTIVE_LEVEL,
+    ACTIVE_HEADS, /* whose code it is there: the sum of 1 << h */
+    ACTIVE_SCALE,
+    ACTIVE_MAX,
+    ACTIVE_DENSITY,
+    ACTIVE_TOP_HEAD, /* NULL: none */
+};
+enum heads_column {
+    HEADS_HEAD,
+    HEADS_FVU,
+    HEADS_HELD_OUT_FVU,
+    HEADS_CODE_ENTROPY,
+    HEADS_EFFECTIVE_GROUPS,
+};
+enum head_codes_column {
+    HEAD_CODES_FEATURE,
+    HEAD_CODES_COUNT,
+};
+enum head_groups_column {
+    HEAD_GROUPS_NUMBER,
+    HEAD_GROUPS_FEATURE,
+    HEAD_GROUPS_COUNT, /* how often it is the head's code */
+};
+enum head_sources_column {
+    HEAD_SOURCES_VOCAB, /* NULL: not known */
+    HEAD_SOURCES_DISTANCE,
+    HEAD_SOURCES_CONTRIBUTION,
+};
+enum metrics_column {
+    METRICS_NAME,
+    METRICS_STEP,
+    METRICS_VALUE,
+};
+enum sae_texts_column {
+    SAE_TEXTS_CONFIG, /* NULL: trained elsewhere */
+    SAE_TEXTS_OPTIONS,
+};
+enum source_features_column {
+    SOURCE_FEATURES_FEATURE,
+    SOURCE_FEATURES_SHARE,
+    SOURCE_FEATURES_COUNT,
 };
 enum shares_of_head_column {
     SHARES_OF_HEAD_FEATURE,

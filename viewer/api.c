@@ -4,20 +4,30 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "viewer/csv.h"
 #include "viewer/marks.h"
 
 static const char prefix[] = "/api/";
 
-static const struct {
+/* rows: the table of the answer, as viewer/csv.h names it */
+static const struct endpoint {
     const char *name;
     int (*fill)(json_t *out, struct call *c);
+    const char *rows;
     bool posted;
 } endpoints[] = {
-    {"about", api_about, false},     {"features", api_features, false},
-    {"feature", api_feature, false}, {"heads", api_heads, false},
-    {"head", api_head, false},       {"token", api_token, false},
-    {"search", api_search, false},   {"labels", api_labels, false},
-    {"label", api_label, true},
+    {"about", api_about, "saes", false},
+    {"features", api_features, "rows", false},
+    {"feature", api_feature, "examples", false},
+    {"heads", api_heads, "rows.heads", false},
+    {"head", api_head, "rows", false},
+    {"token", api_token, "rows", false},
+    {"search", api_search, "results", false},
+    {"context", api_context, "rows", false},
+    {"training", api_training, "saes.curves", false},
+    {"compare", api_compare, "rows", false},
+    {"labels", api_labels, "rows", false},
+    {"label", api_label, "", true},
 };
 
 bool api_owns(const char *path)
@@ -28,6 +38,14 @@ bool api_owns(const char *path)
 static void put_json(struct api_answer *out, const json_t *object)
 {
     out->text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    out->length = out->text == NULL ? 0 : strlen(out->text);
+}
+
+static void put_csv(struct api_answer *out, const json_t *object,
+                    const char *rows)
+{
+    out->type = "text/csv; charset=utf-8";
+    out->text = csv_make(object, rows);
     out->length = out->text == NULL ? 0 : strlen(out->text);
 }
 
@@ -43,25 +61,35 @@ void api_error(struct api_answer *out, int status, const char *message)
     json_decref(object);
 }
 
-static int fill(json_t *object, struct call *c)
+/* The endpoint of a path, which may end in .json or .csv. */
+static const struct endpoint *find(bool *csv, const char *path, bool posted)
 {
-    const char *name = c->target->path + sizeof prefix - 1;
+    const char *name = path + sizeof prefix - 1;
+    size_t length = strcspn(name, ".");
+    const char *ending = name + length;
+    *csv = strcmp(ending, ".csv") == 0;
+    if (*ending != '\0' && strcmp(ending, ".json") != 0 && !*csv)
+        return NULL;
     for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++)
-        if (strcmp(name, endpoints[i].name) == 0 &&
-            endpoints[i].posted == (c->body != NULL))
-            return endpoints[i].fill(object, c);
-    return call_refuse(c, 404, "no such page; docs/api.md lists them");
+        if (strlen(endpoints[i].name) == length &&
+            strncmp(name, endpoints[i].name, length) == 0 &&
+            endpoints[i].posted == posted)
+            return &endpoints[i];
+    return NULL;
 }
 
-static int fill_from_pool(json_t *object, struct call *c)
+static int fill_from_pool(json_t *object, struct call *c,
+                          const struct endpoint *endpoint)
 {
+    if (endpoint == NULL)
+        return call_refuse(c, 404, "no such page; docs/api.md lists them");
     struct pool_reader *reader;
     c->status = 503; /* what may be otherwise in a while */
     TRY(pool_take(&reader, c->site->pool, c->e));
     c->status = 500;
     c->queries = &reader->queries;
     marks_take(c);
-    int code = fill(object, c);
+    int code = endpoint->fill(object, c);
     marks_give(c);
     pool_give(c->site->pool, reader);
     if (code == 0 && c->lost)
@@ -79,12 +107,16 @@ void api_answer(struct api_answer *out, const struct call_site *site,
                      .body_size = body_size,
                      .status = 500,
                      .e = &e};
+    const struct endpoint *endpoint = find(&c.csv, target->path, body != NULL);
     json_t *object = json_object();
-    if (fill_from_pool(object, &c) != 0) {
+    if (fill_from_pool(object, &c, endpoint) != 0) {
         api_error(out, c.status, e.msg);
     } else {
         *out = (struct api_answer){.status = 200};
-        put_json(out, object);
+        if (c.csv)
+            put_csv(out, object, endpoint->rows);
+        else
+            put_json(out, object);
     }
     json_decref(object);
 }

@@ -42,5 +42,8 @@ int api_token(json_t *out, struct call *c);
 int api_search(json_t *out, struct call *c);
 int api_labels(json_t *out, struct call *c);
 int api_label(json_t *out, struct call *c); /* by POST */
+int api_context(json_t *out, struct call *c);
+int api_training(json_t *out, struct call *c);
+int api_compare(json_t *out, struct call *c);
 
 #endif

@@ -3,10 +3,17 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "viewer/marks.h"
+#include "viewer/relations.h"
 #include "viewer/shape.h"
 #include "viewer/sources.h"
+#include "viewer/window.h"
+
+static const char kinds[] = "top|width|count|random|silent";
+static const char *const kind_names[] = {"top", "width", "count", "random",
+                                         "silent"};
 
 enum {
     EXAMPLES = 50,   /* as many as are kept, within reason */
@@ -21,17 +28,22 @@ enum {
 struct asked {
     size_t place; /* of the SAE in the catalog */
     int64_t sae, feature, head, window;
+    int kind; /* index of kind_names */
 };
 
 static int get_asked(struct asked *a, struct call *c)
 {
     TRY(call_get_sae(&a->place, c));
     TRY(call_get_number(&a->feature, c, "feature"));
-    TRY(call_asked(c, target_int(&a->window, c->target, "window", 0,
-                                 SHAPE_WINDOW_MAX, SHAPE_WINDOW, c->e)));
+    TRY(window_get_width(&a->window, c));
+    TRY(call_asked(c,
+                   target_choice(&a->kind, c->target, "kind", kinds, 0, c->e)));
     TRY(call_asked(
         c, target_int(&a->head, c->target, "head", 0, INT32_MAX, -1, c->e)));
+    bool both = target_has(c->target, "kind") && a->head >= 0;
     TRY(call_asked(c, target_finish(c->target, c->e)));
+    if (both)
+        return call_refuse(c, 400, "kind and head exclude each other");
     const struct catalog_sae *s = call_sae(c, a->place);
     a->sae = s->id;
     if (a->head >= s->heads)
@@ -277,17 +289,53 @@ static int put_logits(struct call *c, json_t *out, const struct asked *a)
 
 /* ---- examples ---- */
 
+static int put_sets(struct call *c, json_t *out, const struct asked *a)
+{
+    json_t *array = call_put_array(c, out, "sets");
+    struct query q = query_begin(c->queries, QUERY_EXAMPLE_SETS);
+    query_bind(&q, a->sae);
+    query_bind(&q, a->feature);
+    while (query_next(&q)) {
+        size_t length;
+        json_t *set = call_add_object(c, array);
+        call_put_text(c, set, "kind",
+                      query_text(&q, EXAMPLE_SETS_KIND, &length));
+        call_put_int(c, set, "interval", query_int(&q, EXAMPLE_SETS_INTERVAL));
+        call_put_real(c, set, "above", query_real(&q, EXAMPLE_SETS_ABOVE));
+        call_put_real(c, set, "up_to", query_real(&q, EXAMPLE_SETS_UP_TO));
+        call_put_int(c, set, "tokens", query_int(&q, EXAMPLE_SETS_TOKENS));
+        call_put_int(c, set, "examples", query_int(&q, EXAMPLE_SETS_EXAMPLES));
+    }
+    return query_end(&q, c->e);
+}
+
+/* How far from an example the database has levels outside the sample; of the
+ * examples of a head it has none. */
+static int64_t reach_of(const struct asked *a)
+{
+    if (a->head >= 0)
+        return 0;
+    return a->kind == 0 ? WINDOW_MAX : WINDOW_REACH;
+}
+
 static int put_examples(struct call *c, json_t *out, const struct asked *a)
 {
+    const char *kind = kind_names[a->kind];
+    const struct window_view view = {.sae = a->sae,
+                                     .window = a->window,
+                                     .head = a->head,
+                                     .reach = reach_of(a)};
     struct query q = query_begin(c->queries, a->head < 0 ? QUERY_EXAMPLES
                                                          : QUERY_HEAD_EXAMPLES);
     query_bind(&q, a->sae);
     query_bind(&q, a->feature);
     if (a->head >= 0)
         query_bind(&q, a->head);
+    else
+        query_bind_text(&q, kind, strlen(kind));
     query_bind(&q, EXAMPLES);
-    return shape_examples(c, call_put_array(c, out, "examples"), &q, a->sae,
-                          a->window, a->head);
+    return window_put_examples(c, call_put_array(c, out, "examples"), &q,
+                               &view);
 }
 
 int api_feature(json_t *out, struct call *c)
@@ -301,5 +349,7 @@ int api_feature(json_t *out, struct call *c)
     TRY(put_strings(c, out, &a));
     TRY(put_logits(c, out, &a));
     TRY(sources_put_feature(c, out, a.sae, a.feature));
+    TRY(relations_put(c, out, a.sae, a.feature));
+    TRY(put_sets(c, out, &a));
     return put_examples(c, out, &a);
 }

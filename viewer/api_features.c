@@ -9,7 +9,7 @@
 #include "viewer/shape.h"
 #include "viewer/strings.h"
 
-static const char sorts[] = "density|max|share|index|token";
+static const char sorts[] = "density|max|share|index|entropy|token";
 static const char orders[] = "desc|asc";
 
 static int get_head(struct list_wanted *w, struct call *c)
@@ -29,13 +29,15 @@ static int get_head(struct list_wanted *w, struct call *c)
 static int get_sort(struct list_wanted *w, struct call *c)
 {
     int sort, order;
-    int usual = w->by_vocab ? LIST_BY_TOKEN : LIST_BY_DENSITY;
+    bool by_string = w->by_vocab || w->by_source;
+    int usual = by_string ? LIST_BY_TOKEN : LIST_BY_DENSITY;
     TRY(call_asked(
         c, target_choice(&sort, c->target, "sort", sorts, usual, c->e)));
     TRY(call_asked(c, target_choice(&order, c->target, "order", orders,
                                     sort == LIST_BY_INDEX, c->e)));
-    if (sort == LIST_BY_TOKEN && !w->by_vocab)
-        return call_refuse(c, 400, "to sort by token, give token or vocab");
+    if (sort == LIST_BY_TOKEN && !by_string)
+        return call_refuse(c, 400,
+                           "to sort by token, give token, vocab or source");
     w->sort = (enum list_sort)sort;
     w->descending = order == 0;
     return 0;
@@ -49,6 +51,9 @@ static int get_wanted(struct list_wanted *w, struct call *c)
     TRY(call_get_saes(&w->sae_from, &w->sae_to, c));
     TRY(get_head(w, c));
     w->by_vocab = target_has(t, "token") || target_has(t, "vocab");
+    w->by_source = target_has(t, "source");
+    if (w->by_vocab && w->by_source)
+        return call_refuse(c, 400, "token and source exclude each other");
     TRY(call_asked(
         c, target_real(&w->min_density, t, "min_density", 0, 1, 0, c->e)));
     TRY(call_asked(
@@ -62,10 +67,11 @@ static int get_wanted(struct list_wanted *w, struct call *c)
 static int put_rows(json_t *out, struct call *c, struct list_wanted *wanted)
 {
     struct strings strings = {0};
-    if (wanted->by_vocab)
-        TRY(strings_get(&strings, c, "token", true));
+    if (wanted->by_vocab || wanted->by_source)
+        TRY(strings_get(&strings, c, wanted->by_source ? "source" : "token",
+                        true));
     TRY(call_asked(c, target_finish(c->target, c->e)));
-    if (wanted->by_vocab)
+    if (wanted->by_vocab || wanted->by_source)
         TRY(strings_put(c, out, &strings, false));
     wanted->n_vocabs = strings.n;
     memcpy(wanted->vocabs, strings.ids, sizeof wanted->vocabs);

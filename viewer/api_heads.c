@@ -3,9 +3,11 @@
 
 #include <stdlib.h>
 
+#include "viewer/head.h"
 #include "viewer/list.h"
 #include "viewer/measures.h"
 #include "viewer/shape.h"
+#include "viewer/window.h"
 
 /* Of the features that a head's strongest tokens belong to, in that order. */
 enum { STRONGEST = 200, STRINGS = 24, EXAMPLES = 20 };
@@ -31,7 +33,10 @@ static int make_measures(struct measures **out, double *total, struct call *c,
     if (*out == NULL)
         return err_memory(c->e, "measures of heads", sizeof **out);
     measures_fill(*out, total, features, sae);
-    return 0;
+    int code = measures_read(*out, c, sae);
+    if (code != 0)
+        free(*out);
+    return code;
 }
 
 /* ---- /api/heads ---- */
@@ -79,8 +84,7 @@ static int get_asked(struct asked *a, struct call *c)
 {
     TRY(call_get_sae(&a->place, c));
     TRY(call_get_number(&a->head, c, "head"));
-    TRY(call_asked(c, target_int(&a->window, c->target, "window", 0,
-                                 SHAPE_WINDOW_MAX, SHAPE_WINDOW, c->e)));
+    TRY(window_get_width(&a->window, c));
     TRY(call_get_limit(&a->limit, c, CALL_PAGE, CALL_PAGE_MAX));
     TRY(call_asked(c, target_finish(c->target, c->e)));
     const struct catalog_sae *s = call_sae(c, a->place);
@@ -200,9 +204,10 @@ static int put_scale(struct call *c, json_t *object, int64_t sae,
 static int put_example(struct call *c, json_t *object, const struct query *row,
                        const struct asked *a)
 {
-    int64_t sae = call_sae(c, a->place)->id;
-    TRY(put_scale(c, object, sae, query_int(row, EXAMPLE_FEATURE)));
-    return shape_example(c, object, row, sae, a->window, a->head);
+    const struct window_view view = {
+        .sae = call_sae(c, a->place)->id, .window = a->window, .head = a->head};
+    TRY(put_scale(c, object, view.sae, query_int(row, EXAMPLE_FEATURE)));
+    return window_put_example(c, object, row, &view);
 }
 
 static int put_examples(struct call *c, json_t *out, const struct asked *a)
@@ -223,5 +228,9 @@ int api_head(json_t *out, struct call *c)
     TRY(put_measures(c, out, &a));
     TRY(put_rows(c, out, &a));
     TRY(put_strings(c, out, &a));
+    int64_t sae = call_sae(c, a.place)->id;
+    TRY(head_put_codes(c, out, sae, a.head));
+    TRY(head_put_groups(c, out, sae, a.head));
+    TRY(head_put_sources(c, out, sae, a.head));
     return put_examples(c, out, &a);
 }

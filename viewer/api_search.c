@@ -58,12 +58,33 @@ static void put_note(struct call *c, json_t *out, const struct place *p,
     call_put_text(c, out, "note", note);
 }
 
+static int find_context(struct call *c, json_t *out, json_t *results,
+                        const struct place *p)
+{
+    struct query q = query_begin(c->queries, QUERY_CONTEXT);
+    query_bind(&q, p->layer);
+    bool found = query_next(&q) && p->number < query_int(&q, CONTEXT_TOKENS);
+    TRY(query_end(&q, c->e));
+    if (!found) {
+        call_put_text(c, out, "note", "no such place in the text");
+        return 0;
+    }
+    json_t *object = call_add_object(c, results);
+    call_put_text(c, object, "kind", "context");
+    call_put_int(c, object, "context", p->layer);
+    call_put(c, object, "position",
+             p->number < 0 ? json_null() : json_integer(p->number));
+    return 0;
+}
+
 static int find_places(struct call *c, json_t *out, json_t *results,
                        const char *text)
 {
     struct place p = place_parse(text);
     if (p.kind == PLACE_NONE)
         return 0;
+    if (p.kind == PLACE_CONTEXT)
+        return find_context(c, out, results, &p);
     const struct catalog_feature *features;
     size_t n, n_saes;
     TRY(catalog_features(&features, &n, c->site->catalog, c->queries, c->e));

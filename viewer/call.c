@@ -164,6 +164,8 @@ int call_get_number(int64_t *out, struct call *c, const char *name)
 
 int call_get_limit(int64_t *out, struct call *c, int64_t usual, int64_t max)
 {
+    if (c->csv && max == CALL_PAGE_MAX) /* a table to take away */
+        max = usual = CALL_CSV_MAX;
     return call_asked(c,
                       target_int(out, c->target, "limit", 1, max, usual, c->e));
 }

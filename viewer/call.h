@@ -26,7 +26,7 @@ struct call_site {
     const char *version; /* of the program */
 };
 
-enum { CALL_PAGE = 50, CALL_PAGE_MAX = 200 }; /* rows */
+enum { CALL_PAGE = 50, CALL_PAGE_MAX = 200, CALL_CSV_MAX = 5000 }; /* rows */
 
 struct call {
     const struct call_site *site;
@@ -37,6 +37,7 @@ struct call {
     struct label_set *labels; /* NULL: see labels_error */
     struct err labels_error;
     int status; /* HTTP, for a failure: 500 unless told otherwise */
+    bool csv;   /* asked for as a table */
     bool lost;  /* whether something could not be put */
     struct err *e;
 };

@@ -120,6 +120,29 @@ static int add_those_of_string(struct work *w, size_t sae, int64_t vocab,
     return code != 0 ? code : ended;
 }
 
+static int add_those_of_source(struct work *w, size_t sae, int64_t vocab,
+                               struct err *e)
+{
+    int code = 0;
+    struct query q = query_begin(w->queries, QUERY_SOURCE_FEATURES);
+    query_bind(&q, w->saes[sae].id);
+    query_bind(&q, vocab);
+    while (code == 0 && query_next(&q)) {
+        const struct catalog_feature *f = catalog_find(
+            w->catalog, sae, query_int(&q, SOURCE_FEATURES_FEATURE));
+        if (f != NULL && passes(w, f))
+            code = add(w,
+                       (struct list_item){
+                           .feature = f,
+                           .count = query_int(&q, SOURCE_FEATURES_COUNT),
+                           .max = query_real(&q, SOURCE_FEATURES_SHARE),
+                           .mean = NAN},
+                       e);
+    }
+    int ended = query_end(&q, e);
+    return code != 0 ? code : ended;
+}
+
 static int by_feature(const void *left, const void *right)
 {
     const struct list_item *a = left, *b = right;
@@ -150,7 +173,7 @@ static void merge(struct work *w)
 static int find(struct work *w, struct err *e)
 {
     const struct list_wanted *wanted = w->wanted;
-    if (!wanted->by_vocab) {
+    if (!wanted->by_vocab && !wanted->by_source) {
         for (size_t i = w->first; i < w->end; i++)
             if (passes(w, &w->features[i]))
                 TRY(add(w, (struct list_item){.feature = &w->features[i]}, e));
@@ -158,7 +181,9 @@ static int find(struct work *w, struct err *e)
     }
     for (size_t s = wanted->sae_from; s < wanted->sae_to; s++)
         for (size_t v = 0; v < wanted->n_vocabs; v++)
-            TRY(add_those_of_string(w, s, wanted->vocabs[v], e));
+            TRY(wanted->by_source
+                    ? add_those_of_source(w, s, wanted->vocabs[v], e)
+                    : add_those_of_string(w, s, wanted->vocabs[v], e));
     if (wanted->n_vocabs > 1 && w->n > 0)
         merge(w);
     return 0;
@@ -180,6 +205,8 @@ static double key_of(const struct list_item *item, enum list_sort sort)
         return item->feature->max;
     case LIST_BY_SHARE:
         return item->share;
+    case LIST_BY_ENTROPY:
+        return item->feature->entropy;
     case LIST_BY_TOKEN:
         return item->max;
     case LIST_BY_COUNT:
@@ -253,7 +280,9 @@ static bool is_last(const struct catalog_feature *f, enum list_sort sort)
 {
     if (sort == LIST_BY_INDEX)
         return false;
-    return sort == LIST_BY_SHARE ? isnan(f->top_share) : is_dead(f);
+    return sort == LIST_BY_SHARE     ? isnan(f->top_share)
+           : sort == LIST_BY_ENTROPY ? isnan(f->entropy)
+                                     : is_dead(f);
 }
 
 /* One way along the order: those with a key, or those without. */
@@ -280,7 +309,8 @@ static int take_ordered(struct list *out, struct work *w, size_t n,
     static const enum catalog_order orders[] = {
         [LIST_BY_DENSITY] = CATALOG_BY_DENSITY,
         [LIST_BY_MAX] = CATALOG_BY_MAX,
-        [LIST_BY_SHARE] = CATALOG_BY_SHARE};
+        [LIST_BY_SHARE] = CATALOG_BY_SHARE,
+        [LIST_BY_ENTROPY] = CATALOG_BY_ENTROPY};
     const uint32_t *order = NULL;
     if (w->wanted->sort != LIST_BY_INDEX)
         TRY(catalog_sorted(&order, w->catalog, orders[w->wanted->sort], e));
@@ -306,7 +336,8 @@ int list_make(struct list *out, const struct list_wanted *wanted,
     int code = 0;
     if (wanted->by_head_share)
         code = read_shares(&w, e);
-    if (code == 0 && (wanted->by_vocab || wanted->by_head_share))
+    bool few = wanted->by_vocab || wanted->by_source || wanted->by_head_share;
+    if (code == 0 && few)
         code = take_found(out, &w, e);
     else if (code == 0)
         code = take_ordered(out, &w, n, e);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A page of the list of features: filtered, sorted, cut. Without `vocabs` and
- * `by_head_share` it walks an order that is kept in memory; with them it sorts
- * those features only.
+ * A page of the list of features: filtered, sorted, cut. Without `by_vocab`,
+ * `by_source` and `by_head_share` it walks an order that is kept in memory;
+ * with them it sorts those features only.
  */
 #ifndef VIEWER_LIST_H
 #define VIEWER_LIST_H
@@ -20,6 +20,7 @@ enum list_sort {
     LIST_BY_MAX,
     LIST_BY_SHARE,
     LIST_BY_INDEX,
+    LIST_BY_ENTROPY,
     LIST_BY_TOKEN, /* the maximum on the strings; this and the next need
                       by_vocab */
     LIST_BY_COUNT, /* how often on the strings */
@@ -32,7 +33,8 @@ struct list_wanted {
     int head;                /* -1: any */
     bool by_head_share;      /* not the top head, but a head with min_share */
     double min_share;
-    bool by_vocab; /* only features of these strings */
+    bool by_vocab;  /* only features of these strings, */
+    bool by_source; /* or that have these as sources */
     int64_t vocabs[LIST_VOCABS_MAX];
     size_t n_vocabs;
     double min_density, max_density;
@@ -46,7 +48,8 @@ struct list_wanted {
 struct list_item {
     const struct catalog_feature *feature;
     double share; /* of the top head, or of `head` with by_head_share */
-    /* With by_vocab, on these strings: */
+    /* With by_vocab, on these strings; with by_source, from them, where max is
+     * their share: */
     int64_t count;
     double max, mean;
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Measures of heads, made from the features in memory.
+ * Measures of heads: from the features in memory, and as table head has them.
  */
 #ifndef VIEWER_MEASURES_H
 #define VIEWER_MEASURES_H
@@ -14,6 +14,7 @@ struct measures {
     int64_t features, majority;
     double activations; /* of the features that it leads */
     double share_sum;
+    double fvu, held_out_fvu, code_entropy, groups; /* NaN: not known */
 };
 
 /* Fills one per head of an SAE (catalog_sae.heads of them). *total is the
@@ -21,6 +22,10 @@ struct measures {
 void measures_fill(struct measures *heads, double *total,
                    const struct catalog_feature *features,
                    const struct catalog_sae *sae);
+
+/* Adds what the database says of the heads; after measures_fill. */
+int measures_read(struct measures *heads, struct call *c,
+                  const struct catalog_sae *sae);
 
 /* Puts the members that docs/api.md lists. */
 void measures_put(struct call *c, json_t *object, const struct measures *m,

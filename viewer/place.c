@@ -15,6 +15,7 @@ static const struct {
     {PLACE_HEAD, "attn_L", "_"}, {PLACE_FEATURE, "", ":"},
     {PLACE_FEATURE, "L", ":"},   {PLACE_FEATURE, "", "/"},
     {PLACE_FEATURE, "L", "/"},   {PLACE_FEATURE, "L", "F"},
+    {PLACE_CONTEXT, "c", "."},   {PLACE_CONTEXT, "c", " · "},
 };
 
 /* Goes past `word` if the text begins with it. */
@@ -50,5 +51,9 @@ struct place place_parse(const char *text)
             at[strspn(at, " ")] == '\0')
             return p;
     }
+    struct place c = {.kind = PLACE_CONTEXT, .number = -1};
+    if (skip_word(&text, "c") && skip_number(&text, &c.layer) &&
+        text[strspn(text, " ")] == '\0')
+        return c;
     return (struct place){.kind = PLACE_NONE};
 }

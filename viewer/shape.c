@@ -6,7 +6,6 @@
 
 #include "base/utf8.h"
 #include "viewer/marks.h"
-#include "viewer/sources.h"
 
 /* Longer strings are cut in lists and windows, where a few hostile ones would
  * otherwise make megabytes. */
@@ -35,8 +34,8 @@ static void put_text(struct call *c, json_t *object, const char *text,
         call_put_int(c, object, "cut", (int64_t)length);
 }
 
-static void add_token(struct call *c, json_t *array, const char *text,
-                      size_t length, bool escaped)
+void shape_token(struct call *c, json_t *array, const char *text, size_t length,
+                 bool escaped)
 {
     if (escaped || shown_length(text, length, false) < length)
         put_text(c, call_add_object(c, array), text, length, escaped, false);
@@ -74,7 +73,7 @@ static int add_token_by_id(struct call *c, json_t *array, int64_t vocab)
     if (query_next(&q)) {
         size_t length;
         const char *text = query_text(&q, VOCAB_TEXT, &length);
-        add_token(c, array, text, length, query_int(&q, VOCAB_ESCAPED) != 0);
+        shape_token(c, array, text, length, query_int(&q, VOCAB_ESCAPED) != 0);
     }
     return query_end(&q, c->e);
 }
@@ -144,6 +143,7 @@ int shape_row(struct call *c, json_t *row, const struct list_item *item,
              f->top_head < 0 ? json_null() : json_integer(f->top_head));
     call_put_real(c, row, "top_share", f->top_share);
     call_put_real(c, row, "share", item->share);
+    call_put_real(c, row, "entropy", f->entropy);
     marks_put_row(c, row, f);
     TRY(put_shares(c, row, s->id, f->feature, s->heads));
     return shape_top_tokens(c, row, s->id, f->feature, head);
@@ -158,6 +158,14 @@ static void put_on_token(struct call *c, json_t *row,
     call_put_real(c, on, "mean", item->mean);
 }
 
+static void put_from_source(struct call *c, json_t *row,
+                            const struct list_item *item)
+{
+    json_t *from = call_put_object(c, row, "from_source");
+    call_put_int(c, from, "count", item->count);
+    call_put_real(c, from, "share", item->max);
+}
+
 static int put_rows(struct call *c, json_t *rows, const struct list *list,
                     const struct list_wanted *wanted)
 {
@@ -167,6 +175,8 @@ static int put_rows(struct call *c, json_t *rows, const struct list *list,
                       wanted->by_head_share ? wanted->head : -1));
         if (wanted->by_vocab)
             put_on_token(c, row, &list->items[i]);
+        if (wanted->by_source)
+            put_from_source(c, row, &list->items[i]);
     }
     return 0;
 }
@@ -186,143 +196,4 @@ int shape_rows(struct call *c, json_t *out, const struct list_wanted *wanted)
 void shape_head_name(char out[SHAPE_NAME], int layer, int64_t head)
 {
     (void)snprintf(out, SHAPE_NAME, "L%dH%lld", layer, (long long)head);
-}
-
-/* ---- windows ---- */
-
-/* A window as token ids: `first` to `last` around `token`. */
-struct window {
-    int64_t first, token, last;
-};
-
-/* The part of the context [first, last] around a token. */
-static struct window window_around(int64_t token, int64_t first, int64_t last,
-                                   int64_t width)
-{
-    return (struct window){token - first < width ? first : token - width, token,
-                           last - token < width ? last : token + width};
-}
-
-/* False if the file says that the token is not in its context. Differences are
- * taken only of numbers in range, whatever the file holds. */
-static bool find_window(struct window *w, const struct query *row,
-                        int64_t width)
-{
-    static const int64_t most = INT64_C(1) << 53;
-    int64_t first = query_int(row, EXAMPLE_FIRST);
-    int64_t tokens = query_int(row, EXAMPLE_TOKENS);
-    w->token = query_int(row, EXAMPLE_TOKEN);
-    if (first < 0 || tokens < 0 || w->token < first || w->token > most ||
-        tokens > most || w->token >= first + tokens)
-        return false;
-    *w = window_around(w->token, first, first + tokens - 1, width);
-    return true;
-}
-
-static int put_tokens(struct call *c, json_t *object, const struct window *w)
-{
-    json_t *tokens = call_put_array(c, object, "tokens");
-    struct query q = query_begin(c->queries, QUERY_WINDOW);
-    query_bind(&q, w->first);
-    query_bind(&q, w->last);
-    while (query_next(&q)) {
-        size_t length;
-        const char *text = query_text(&q, WINDOW_TEXT, &length);
-        if (query_is_null(&q, WINDOW_TEXT))
-            call_add(c, tokens, json_null());
-        else
-            add_token(c, tokens, text, length,
-                      query_int(&q, WINDOW_ESCAPED) != 0);
-    }
-    return query_end(&q, c->e);
-}
-
-static int put_levels(struct call *c, json_t *object, const struct window *w,
-                      int64_t sae, int64_t feature)
-{
-    int levels[2 * SHAPE_WINDOW_MAX + 1] = {0};
-    struct query q = query_begin(c->queries, QUERY_LEVELS);
-    query_bind(&q, sae);
-    query_bind(&q, feature);
-    query_bind(&q, w->first);
-    query_bind(&q, w->last);
-    while (query_next(&q)) {
-        /* The file may have made a view of the table, which gives another
-         * token here than it compared. */
-        uint64_t at =
-            (uint64_t)query_int(&q, LEVELS_TOKEN) - (uint64_t)w->first;
-        if (at <= (uint64_t)(w->last - w->first))
-            levels[at] = (int)(query_int(&q, LEVELS_LEVEL) & 255);
-    }
-    TRY(query_end(&q, c->e));
-    json_t *array = call_put_array(c, object, "levels");
-    for (int64_t i = 0; i <= w->last - w->first; i++)
-        call_add(c, array, json_integer(levels[i]));
-    return 0;
-}
-
-static int put_source_window(struct call *c, json_t *object,
-                             const struct window *w,
-                             const struct sources_place *place)
-{
-    json_t *source = call_put_object(c, object, "source_window");
-    call_put_int(c, source, "token", w->token);
-    call_put_int(c, source, "position",
-                 place->position - (place->token - w->token));
-    call_put_int(c, source, "peak", w->token - w->first);
-    TRY(put_tokens(c, source, w));
-    return put_levels(c, source, w, place->sae, place->feature);
-}
-
-/* `row` has been looked at by find_window. */
-static int put_sources(struct call *c, json_t *object, const struct query *row,
-                       int64_t sae, int64_t window, int64_t head)
-{
-    int64_t top;
-    const struct sources_place place = {
-        .sae = sae,
-        .feature = query_int(row, EXAMPLE_FEATURE),
-        .token = query_int(row, EXAMPLE_TOKEN),
-        .first = query_int(row, EXAMPLE_FIRST),
-        .position = query_int(row, EXAMPLE_POSITION)};
-    TRY(sources_put_example(&top, c, object, &place, head));
-    if (top < 0)
-        return 0;
-    struct window w = window_around(
-        top, place.first, place.first + query_int(row, EXAMPLE_TOKENS) - 1,
-        window < SHAPE_SOURCE_WINDOW ? window : SHAPE_SOURCE_WINDOW);
-    return put_source_window(c, object, &w, &place);
-}
-
-int shape_example(struct call *c, json_t *object, const struct query *row,
-                  int64_t sae, int64_t window, int64_t head)
-{
-    struct window w;
-    if (!find_window(&w, row, window))
-        return call_refuse(c, 500,
-                           "the database is damaged: an example lies outside "
-                           "its context");
-    call_put_int(c, object, "rank", query_int(row, EXAMPLE_RANK));
-    if (!query_is_null(row, EXAMPLE_CONTRIBUTION))
-        call_put_real(c, object, "contribution",
-                      query_real(row, EXAMPLE_CONTRIBUTION));
-    call_put_real(c, object, "value", query_real(row, EXAMPLE_VALUE));
-    call_put_int(c, object, "token", w.token);
-    call_put_int(c, object, "context", query_int(row, EXAMPLE_CONTEXT));
-    call_put_int(c, object, "position", query_int(row, EXAMPLE_POSITION));
-    call_put_int(c, object, "peak", w.token - w.first);
-    TRY(put_tokens(c, object, &w));
-    TRY(put_levels(c, object, &w, sae, query_int(row, EXAMPLE_FEATURE)));
-    return put_sources(c, object, row, sae, window, head);
-}
-
-int shape_examples(struct call *c, json_t *array, struct query *q, int64_t sae,
-                   int64_t window, int64_t head)
-{
-    int code = 0;
-    while (code == 0 && query_next(q))
-        code =
-            shape_example(c, call_add_object(c, array), q, sae, window, head);
-    int ended = query_end(q, c->e);
-    return code != 0 ? code : ended;
 }

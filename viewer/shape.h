@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The shapes that stand in several answers (docs/api.md): token strings, rows
- * of the list, windows around an example.
+ * of the list.
  */
 #ifndef VIEWER_SHAPE_H
 #define VIEWER_SHAPE_H
@@ -14,12 +14,7 @@
 #include "viewer/call.h"
 #include "viewer/list.h"
 
-enum {
-    SHAPE_WINDOW = 16,       /* tokens on either side, unless asked otherwise */
-    SHAPE_WINDOW_MAX = 32,   /* as far as the database has levels */
-    SHAPE_SOURCE_WINDOW = 8, /* at most so many around a source */
-    SHAPE_NAME = 32,         /* room for "L2H3" and "2:117" */
-};
+enum { SHAPE_NAME = 32 }; /* room for "L2H3" and "2:117" */
 
 /* Members "text", "vocab" and what applies, from a row of vocab_column. With
  * `whole` a long text is not cut. */
@@ -30,6 +25,11 @@ void shape_string(struct call *c, json_t *object, const struct query *row,
  * often the string occurs. */
 int shape_string_by_id(int64_t *count, struct call *c, json_t *object,
                        int64_t vocab, bool whole);
+
+/* A token at the end of an array: a string, or an object where that says less
+ * than all. */
+void shape_token(struct call *c, json_t *array, const char *text, size_t length,
+                 bool escaped);
 
 /* Under "tokens", the different strings of a feature's strongest examples, at
  * most four. head -1: all heads together. */
@@ -45,15 +45,5 @@ int shape_rows(struct call *c, json_t *out, const struct list_wanted *wanted);
 
 /* "L2H3" */
 void shape_head_name(char out[SHAPE_NAME], int layer, int64_t head);
-
-/* An example as `row` (example_column) has it, with its window of `window`
- * tokens on either side and the feature's levels there, and its sources, those
- * of one head unless `head` is -1, with the window of the strongest. */
-int shape_example(struct call *c, json_t *object, const struct query *row,
-                  int64_t sae, int64_t window, int64_t head);
-
-/* All examples of a query that has been bound; ends it. */
-int shape_examples(struct call *c, json_t *array, struct query *q, int64_t sae,
-                   int64_t window, int64_t head);
 
 #endif

@@ -104,6 +104,54 @@ export function rug(values, me, o = {}) {
   return svg;
 }
 
+/**
+ * Lines over steps: series of {label, steps, values}, the first in ink, the
+ * second grey and dashed. scale: [lo, hi] where several charts share one.
+ */
+export function curves(series, o = {}) {
+  const { width = 240, height = 88, fmt = String, name = 'curve' } = o;
+  const known = series.flatMap(x => x.values.filter(v => v != null));
+  const steps = series.flatMap(x => x.steps), left = 38, base = height - 16;
+  const [lo, hi] = o.scale ?? [Math.min(...known), Math.max(...known)];
+  const first = Math.min(...steps), last = Math.max(...steps);
+  const x = v => left + (v - first) / (last - first || 1) * (width - left - 2);
+  const y = v => base - (v - lo) / (hi - lo || 1) * (base - 6);
+  const said = series.map(c => `${c.label} from ${fmt(c.values[0])} to ` +
+    fmt(c.values.at(-1))).join('; ');
+  const svg = frame(width, height, `${name}: ${said}`);
+  svg.append(line(left, base + .5, width, base + .5, 'ax'),
+             text(left - 4, 9, fmt(hi), '', 'end'),
+             text(left - 4, base, fmt(lo), '', 'end'),
+             text(left, height - 3, first.toLocaleString('en')),
+             text(width, height - 3, last.toLocaleString('en'), '', 'end'));
+  series.forEach((c, i) => svg.append(s('polyline', {
+    class: i ? 'ln two' : 'ln one', points: c.steps.map((step, j) =>
+      c.values[j] == null ? '' : `${r1(x(step))},${r1(y(c.values[j]))}`)
+      .join(' '),
+  })));
+  const mark = line(0, 4, 0, base, 'mk'), note = text(0, 9, '', 'on');
+  svg.append(mark, note);
+  mark.setAttribute('visibility', 'hidden');
+  svg.addEventListener('pointermove', e => {
+    const at = (e.clientX - svg.getBoundingClientRect().left - left) /
+      (width - left - 2) * (last - first) + first;
+    const near = c => c.steps.reduce((best, step, j) =>
+      Math.abs(step - at) < Math.abs(c.steps[best] - at) ? j : best, 0);
+    const step = series[0].steps[near(series[0])];
+    for (const end of ['x1', 'x2']) mark.setAttribute(end, r1(x(step)));
+    mark.setAttribute('visibility', 'visible');
+    note.setAttribute('x', r1(x(step) + (x(step) > width / 2 ? -4 : 4)));
+    note.setAttribute('text-anchor', x(step) > width / 2 ? 'end' : 'start');
+    note.textContent = `${step.toLocaleString('en')}: ` +
+      series.map(c => fmt(c.values[near(c)])).join(' · ');
+  });
+  svg.addEventListener('pointerleave', () => {
+    mark.setAttribute('visibility', 'hidden');
+    note.textContent = '';
+  });
+  return svg;
+}
+
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0],
                 ArrowDown: [1, 0] };
 

@@ -2,55 +2,35 @@
 //
 // One feature: its figures, what each head adds to it, the tokens it fires on,
 // and examples with the peak on one axis.
-import { h, fill, put, seg, says, failed, count, density, amount, percent,
-         entropy, stat, meter, toggle, table, cell } from './dom.js';
+import { h, fill, seg, says, failed, count, density, amount, percent, entropy,
+         stat, meter, table, cell } from './dom.js';
 import { histogram, fit } from './charts.js';
-import { words, kwic, legend, visible } from './kwic.js';
-import { sourcesOf, strength, inWords, isOutside, whereFrom, drawSources,
-         drawLogits } from './sources.js';
+import { words, visible } from './kwic.js';
+import { drawExamples, nextWindow, SETS, setOf, sql } from './examples.js';
+import { drawSources, drawLogits } from './sources.js';
+import { drawNeighbours, drawPairs, drawPlaces } from './relations.js';
+import { copies } from './copy.js';
 import { get } from './api.js';
 import { Mark } from './mark.js';
 import { state, go, link } from './state.js';
-import { featureOf, headName, dumpOf } from './names.js';
+import { featureOf, headName } from './names.js';
 
-const WINDOWS = [['5', '±5'], ['', '±16'], ['32', '±32']];
 const MANY = 12;     // heads above which the weak ones are folded
 const WEAK = .01;    // what a weak head's share is below
 const SLOW = 150;    // ms after which a page under way is dimmed
+/** Orders of the top tokens: key, title, value, what it is. */
+const ORDERS = [
+  ['', 'max', s => s.max, 'the largest activation on it'],
+  ['mean', 'mean', s => s.mean * (s.share ?? 0),
+    'the mean over all of its occurrences, silent ones too'],
+  ['1', 'times', s => s.count, 'active tokens'],
+];
 const HEAD_COLUMNS = [
   ['head'],
   ['by weights', '', 'norm of the head’s part of the decoder, as a share'],
   ['by data', '', 'the head’s part of what the feature gets, as a share'],
   ['fires on'],
 ];
-
-/**
- * Tokens of a window with their activations, how much they are sources, and
- * what the tooltip says. at: the example's own window, or that of its source.
- */
-export function windowOf(example, scale, at = example) {
-  const sources = sourcesOf(example);
-  return at.tokens.map((token, i) => {
-    const level = at.levels[i], off = i - at.peak, id = at.token + off;
-    const value = id === example.token ? example.value
-      : level > 0 ? (level - .5) * scale : 0;
-    const source = sources.get(id);
-    const rows = [
-      ['place', `context ${example.context}, position ${at.position + off}`],
-      ['id', String(id)],
-    ];
-    if (value > 0) rows.push(['level', `${level} of 255`]);
-    if (source) rows.push(['source', 'adds ' + source.heads.join(', ')]);
-    if (id === example.token && sources.size)
-      rows.push(['from', inWords(example)]);
-    return { token, value, info: { rows },
-             source: source && strength(source, sources) };
-  });
-}
-
-const place = e => h('span', {
-  title: `context ${e.context}, position ${e.position}, token ${e.token}`,
-}, `c${e.context} · ${e.position}`);
 
 export class FeatureView {
   /** step(by) opens the next row; marked(mark) hears of a label. */
@@ -70,10 +50,7 @@ export class FeatureView {
         message: 'A feature is called by layer and number, like 2:117.',
       }));
     }
-    const question = {
-      sae: found.sae.id, feature: found.feature, head: state.through,
-      window: state.w === '32' ? 32 : 16,
-    };
+    const question = this.question(found);
     const asked = this.asked = JSON.stringify(question);
     const slow = setTimeout(() => this.pane.setAttribute('aria-busy', 'true'),
                             SLOW);
@@ -90,6 +67,12 @@ export class FeatureView {
     }
   }
 
+  question({ sae, feature }) {
+    return { sae: sae.id, feature, head: state.through,
+             kind: setOf(state) === 'top' ? null : setOf(state),
+             window: state.w === 'full' ? 'full' : 16 };
+  }
+
   draw(name, sae, feature) {
     Object.assign(this, { sae, feature });
     if (this.name !== name) {
@@ -100,17 +83,27 @@ export class FeatureView {
       this.strings = h('section.sec');
       this.sources = h('section.sec');
       this.logits = h('section.sec');
+      this.neighbours = h('section.sec');
+      this.pairs = h('section.sec');
+      this.places = h('section.sec');
+      this.copies = h('span.bar');
       this.scale = h('span.r');
       this.written = new Mark(feature, this.marked);
       fill(this.pane, this.page());
       this.pane.scrollTop = 0;
     }
+    fill(this.copies, copies({ sql: sql(sae, feature),
+                               ask: ['feature', this.question({
+                                 sae, feature: feature.feature })] }));
     if (feature.max == null) return;
     this.drawHeads();
     this.drawExamples();
     this.drawStrings();
     drawSources(this.sources, feature.sources);
     this.drawLogits();
+    drawNeighbours(this.neighbours, sae, feature);
+    drawPairs(this.pairs, sae, feature);
+    drawPlaces(this.places, feature);
     this.drawScale();
     this.drawHistogram();
   }
@@ -127,7 +120,7 @@ export class FeatureView {
         h('h1.id', { title: `layer ${f.layer}, feature ${f.feature}` },
           this.name),
         h('span.note', {}, this.sae.hook ?? this.sae.name),
-        h('span.r', {}, step('↑', 'k', 'Previous feature', -1),
+        h('span.bar.r', {}, this.copies, step('↑', 'k', 'Previous feature', -1),
           step('↓', 'j', 'Next feature', 1))),
       this.written.el,
       this.figures(),
@@ -142,7 +135,8 @@ export class FeatureView {
       h('aside.side', {},
         h('section.sec', {},
           h('div.cap', {}, h('h2', {}, 'Activation'), this.scale), this.chart),
-        this.strings, this.sources, this.logits)));
+        this.strings, this.sources, this.logits, this.neighbours, this.pairs,
+        this.places)));
   }
 
   figures() {
@@ -153,7 +147,8 @@ export class FeatureView {
       f.max != null && [
         stat('max', amount(f.max)), stat('mean', amount(f.mean)),
         f.top_head != null && stat('heads', entropy(shares).toFixed(1), 'bits'),
-        f.n_strings != null && stat('strings', count(f.n_strings)),
+        f.n_strings != null && stat('strings', count(f.n_strings),
+          f.entropy == null ? '' : `· ${f.entropy.toFixed(1)} bits`),
       ]);
   }
 
@@ -211,7 +206,7 @@ export class FeatureView {
   }
 
   through(head) {
-    go({ through: head });
+    go({ through: head, set: null });
   }
 
   nextHead() {
@@ -220,83 +215,33 @@ export class FeatureView {
     this.through(order[order.indexOf(state.through) + 1] ?? null);
   }
 
-  // ---- examples -------------------------------------------------------------
   drawExamples() {
-    const f = this.feature, through = state.through;
-    const bos = dumpOf(this.sae)?.bos === 'always';
-    const atBos = f.examples.filter(e => bos && e.position === 0);
-    const shown = state.bos ? f.examples
-      : f.examples.filter(e => !atBos.includes(e));
-    const top = f.heads.find(x => x.head === (through ? Number(through)
-      : f.top_head)) ?? f.heads[0];
-    const tab = (name, head, key) => h('button.key', {
-      role: 'tab', type: 'button', onclick: () => this.through(head),
-      'aria-selected': String((through ?? null) === head),
-    }, name, h('kbd.hint', {}, key));
-    const kwics = h('div.kwic', { role: 'list', 'aria-label': 'Examples',
-                                  onpointerover: e => this.point(e),
-                                  onpointerleave: () => this.mark(null) });
-    const window = Number(state.w || 16), both = f.sources && !!state.src;
-    const outside = shown.filter(e => isOutside(e, window)).length;
-    if (both) {
-      kwics.append(h('div.k.both', { 'aria-hidden': 'true' }, h('span.v'),
-        h('span.l'), h('span.t.axis', {}, 'source'), h('span.l'),
-        h('span.t.axis', {}, 'example'), h('span.m')));
-    }
-    put(kwics, shown.map(e => kwic({
-      tokens: windowOf(e, f.scale), at: e.peak, max: f.max,
-      value: through ? e.contribution : e.value,
-      where: both && e.source_window ? whereFrom(e) : place(e),
-      window, escapes: !!state.esc, both,
-      source: both && e.source_window && {
-        tokens: windowOf(e, f.scale, e.source_window),
-        at: e.source_window.peak,
-      },
-    })));
-    fill(this.examples,
-      h('div.tabs', { role: 'tablist', 'aria-label': 'Examples' },
-        tab('Strongest', null, '1'),
-        tab(`Through ${top.name}`, String(top.head), '2'),
-        h('span.r', {}, seg('Window', WINDOWS, state.w ?? '',
-          w => go({ w }), 'w'))),
-      h('div.bar.under', {}, legend(amount(f.max), !!f.sources),
-        h('span.note', {}, through
-          ? `${shown.length} by what ${top.name} adds`
-          : `${shown.length} of ${count(f.fires)}, one a context`),
-        h('span.bar.r', {},
-          f.sources && toggle('source',
-            'the text around the strongest source, beside the example',
-            both, () => go({ src: state.src ? null : 1 }), 'd',
-            both || !outside ? null : `${outside} outside`),
-          atBos.length > 0 && toggle('BOS', 'examples at the first position',
-            !!state.bos, () => go({ bos: state.bos ? null : 1 }), 'b',
-            state.bos ? null : `+${atBos.length}`),
-          toggle('·↵', 'spaces and line ends as signs', !!state.esc,
-            () => go({ esc: state.esc ? null : 1 }), 'v'))),
-      shown.length ? kwics : says(atBos.length
-        ? 'All examples are at the first position, BOS.'
-        : 'The database has no example.'));
+    drawExamples(this.examples, this.feature, this.sae, {
+      through: head => this.through(head),
+      mark: value => this.mark(value),
+    });
   }
 
   // ---- side -----------------------------------------------------------------
   drawStrings() {
-    const f = this.feature, often = !!state.often;
-    const rows = [...f.strings].sort(often ? (a, b) => b.count - a.count
-      : (a, b) => b.max - a.max).slice(0, 16);
-    const most = Math.max(...rows.map(s => often ? s.count : s.max));
-    const shown = words(rows);
+    const order = ORDERS.find(([key]) => key === (state.often ?? ''))
+      ?? ORDERS[0];
+    const [key, title, of] = order;
+    const rows = [...this.feature.strings].sort((a, b) => of(b) - of(a))
+      .slice(0, 16);
+    const most = Math.max(...rows.map(of)), shown = words(rows);
     fill(this.strings,
       h('div.cap', {}, h('h2', {}, 'Top tokens'), h('span.r', {},
-        seg('Order of the tokens', [['', 'max'], ['1', 'times']],
-          often ? '1' : '', v => go({ often: v })))),
+        seg('Order of the tokens', ORDERS.map(([k, t, , why]) => [k, t, why]),
+          key, v => go({ often: v })))),
       rows.length ? table('tight.strings', 'Top tokens', [
-        ['token'], [often ? 'times' : 'max'],
+        ['token'], [title],
         ['of all', 'num', 'part of the token’s occurrences with it active'],
       ], rows.map((s, i) => h('div.tr', { role: 'row' },
         cell('.mono',
           h('a', { href: link({ page: 'tokens', v: s.vocab }) }, shown[i])),
-        cell('', often ? meter(s.count, most, count(s.count))
-          : meter(s.max, most, amount(s.max), 'c-act')),
+        cell('', key === '1' ? meter(s.count, most, count(s.count))
+          : meter(of(s), most, amount(of(s)), 'c-act')),
         cell('.num.dim', percent(s.share)))))
         : says('The dump came without tokens.'));
   }
@@ -330,10 +275,6 @@ export class FeatureView {
   }
 
   /** Points at the activation of the token under the pointer. */
-  point(e) {
-    this.mark(e.target.closest('.tok')?.info?.value || null);
-  }
-
   mark(value) {
     if (value === this.at) return;
     this.at = value;
@@ -345,14 +286,15 @@ export class FeatureView {
     const f = this.feature;
     if (this.name && this.written?.key(key)) return true;
     if (!f || f.max == null) return false;
-    const at = WINDOWS.findIndex(([w]) => w === (state.w ?? ''));
-    if (key === 'w') go({ w: WINDOWS[(at + 1) % WINDOWS.length][0] });
+    if (key === 'w') nextWindow();
     else if (key === 'b') go({ bos: state.bos ? null : 1 });
     else if (key === 'd' && f.sources) go({ src: state.src ? null : 1 });
+    else if (key === 'u') go({ dup: state.dup ? null : 1 });
     else if (key === 'v') go({ esc: state.esc ? null : 1 });
     else if (key === 'h') this.nextHead();
     else if (key === '1') this.through(null);
     else if (key === '2') this.through(String(f.top_head ?? 0));
+    else if (SETS[key]) go({ set: SETS[key], through: null });
     else if (key === 'Escape' && state.through) this.through(null);
     else return false;
     return true;

@@ -3,7 +3,7 @@
 // The Features page: filters and the list on the left, one feature on the
 // right (feature.js).
 import { h, fill, put, seg, says, failed, count, density, amount, percent,
-         entropy, toggle } from './dom.js';
+         toggle } from './dom.js';
 import { columns, histogram } from './charts.js';
 import { VirtualList } from './list.js';
 import { words, visible } from './kwic.js';
@@ -15,8 +15,8 @@ import { FeatureView } from './feature.js';
 
 const TYPING = 250; // ms of rest before a typed filter is used
 const FEW = 8;      // layers that get a button each
-const FILTERS = ['layer', 'head', 'token', 'min', 'max', 'dead', 'label',
-                 'star'];
+const FILTERS = ['layer', 'head', 'token', 'source', 'min', 'max', 'dead',
+                 'label', 'star'];
 
 /** Columns of the list: [text, sort, class, title]. */
 const COLUMNS = [
@@ -26,23 +26,27 @@ const COLUMNS = [
   ['max', 'max', 'num', 'largest activation'],
   ['heads', null, '', 'share of each head, on the data'],
   ['top', 'share', 'num', 'the head with the largest share, in per cent'],
-  ['bits', null, 'num', 'entropy of the shares: 0 is one head alone'],
+  ['bits', 'entropy', 'num', 'entropy of its token strings: 0 is one string'],
 ];
-/** In place of the last, where the list is filtered by a token. */
+/** In place of the last, where the list is filtered by a token or a source. */
 const ON_TOKEN = ['on it', 'token', 'num', 'largest activation on that token'];
+const FROM_SOURCE = ['from it', 'token', 'num',
+  'the source’s part of what the feature gets, in per cent'];
 
 /** Behind the others, once anything is labelled. */
 const LABEL = ['label', null, '', 'what was written about it; ★ is a star'];
 
 /** First what is one head's own; the densest features say the least. */
 const usual = () => allSaes().some(sae => sae.heads > 1) ? 'share' : 'max';
-const sorted = s => s.sort ?? (s.token ? 'token' : usual());
+const sorted = s => s.sort ??
+  (s.token || s.source ? 'token' : usual());
 const ordered = s => s.order ?? (sorted(s) === 'index' ? 'asc' : 'desc');
 
 /** The filters of a state as parameters of /api/features. */
 function question(s) {
   return {
-    sae: s.layer && (saeOfKey(s.layer)?.id ?? 0), head: s.head, token: s.token,
+    sae: s.layer && (saeOfKey(s.layer)?.id ?? 0), head: s.head,
+    token: s.token, source: s.token ? null : s.source,
     min_density: s.min && 10 ** s.min, max_density: s.max && 10 ** s.max,
     dead: s.dead, label: s.label, starred: s.star,
     sort: sorted(s), order: ordered(s),
@@ -159,12 +163,16 @@ export class FeaturesPage {
     this.say(total ? null : says(
       state.label || state.star ? 'No feature of this choice is so labelled.'
         : state.token ? 'No feature of this choice fires on that token.'
+        : state.source ? 'No feature of this choice has that source.'
         : 'No feature has all of this.',
       h('button.btn', { type: 'button', onclick: () => this.clear() },
         'Clear the filters')));
     fill(this.sum, total === all ? `${count(all)} features`
       : `${count(total)} of ${count(all)}`, ' ',
-    h('a', { href: address('features', question(state)) }, 'json'));
+    h('a', { href: address('features', question(state)) }, 'json'), ' ',
+    h('a', { href: address('features.csv', question(state)),
+             title: 'the first 5,000; limit and offset give others' },
+      'csv'));
   }
 
   clear() {
@@ -196,16 +204,16 @@ export class FeaturesPage {
       cell('.num', dead || r.top_head == null ? '–'
         : `H${r.top_head} ${Math.round(r.top_share * 100)}`),
       r.on_token ? cell('.num', amount(r.on_token.max))
-        : cell('.num.dim', dead || !r.shares ? ''
-          : entropy(r.shares).toFixed(1)),
+        : r.from_source ? cell('.num', percent(r.from_source.share))
+          : cell('.num.dim', r.entropy == null ? '' : r.entropy.toFixed(1)),
       this.hasLabels && h('span', { role: 'gridcell', title: r.label || null },
         r.starred && '★ ', h('bdi', {}, visible(r.label ?? ''))),
     ];
   }
 
   drawHead() {
-    const shown = state.token ? [...COLUMNS.slice(0, -1), ON_TOKEN]
-      : [...COLUMNS];
+    const last = state.token ? ON_TOKEN : state.source ? FROM_SOURCE : null;
+    const shown = last ? [...COLUMNS.slice(0, -1), last] : [...COLUMNS];
     if (this.hasLabels) shown.push(LABEL);
     const now = sorted(state), order = ordered(state);
     fill(this.head, shown.map(([text, sort, cls, title]) =>
@@ -228,26 +236,28 @@ export class FeaturesPage {
       fill(this.choices, this.drawChoices());
       fill(this.dead, this.drawDead());
       fill(this.star, this.drawStar());
-      if (document.activeElement !== this.input)
-        this.input.value = state.token ?? '';
-      if (document.activeElement !== this.words)
-        this.words.value = state.label ?? '';
+      for (const [input, key] of [[this.input, 'token'],
+                                  [this.source, 'source'],
+                                  [this.words, 'label']]) {
+        if (document.activeElement !== input) input.value = state[key] ?? '';
+      }
       return;
     }
-    this.input = h('input', {
-      type: 'search', id: 'filter', spellcheck: 'false', autocomplete: 'off',
-      'aria-label': 'Only features that fire on a token',
-      placeholder: hasTokens() ? 'Filter by token'
-        : 'No tokens in this database',
-      disabled: !hasTokens(), oninput: () => this.typed(),
-      onchange: () => this.typed(0),
+    const field = (key, id, placeholder, label) => h('input', {
+      type: 'search', id, spellcheck: 'false', autocomplete: 'off',
+      'aria-label': label, placeholder, value: state[key] ?? '',
+      disabled: !hasTokens(), oninput: e => this.typed(key, e.target),
+      onchange: e => this.typed(key, e.target, 0),
     });
-    this.input.value = state.token ?? '';
+    this.input = field('token', 'filter', hasTokens() ? 'Filter by token'
+      : 'No tokens in this database', 'Only features that fire on a token');
+    this.source = field('source', 'source', 'Source token',
+      'Only features that come from a token');
     this.words = h('input', {
       type: 'search', id: 'words', spellcheck: 'false', autocomplete: 'off',
       'aria-label': 'Only features with a label', placeholder: 'Label',
-      value: state.label ?? '', oninput: () => this.typed(),
-      onchange: () => this.typed(0),
+      value: state.label ?? '', oninput: () => this.typedLabel(),
+      onchange: () => this.typedLabel(0),
     });
     this.star = h('span', {}, this.drawStar());
     this.byLabel = h('span.bar.bylabel', { hidden: !this.hasLabels },
@@ -256,7 +266,8 @@ export class FeaturesPage {
     this.dead = h('span', {}, this.drawDead());
     put(this.filters, this.choices,
       h('div.bar', {}, h('label.key', {}, this.input, h('kbd.hint', {}, 'f')),
-        this.byLabel, this.dead, this.sum));
+        h('label.source', {}, this.source), this.byLabel, this.dead,
+        this.sum));
   }
 
   drawStar() {
@@ -311,12 +322,20 @@ export class FeaturesPage {
     ];
   }
 
-  typed(wait = TYPING) {
+  /** A list is filtered by what features fire on or by where they come from. */
+  typed(key, input, wait = TYPING) {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
-      const token = this.input.value, label = this.words.value;
-      if (token !== (state.token ?? ''))
-        go({ token, sort: state.sort === 'token' ? null : state.sort });
+      if (input.value === (state[key] ?? '')) return;
+      go({ token: null, source: null, [key]: input.value,
+           sort: state.sort === 'token' ? null : state.sort });
+    }, wait);
+  }
+
+  typedLabel(wait = TYPING) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      const label = this.words.value;
       if (label !== (state.label ?? '')) go({ label });
     }, wait);
   }
@@ -378,8 +397,8 @@ export class FeaturesPage {
   }
 
   nextSort() {
-    const by = ['share', 'max', 'density', 'index'];
-    if (state.token) by.unshift('token');
+    const by = ['share', 'max', 'density', 'entropy', 'index'];
+    if (state.token || state.source) by.unshift('token');
     go({ sort: by[(by.indexOf(sorted(state)) + 1) % by.length], order: null });
   }
 

@@ -9,16 +9,19 @@ import { words, kwic, legend, visible } from './kwic.js';
 import { get } from './api.js';
 import { state, go, link } from './state.js';
 import { sae, saeTitle, headName, headOf, featureName } from './names.js';
-import { windowOf } from './feature.js';
+import { windowOf } from './examples.js';
 import { listOfHead } from './features.js';
+import { groups, codes, sources } from './head.js';
+import { copies } from './copy.js';
 
 const SLOW = 150; // ms after which a page under way is dimmed
 const FIRST = 24; // features of the table; the list has all
 
 /** A figure of a measure: counts whole, shares in per cent. */
-const figure = (measure, v) =>
-  v == null ? '–' : measure.name === 'features' || measure.name === 'majority'
-    ? count(v) : (v * 100).toFixed(v * 100 < 9.95 ? 1 : 0) + ' %';
+const figure = ({ unit }, v) =>
+  v == null ? '–' : unit === 'count' ? count(v)
+    : unit === 'share' ? (v * 100).toFixed(v * 100 < 9.95 ? 1 : 0) + ' %'
+      : v.toFixed(1);
 
 export class HeadsPage {
   constructor(main) {
@@ -173,13 +176,18 @@ export class HeadsPage {
         h('h1.id', { title: `layer ${s.layer}, head ${head.head}; ` +
                             `also ${s.layer}.${head.head}` }, name),
         h('span.note', {}, s.hook ?? s.name),
-        h('span.r', {}, move('←', 'h', 'Previous head'),
+        h('span.bar.r', {}, copies({
+          ask: ['head', { sae: s.id, head: head.head, limit: FIRST }],
+          sql: 'SELECT feature, data_share, density FROM features_of_head\n' +
+            `WHERE sae = ${s.id} AND head = ${head.head} LIMIT ${FIRST};`,
+        }), move('←', 'h', 'Previous head'),
           move('→', 'l', 'Next head'), move('↑', 'k', 'Layer before'),
           move('↓', 'j', 'Layer after'))),
       h('p.stats', {}, figures),
       h('div.two.wide', {},
-        h('div.main', {}, this.features(s, head)),
-        h('aside.side', {}, this.strings(s, head))),
+        h('div.main', {}, this.features(s, head), groups(s, head)),
+        h('aside.side', {}, this.strings(s, head), sources(head),
+          codes(s, head))),
       this.examples(s, head)));
     if (!again) this.pane.scrollTop = 0;
   }

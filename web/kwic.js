@@ -52,6 +52,7 @@ export function tok(token, o = {}) {
     title: long ? whole({ text, cut }) : null,
   }, long ? shown.slice(0, limit).join('') + '…' : shown.join('') || '∅');
   if (value > 0 && value >= max / 2) el.classList.add('s');
+  if (value == null) el.classList.add('na');
   if (peak) el.classList.add(peak);
   if (source) el.classList.add('u' + source);
   if (info) el.info = { token, ...info, value };
@@ -108,25 +109,34 @@ function sides({ tokens, at }, peak, { max, window, escapes }) {
   ];
 }
 
+/** All of an example's context as running text. */
+function running({ tokens, at, max, escapes }, peak) {
+  return h('span.t', {}, tokens.map((t, i) =>
+    run(t.token, { ...t, max, escapes, peak: i === at && peak }, !i)));
+}
+
 /**
  * One example: its value, the left context, the peak and the right context on
  * a fixed axis, where it stands. tokens: {token, value, source, info}; at: the
  * peak. both: with a second axis before it, of `source`, which has tokens and
- * at, too, if it is known.
+ * at, too, if it is known. silent: the place is one without an activation;
+ * full: all of the context instead.
  */
 export const kwic = o =>
-  h('div.k' + (o.both ? '.both' : ''), { role: 'listitem' },
+  h('div.k' + (o.both ? '.both' : o.full ? '.full' : ''), { role: 'listitem' },
     h('span.v', {}, amount(o.value)),
     o.both && (o.source ? sides(o.source, 'o', o)
       : [h('span.l'), h('span.t.dim', {}, '–')]),
-    sides(o, 'p', o),
+    o.full ? running(o, o.silent ? 'q' : 'p')
+      : sides(o, o.silent ? 'q' : 'p', o),
     h('span.m', {}, o.where));
 
 /** What the shades and boxes mean; top: the text at the full shade. */
-export const legend = (top, sources) =>
+export const legend = (top, sources, silent) =>
   h('span.legend', {}, '0', h('span.ramp.r-act'), top,
     h('span.tok.s', { '--a': shade(.5) }, '≥ half'),
-    h('span.tok.p', { '--a': 1 }, 'peak'),
+    silent ? h('span.tok.q', {}, 'silent')
+      : h('span.tok.p', { '--a': 1 }, 'peak'),
     sources && h('span.tok.u3', {}, 'source'));
 
 let box;
@@ -142,7 +152,8 @@ export function tip(el) {
       : [h('bdi.mono', {}, `“${visible(t.text, true)}${t.cut ? '…' : ''}”`),
          t.escaped && h('span.dim', {}, ' bytes that are no text'),
          t.cut && h('span.dim', {}, ` ${t.cut.toLocaleString('en')} bytes`)]),
-    row('activation', value > 0 ? amount(value) : 'silent'),
+    value !== undefined && row('activation', value > 0 ? amount(value)
+      : value === null ? 'not known: outside the sample' : 'silent'),
     rows.map(([name, what]) => row(name, what))));
   document.body.append(box);
   const at = el.getBoundingClientRect();

@@ -10,22 +10,34 @@ import { Search } from './search.js';
 import { FeaturesPage } from './features.js';
 import { HeadsPage } from './heads.js';
 import { TokensPage } from './token.js';
+import { ContextPage } from './context.js';
+import { TrainingPage } from './training.js';
+import { ComparePage } from './compare.js';
 import { SqlPage } from './sql.js';
+import { AboutPage } from './about.js';
 
 const PAGES = { features: FeaturesPage, heads: HeadsPage, tokens: TokensPage,
-                sql: SqlPage };
+                context: ContextPage, training: TrainingPage,
+                compare: ComparePage, sql: SqlPage, about: AboutPage };
 const THEMES = ['auto', 'light', 'dark'];
 const CHORD = 800; // ms within which the second key of a pair must come
 const KEYS = [
   ['Anywhere', [['/', 'jump box'], ['g f', 'features'], ['g h', 'heads'],
-    ['g t', 'tokens'], ['g s', 'SQL'], ['t', 'theme'], ['y', 'copy the address'],
+    ['g t', 'tokens'], ['g c', 'context'],
+    ['g r', 'training'], ['g m', 'compare'], ['g s', 'SQL'],
+    ['g a', 'about'], ['t', 'theme'], ['y', 'copy the address'],
     ['?', 'these keys'], ['Esc', 'unlock, close']]],
   ['Lists', [['j k', 'next, previous'], ['f', 'filter'],
     ['s', 'sort by the next'], ['[ ]', 'layer']]],
-  ['Feature', [['1 2', 'strongest, through a head'], ['h', 'next head'],
-    ['e', 'label'], ['m', 'star'], ['w', 'window'], ['d', 'source beside'], ['b', 'BOS'], ['v', 'show escapes']]],
+  ['Feature', [['1 2', 'strongest, through a head'],
+    ['3 4 5', 'intervals, random, silent'], ['h', 'next head'],
+    ['e', 'label'], ['m', 'star'],
+    ['w', 'window'], ['d', 'source beside'], ['b', 'BOS'],
+    ['u', 'repeats'], ['v', 'show escapes']]],
   ['Head', [['h l', 'head before, after'], ['k j', 'layer before, after'],
     ['← → ↑ ↓', 'move in the grid'], ['↵', 'open']]],
+  ['Context', [['h l', 'token before, after'], ['k j', 'context before, after'],
+    ['s', 'order']]],
   ['SQL', [['e', 'edit'], ['Ctrl-↵', 'run'], ['j k', 'next, previous']]],
 ];
 
@@ -135,7 +147,8 @@ function showKeys(on) {
 const keysShown = () => !!$('.keys');
 
 let pending = 0;
-const CHORDS = { f: null, h: 'heads', t: 'tokens', s: 'sql' };
+const CHORDS = { f: null, h: 'heads', t: 'tokens', c: 'context',
+                 r: 'training', m: 'compare', s: 'sql', a: 'about' };
 
 function pressed(e) {
   if (e.ctrlKey || e.metaKey || e.altKey) return;

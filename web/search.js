@@ -12,12 +12,17 @@ const TYPING = 120; // ms of rest before typed letters are looked up
 const address = r =>
   r.kind === 'head' ? link({ page: 'heads', h: headName(r.sae, r.head) })
     : r.kind === 'feature' ? link({ f: featureName(r.sae, r.feature) })
-      : link({ page: 'tokens', v: r.vocab });
+      : r.kind === 'context'
+        ? link({ page: 'context', c: r.context, p: r.position })
+        : link({ page: 'tokens', v: r.vocab });
 
 const shown = r =>
   r.kind === 'head' ? [h('span.mono', {}, headName(r.sae, r.head)), 'head']
     : r.kind === 'feature'
       ? [h('span.mono', {}, featureName(r.sae, r.feature)), 'feature']
+      : r.kind === 'context'
+        ? [h('span.mono', {}, `c${r.context}` +
+             (r.position == null ? '' : ` · ${r.position}`)), 'context']
       : [h('span.mono', {}, word(r, { escapes: true, limit: 40 })),
          `token · ${count(r.count)} ×`];
 
@@ -55,7 +60,7 @@ export class Search {
     try {
       const { results, note } = await get('search', { q });
       if (q !== this.asked) return undefined;
-      this.results = results.filter(r => r.kind === 'token' || sae(r.sae));
+      this.results = results.filter(r => !r.sae || sae(r.sae));
       this.draw(note ?? (results.length ? null : 'Nothing is called that.'));
     } catch (error) {
       this.results = [];

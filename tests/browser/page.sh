@@ -7,6 +7,7 @@ python=/usr/bin/python3
 "$python" -c 'import selenium' 2>/dev/null ||
   skip "python3-selenium is not installed"
 
+# Eight pages; gzipped it is a third, and all of it comes with the first.
 size=$(cat "$SOURCE"/web/* | wc -c)
 [ "$size" -le 196608 ] || fail "web/ has $size bytes, more than 192 KiB"
 

@@ -15,6 +15,8 @@ APPLICATION_ID, SCHEMA_VERSION = 0x68736370, 5
 CONTEXTS, LENGTH = 24, 12
 SAMPLED = CONTEXTS // 2  # every second one
 BINS = [(0, 0), (1, 1), (2, 3), (4, 7), (8, 15)]  # of positions
+GROUPS = ["stories", "=news"]  # the first half of the contexts, the second
+STEPS = range(10, 110, 10)  # of the training curves
 BOS = "<|endoftext|>"
 LONG = "long" * 2560
 
@@ -82,14 +84,21 @@ def text(db, words, has_tokens, layers, heads):
                              for i, word in enumerate(words)))
         insert(db, "vocab_use", ((1, i, len(places[i]))
                                  for i in range(len(words)) if places[i]))
-    insert(db, "context", ((c, 1, None, 1 + c * LENGTH, LENGTH, 1 - c % 2)
-                           for c in range(CONTEXTS)))
+    half = CONTEXTS // 2
+    insert(db, "document_group", ((i + 1, 1, name, half, half * LENGTH)
+                                  for i, name in enumerate(GROUPS)))
+    insert(db, "context", ((c, 1, group_of(c), 1 + c * LENGTH, LENGTH,
+                            1 - c % 2) for c in range(CONTEXTS)))
     insert(db, "token", tokens)
     insert(db, "position_bin", (
         (1, b, first, min(last, LENGTH - 1),
          CONTEXTS * (min(last, LENGTH - 1) - first + 1))
         for b, (first, last) in enumerate(BINS)))
     return places
+
+
+def group_of(context):
+    return 1 + context // (CONTEXTS // 2)
 
 
 def shares(feature, heads):
@@ -121,6 +130,49 @@ def source_rows(number, feature, token, most, top, heads):
         yield number, feature, token, (top + 1) % heads, 1, token - 1, .2 * most
 
 
+def drawn(values, most):
+    """The sets of examples but for the strongest: (kind, interval, above,
+    up to, tokens, [(value, token)]). values: all active ones, the strongest
+    first."""
+    for i in range(5):
+        low, high = most * i / 5, most * (i + 1) / 5
+        members = [x for x in values if low < x[0] <= high]
+        if members:
+            yield "width", i + 1, low, high, len(members), members[:2]
+    size = -(-len(values) // 5)
+    for i in range(-(-len(values) // size)):
+        members = values[::-1][i * size:(i + 1) * size][::-1]
+        yield ("count", i + 1, members[-1][0] - .001, members[0][0],
+               len(members), members[:2])
+    yield "random", 1, 0.0, most, len(values), values[1:4] or values
+    active = {t for _, t in values}
+    silent = [t for t in range(1, 1 + CONTEXTS * LENGTH) if t not in active]
+    yield "silent", 1, 0.0, 0.0, len(silent), [(0.0, t) for t in silent[5:8]]
+
+
+def places_of(number, feature, active):
+    """Rows of feature_position and feature_group."""
+    bins, groups = {}, {}
+    for token in active:
+        context, position = divmod(token - 1, LENGTH)
+        b = next(i for i, (_, last) in enumerate(BINS) if position <= last)
+        bins[b] = bins.get(b, 0) + 1
+        group = group_of(context)
+        groups[group] = groups.get(group, 0) + 1
+    return ([(number, feature, b, n) for b, n in bins.items()],
+            [(number, feature, g, n) for g, n in groups.items()])
+
+
+def metrics(number, heads):
+    """Curves that fall from step to step, those of a head beside each other."""
+    names = ["loss", "held_out_fvu", "held_out_l0", "dead_fraction",
+             "density_histogram[3]"]
+    names += [f"per_head_fvu[{h}]" for h in range(heads)]
+    for i, name in enumerate(names):
+        for step in STEPS:
+            yield number, name, step, number + i / 10 + 10 / step
+
+
 def sae(db, number, layer, features, heads, words, places, has_tokens):
     """An SAE and all its tables, in one walk over its features."""
     n = CONTEXTS * LENGTH
@@ -129,7 +181,8 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
         "activation_by_token", "example_set", "example",
         "example_activation", "head_example", "token_feature",
         "feature_logit", "example_source", "feature_source_offset",
-        "feature_source_token")}
+        "feature_source_token", "feature_neighbour", "feature_pair",
+        "feature_position", "feature_group")}
     for f in range(features):
         word, dead = f % len(words), features > 1 and f == features - 1
         top, share = f % heads, shares(f, heads)
@@ -163,6 +216,19 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
                                     len(values), len(values[:20])))
         rows["example"] += ((number, f, "top", 1, i + 1, t, v)
                             for i, (v, t) in enumerate(values[:20]))
+        for kind, interval, *bounds, chosen in drawn(values, most):
+            rows["example_set"].append((number, f, kind, interval, *bounds,
+                                        len(chosen)))
+            rows["example"] += ((number, f, kind, interval, i + 1, t, v)
+                                for i, (v, t) in enumerate(chosen))
+        for table, content in zip(("feature_position", "feature_group"),
+                                  places_of(number, f, active)):
+            rows[table] += content
+        others = [o for o in (f + 1, f + 2) if o < min(features - 1, 200)]
+        rows["feature_neighbour"] += ((number, f, i + 1, o, .75 - i / 4)
+                                      for i, o in enumerate(others))
+        rows["feature_pair"] += ((number, f, i + 1, o, 6 - i, 1.5)
+                                 for i, o in enumerate(others[::-1]))
         rows["example_activation"] += ((number, f, t, level[t])
                                        for t in active if not sampled(t))
         rows["head_example"] += ((number, f, h, i + 1, t, v * share[h], level[t])
@@ -196,6 +262,16 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
                          sum(row[4] == 1 << h
                              for row in rows["activation_by_token"]), 1.0)
                         for h in range(heads)))
+    codes = {}
+    for row in rows["activation_by_token"]:
+        head = row[4].bit_length() - 1
+        codes[head, row[2]] = codes.get((head, row[2]), 0) + 1
+    rows["head_code_count"] = [(number, h, f, n)
+                               for (h, f), n in codes.items()]
+    # The first six features of a head, two and two.
+    rows["head_group"] = [(number, h, 1 + i // 2, f) for h in range(heads)
+                          for i, f in enumerate(alive[h::heads][:6])]
+    rows["metric"] = list(metrics(number, heads))
     for table, content in rows.items():
         insert(db, table, content)
 

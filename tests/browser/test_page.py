@@ -5,7 +5,9 @@ Planted databases say what must be there (planted.py). Each test begins with a
 fresh page; after it the console must be empty and every request must have gone
 to the viewer.
 """
+import json
 import os
+import sqlite3
 import sys
 import time
 
@@ -114,6 +116,31 @@ def test_filters(b):
     b.shows("#count", "180 features")
 
 
+def test_source_filter(b):
+    """By the token that features come from; a token in its place undoes it."""
+    b.open()
+    b.type("#source", "Ben")
+    b.wait(lambda: "source=Ben" in b.query() and rows(b), "features of it")
+    b.shows("#rows", "from it ↓")
+    shares = b.texts("#rows [data-index] > :last-child")
+    equal(sorted(set(shares)), ["13 %", "50 %"])
+    equal(shares, sorted(shares, reverse=True))
+    b.type("#filter", "Ben")
+    b.wait(lambda: "token=Ben" in b.query() and "source" not in b.query(),
+           "the token instead")
+
+
+def test_takes_the_list_away(b):
+    b.open("?layer=1&sort=entropy")
+    b.shows("#count", "csv")
+    for link, kind in zip(b.all("#count a"), ("json", "csv")):
+        reply = b.driver.execute_async_script(
+            "fetch(arguments[0]).then(r => r.text()).then(arguments[1])",
+            link.get_attribute("href"))
+        assert "entropy" in reply, (kind, reply[:200])
+    equal(len(reply.strip().split("\n")), 91)  # a line of names
+
+
 def test_density_brush(b):
     """The least handle leaves out what is rarer; the dead go too."""
     b.open()
@@ -165,7 +192,7 @@ def test_window_and_escapes(b):
     b.press("v")
     b.shows(PEAK, "·Ben")
     wide = len(b.texts(".kwic .tok"))
-    b.press("w", "w")  # 16, 32, 5
+    b.press("w", "w")  # 16, full, 5
     b.wait(lambda: len(b.texts(".kwic .tok")) < wide, "smaller window")
     assert "w=5" in b.query() and "esc=1" in b.query()
     b.open("?f=" + feature_of("\n"))
@@ -183,7 +210,7 @@ def sources(b):
 def test_sources_are_underlined(b):
     """The first token of the context is the strongest source, that before the
     example has more than half as much."""
-    b.open("?f=" + feature_of(" Lily") + "&w=32")
+    b.open("?f=" + feature_of(" Lily"))
     b.wait(lambda: b.texts(PEAK), "examples")
     assert all(line[0] == ["u3", WORDS[0]] for line in sources(b)), sources(b)
     equal({tuple(kind for kind, _ in line) for line in sources(b)},
@@ -247,6 +274,90 @@ def test_sources_and_logits_of_a_feature(b):
         equal(b.js("return document.documentElement.scrollWidth"), 1440)
 
 
+def test_sets_of_examples(b):
+    """Each says what it was drawn from; the silent ones have no value."""
+    b.open("?f=" + feature_of(" Lily"))
+    b.wait(lambda: b.texts(PEAK), "examples")
+    b.press("3")
+    b.wait(lambda: "set=width" in b.query() and b.texts(".kwic h3"), "fifths")
+    heads = b.texts(".kwic h3")
+    assert "active tokens" in heads[0], heads
+    assert heads[0] > heads[-1], heads  # the strongest interval first
+    b.click_text(".seg button", "equal count")
+    b.wait(lambda: "set=count" in b.query(), "equal count")
+    b.wait(lambda: len(b.texts(".kwic h3")) == 5, "five sets")
+    b.press("4")
+    b.shows(".kwic h3", "random active")
+    b.press("5")
+    b.shows(".kwic h3", "random silent")
+    assert b.texts(".kwic .tok.q"), "no place"
+    equal(b.texts(PEAK), [])
+    equal(set(b.texts(".kwic .v")), {"0"})
+    equal(b.js("return getComputedStyle(document.querySelector('.kwic .tok.q'))"
+               ".outlineStyle"), "dashed")
+    b.press("1")
+    b.wait(lambda: b.texts(PEAK) and "set" not in b.query(), "strongest")
+
+
+def test_full_window(b):
+    b.open("?f=" + feature_of(" Lily") + "&w=full&dup=1")
+    b.wait(lambda: b.all(".k.full"), "whole contexts")
+    equal({len(b.js("return [...arguments[0].querySelectorAll('.tok')]", k))
+           for k in b.all(".k.full")}, {12})
+    equal(len(b.texts(".k.full .tok.p")), len(b.all(".k.full")))
+    equal(b.js("return document.documentElement.scrollWidth"), 1440)
+
+
+def test_repeats_are_hidden_and_said_to_be(b):
+    """The words of a context come again 18 contexts later."""
+    b.open("?f=" + feature_of(" Ben"))
+    b.wait(lambda: b.texts(PEAK), "examples")
+    before = len(b.texts(PEAK))
+    b.shows("#examples .tog", "repeats+")
+    b.press("u")
+    b.wait(lambda: len(b.texts(PEAK)) > before, "all examples")
+    assert "dup=1" in b.query()
+
+
+def test_relations_of_a_feature(b):
+    b.open("?f=0:2")
+    b.wait(lambda: b.texts(PEAK), "examples")
+    equal(b.texts('[aria-label="Nearest features"] a'), ["0:3", "0:4"])
+    equal(b.texts('[aria-label="Nearest features"] b'), ["0.75", "0.50"])
+    equal(b.texts('[aria-label="Features active together"] b'),
+          ["6 · 4.00×", "5 · 3.33×"])
+    equal(b.texts('[aria-label="Positions"] .tr:not(.th) > :first-child'),
+          ["0", "1", "2–3", "4–7", "8–11"])
+    equal(set(b.texts('[aria-label="Document groups"] '
+                      '.tr:not(.th) > :first-child')), {"stories", "=news"})
+    b.click('[aria-label="Nearest features"] a')
+    b.wait(lambda: b.text(TITLE) == "0:3", "the neighbour")
+
+
+def test_copies(b):
+    """What is on the page, as SQL, as an address, as JSON."""
+    b.driver.execute_cdp_cmd("Browser.grantPermissions", {
+        "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]})
+    b.open("?f=" + feature_of(" Lily") + "&set=width&dup=1")
+    b.shows(".kwic h3", "active tokens")
+
+    def copied(name):
+        b.click_text(".hdr .btn", name)
+        b.wait(lambda: "copied" in b.texts(".hdr .btn"), "copy")
+        text = b.driver.execute_async_script(
+            "navigator.clipboard.readText().then(arguments[0])")
+        b.wait(lambda: name in b.texts(".hdr .btn"), "the button again")
+        return text
+
+    sql = copied("SQL")
+    assert "kind = 'width'" in sql, sql
+    db = sqlite3.connect("planted.db")
+    equal(len(db.execute(sql).fetchall()), len(b.texts(".kwic .v")))
+    db.close()
+    equal(copied("link"), b.driver.current_url)
+    equal(json.loads(copied("JSON"))["feature"], 1)
+
+
 def test_bos_is_hidden_and_said_to_be(b):
     b.open("?f=0:0")
     b.shows(".under", "BOS+")
@@ -287,6 +398,91 @@ def test_heads(b):
     b.click(".feats a")
     b.wait(lambda: b.text(TITLE).startswith("1:"), "a feature of the head")
     assert "through=3" in b.query(), b.query()
+
+
+def test_head_has_codes_groups_and_sources(b):
+    b.open("?page=heads&h=L1H2&measure=fvu")
+    b.wait(lambda: b.text(TITLE) == "L1H2", "head")
+    equal(b.text("#grid .cell.lock text"), "20")  # per cent
+    equal(b.text("#measure option:checked"), "FVU")
+    groups = b.texts("#groups h3")
+    equal(len(groups), 3)  # six features, two and two
+    equal(b.texts('[aria-label="Group 1"] a'), ["1:2", "1:6"])
+    assert b.all("#codes rect.f-src"), "no histogram of the codes"
+    counts = b.texts('[aria-label="Codes"] b')
+    equal(counts, sorted(counts, key=lambda t: -int(t.split()[0].strip("<"))))
+    # Its sources: the first token of the context gives the most.
+    equal(b.texts('[aria-label="Source tokens"] .tok')[0], WORDS[0])
+    assert b.texts('[aria-label="Distance to the source"] .tr:not(.th)')
+    b.click('[aria-label="Group 1"] a')
+    b.wait(lambda: b.text(TITLE) == "1:2", "a feature of the group")
+
+
+def points(b):
+    return b.js("return [...document.querySelectorAll('figure')].map(f =>"
+                " [f.querySelector('figcaption').textContent,"
+                "  [...f.querySelectorAll('polyline')].map(l =>"
+                "   [l.className.baseVal,"
+                "    l.getAttribute('points').split(' ').length])])")
+
+
+def test_training(b):
+    b.open("?page=training")
+    b.wait(lambda: b.all("polyline"), "curves")
+    shown = points(b)
+    equal(shown[0], ["loss1.10", [["ln one", 10]]])  # sae 1, its first figure
+    equal([caption for caption, _ in shown[-4:]],
+          [f"FVU of H{h}1.{6 + h}0" for h in range(4)])
+    assert not any("histogram" in caption for caption, _ in shown), shown
+    b.click('[aria-label="L1 beside it"]')
+    b.wait(lambda: "beside=1" in b.query() and b.all("polyline.two"),
+           "two runs")
+    equal(points(b)[0][1], [["ln one", 10], ["ln two", 10]])
+    equal(b.js("return getComputedStyle(document.querySelector("
+               "'polyline.two')).strokeDasharray"), "4px, 3px")
+    b.hover("figure svg")
+    b.wait(lambda: any(" · " in t for t in b.texts("figure svg .on")),
+           "both values at a step")
+    b.click('[aria-label="show L1"]')
+    b.wait(lambda: "run=1" in b.query() and
+           points(b)[0][0].startswith("loss2.10"), "the other run")
+    label = b.js("return document.querySelector('figure svg')"
+                 ".getAttribute('aria-label')")
+    assert label.startswith("loss: L1 from 3.00 to 2.10"), label
+
+
+def test_compare(b):
+    b.open("?page=compare")
+    b.wait(lambda: b.texts(".matched a"), "matches")
+    equal(b.texts(".figures .th span"), ["figure", "L0", "L1"])
+    b.press("s", "s", "s", "s")  # max, share, entropy, index
+    b.wait(lambda: "sort=index" in b.query() and
+           b.text(".matched a") == "0:0", "by index")
+    pairs = b.js("return [...document.querySelectorAll('.matched .tr')].slice(1)"
+                 ".map(r => [...r.querySelectorAll('a')]"
+                 ".map(a => Number(a.textContent.split(':')[1])))")
+    equal(len(pairs), 25)
+    # Features fire alike if their numbers differ by all of the strings.
+    assert all((a - c) % len(WORDS) == 0 for a, c in pairs), pairs
+    equal(set(b.texts(".matched b")), {"1.00"})
+    b.click_text(".btn", "More")
+    b.wait(lambda: len(b.all(".matched .tr")) == 51, "more rows")
+    b.js("const s = document.querySelector('[aria-label=\"SAE\"]');"
+         "s.value = '1'; s.dispatchEvent(new Event('change'))")
+    b.wait(lambda: "a=1" in b.query() and b.text(".matched a") == "1:0",
+           "the other way round")
+
+
+def test_about(b):
+    b.open("?page=about")
+    b.shows(TITLE, "planted.db")
+    b.shows(".sample", "144 tokens, 50 %: 12 whole contexts")
+    equal(len(b.all(".abouts .tr:not(.th)")), 2)
+    b.shows(".code", "headscope encode planted.dump sae1.sae sae2.sae")
+    b.press("g", "r")
+    b.wait(lambda: b.all("polyline"), "training by key")
+    b.press("g", "a")
+    b.shows(TITLE, "planted.db")
 
 
 def search(b, words):
@@ -342,6 +538,79 @@ def test_token_page(b):
     b.wait(lambda: len(b.texts(".tfeats .tr:not(.th)")) == 5, "of layer 1")
     b.click(".theads a")
     b.wait(lambda: b.text(TITLE).startswith("L1H"), "a head of the token")
+
+
+# ---- contexts --------------------------------------------------------------
+def test_context(b):
+    """An example leads to its text; a token says what is active there."""
+    b.open("?f=" + feature_of(" Lily") + "&dup=1")
+    b.wait(lambda: b.texts(PEAK), "examples")
+    where = next(t for t in b.texts(".kwic .m a")
+                 if int(t[1:].split()[0]) % 2 == 0)  # one of the sample
+    b.click_text(".kwic .m a", where)
+    b.wait(lambda: b.text(TITLE) == where.split()[0], "the context")
+    equal(b.text('.running [aria-current="true"]').strip(), "Lily")
+    equal(len(b.all(".running .tok")), 12)
+    b.wait(lambda: b.texts(".active a"), "features")
+    equal(set(b.texts(".active .tr:not(.th) .toks")), {"Lily"})
+    assert "0:1" in b.texts(".active a"), b.texts(".active a")
+    equal(b.text(".codes"), "L0H0 –H1 1H2 –H3 19")
+    shade = b.js("return document.querySelector('.running [aria-current]')"
+                 ".style.getPropertyValue('--a')")
+    assert float(shade) > .3, shade
+    b.press("l")
+    b.wait(lambda: "p=" in b.query() and b.text(
+        '.running [aria-current="true"]').strip() != "Lily", "next token")
+    b.press(Keys.ESCAPE)
+    b.shows("article", "A click on a token")
+    b.press("j")
+    b.wait(lambda: b.text(TITLE) != where.split()[0], "next context")
+
+
+def test_two_features_over_a_context(b):
+    b.open("?page=context&c=0")
+    b.wait(lambda: b.texts(".running .tok"), "text")
+    b.click('.running [data-p="2"]')
+    b.wait(lambda: b.texts(".active a"), "features")
+    b.click('.active .tr:not(.th) [aria-label$="in orange"]')
+    b.wait(lambda: "f=" in b.query() and b.all(".running .tok[style]"), "the first")
+    b.click('.running [data-p="3"]')
+    b.wait(lambda: "p=3" in b.query() and b.text(
+        '.running [aria-current="true"]') == b.text('.running [data-p="3"]'),
+        "another token")
+    b.click('.active .tr:not(.th) [aria-label$="as an overline"]')
+    b.wait(lambda: b.all(".running .b1, .running .b3"), "the second")
+    line = b.js("return getComputedStyle(document.querySelector('.running .b3,"
+                " .running .b1')).textDecorationLine")
+    equal(line, "overline")
+    b.hover(".running .b3, .running .b1")
+    b.shows(".tip", b.texts(".over a")[1])
+    address = b.query()
+    b.open("?" + address)
+    b.wait(lambda: b.all(".running .tok[style]") and
+           b.all(".running .b1, .running .b3"), "both from the address")
+    b.click(".over .ico")
+    b.wait(lambda: not b.all(".running .tok[style]"), "one taken off")
+
+
+def test_context_by_name(b):
+    b.open()
+    b.wait(lambda: rows(b), "rows")
+    for words in "c4.3", "c4 · 3":
+        search(b, words)
+        b.wait(lambda: b.text(TITLE) == "c4" and "p=3" in b.query(), words)
+        b.press("g", "f")
+        b.wait(lambda: rows(b), "rows")
+    b.open("?page=context&c=1&p=3")
+    b.shows("main", "outside the sample")
+    for name, word in HOSTILE.items():
+        b.open(f"?page=context&c=4&p=3&f={feature_of(word)}")
+        b.wait(lambda: b.texts(".running .tok"), name)
+        harmless(b)
+        equal(b.js("return document.documentElement.scrollWidth"), 1440)
+    b.open("?page=context&c=400")
+    b.shows('[role="alert"]', "no context 400")
+    assert any("404" in line for line in b.complaints())
 
 
 # ---- hostile tokens --------------------------------------------------------
@@ -465,7 +734,9 @@ def test_forced_colors(b):
 
 def test_everything_has_a_name(b):
     """Controls and pictures have accessible names; ids are unique."""
-    for address in ("", "?page=heads", "?page=tokens"):
+    for address in ("", "?page=heads", "?page=tokens",
+                    "?page=context&c=0&p=2&f=0:1&g=0:2", "?page=training",
+                    "?page=compare", "?page=about"):
         b.open(address)
         b.wait(lambda: b.texts(TITLE), "page")
         nameless = b.js("""
@@ -484,7 +755,9 @@ def test_everything_has_a_name(b):
 def test_narrow(b):
     for width in (700, 800, 1100):
         b.size(width, 1000)
-        for address in ("?f=0:1", "?page=heads", "?page=tokens"):
+        for address in ("?f=0:1", "?page=heads", "?page=tokens",
+                        "?page=context&c=0&p=2", "?page=training",
+                        "?page=compare", "?page=about"):
             b.open(address)
             b.wait(lambda: b.texts(TITLE), "page")
             equal(b.js("return document.documentElement.scrollWidth"), width)

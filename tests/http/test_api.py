@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The API's answers against the database that they are made from."""
+import csv
+import io
+import json
 import math
 import sqlite3
 import time
@@ -67,7 +70,8 @@ class Lists(OnDatabase):
             self.assertEqual(value, dump[key], key)
 
     def test_every_order(self):
-        columns = {"density": "density", "max": "max", "share": "top_share"}
+        columns = {"density": "density", "max": "max", "share": "top_share",
+                   "entropy": "entropy"}
         for sort, column in columns.items():
             for order in "desc", "asc":
                 rows = self.pages(f"features?sort={sort}&order={order}", 37)
@@ -113,6 +117,16 @@ class Lists(OnDatabase):
              " Lily", .3)
         same("vocab=1&dead=0&sort=density", string, " Lily")
         same("token=nothing", "0")
+        source = ("EXISTS (SELECT 1 FROM feature_source_token AS s JOIN vocab "
+                  "AS v ON v.id = s.vocab WHERE s.sae = f.sae AND "
+                  "s.feature = f.feature AND text = ?)")
+        same("source=Lily", source, " Lily")
+        same("source=%20Ben&layer=1&sort=density", source + " AND sae = 2",
+             " Ben")
+        shares = [r["from_source"]["share"]
+                  for r in self.api("features?source=Ben&limit=200")["rows"]]
+        self.assertEqual(shares, sorted(shares, reverse=True))
+        self.assertEqual(set(shares), {.5, .125})
         same("head=1000", "0")
 
     def test_a_row(self):
@@ -170,6 +184,111 @@ class Lists(OnDatabase):
         self.assertEqual(len({s["vocab"] for s in head["strings"]}),
                          len(head["strings"]))
 
+    def test_head_has_codes_groups_and_sources(self):
+        head = self.api("head?sae=2&head=1")
+        want = self.sql("SELECT feature, count FROM head_code_count WHERE "
+                        "sae = 2 AND head = 1 ORDER BY count DESC, feature")
+        self.assertEqual(head["codes"]["counts"], [n for _, n in want])
+        self.assertEqual([(f["feature"], f["count"])
+                          for f in head["codes"]["features"]], want[:24])
+        self.assertEqual((head["codes"]["different"], head["codes"]["tokens"]),
+                         (len(want), sum(n for _, n in want)))
+        groups = [(g["number"], f["feature"]) for g in head["groups"]
+                  for f in g["features"]]
+        self.assertEqual(sorted(groups),
+                         self.sql("SELECT number, feature FROM head_group WHERE "
+                                  "sae = 2 AND head = 1 ORDER BY 1, 2"))
+        for group in head["groups"]:
+            self.assertEqual(group["codes"],
+                             sum(f["count"] for f in group["features"]))
+        total, = self.sql(
+            "SELECT sum(s.contribution) FROM head_example AS e JOIN "
+            "example_source AS s USING (sae, feature, token, head) "
+            "WHERE sae = 2 AND head = 1 AND e.rank = 1")[0]
+        strings = self.sql(
+            "SELECT t.vocab, sum(s.contribution), count(*) FROM head_example "
+            "AS e JOIN example_source AS s USING (sae, feature, token, head) "
+            "JOIN token AS t ON t.id = s.source WHERE sae = 2 AND head = 1 "
+            "AND e.rank = 1 GROUP BY 1 ORDER BY 2 DESC")
+        for found, (vocab, share, count) in zip(head["sources"]["strings"],
+                                                strings):
+            self.assertEqual((found["vocab"], found["count"]), (vocab, count))
+            self.about_equal(found["share"], share / total)
+        self.assertAlmostEqual(sum(d["share"] for d in
+                                   head["sources"]["distances"]), 1, 4)
+
+    def test_measures_of_the_database(self):
+        row = self.api("heads")["rows"][1]
+        for cell, want in zip(row["heads"], self.sql(
+                "SELECT h.fvu, h.held_out_fvu, h.code_entropy, "
+                "p.effective_groups FROM head AS h JOIN polysemantic_heads "
+                "AS p USING (sae, head) WHERE sae = 2 ORDER BY head")):
+            for name, value in zip(("fvu", "held_out_fvu", "code_entropy",
+                                    "effective_groups"), want):
+                self.about_equal(cell[name], value)
+
+    def test_training(self):
+        training = self.api("training")
+        self.assertEqual([s["sae"] for s in training["saes"]], [1, 2, 3])
+        for sae in training["saes"]:
+            found = [(curve["name"], step, value) for curve in sae["curves"]
+                     for step, value in zip(curve["steps"], curve["values"],
+                                            strict=True)]
+            want = self.sql("SELECT name, step, value FROM metric WHERE "
+                            "sae = ? ORDER BY name, step", sae["sae"])
+            self.assertEqual([row[:2] for row in found],
+                             [row[:2] for row in want])
+            for (*_, a), (*_, b) in zip(found, want):
+                self.about_equal(a, b)
+            self.assertEqual((sae["config"], sae["options"]), (None, {}))
+        self.assertEqual(self.api("training?layer=1")["saes"],
+                         training["saes"][1:2])
+
+    def test_long_curves_are_thinned(self):
+        db = planted("curve.db", layers=1, features=2)
+        with sqlite3.connect(db) as sql:
+            sql.execute("WITH n (i) AS (VALUES (0) UNION ALL SELECT i + 1 FROM "
+                        "n WHERE i < 9999) INSERT INTO metric SELECT 1, 'long',"
+                        " i, i FROM n")
+        with Server(db) as server:
+            curve = next(c for c in server.api("training")["saes"][0]["curves"]
+                         if c["name"] == "long")
+        self.assertTrue(1000 <= len(curve["steps"]) < 2000)
+        self.assertEqual(curve["steps"][-1], 9999)
+        self.assertEqual(curve["steps"], curve["values"])
+        self.assertEqual(curve["steps"], sorted(curve["steps"]))
+
+    def test_tables(self):
+        """As CSV, with all columns of the JSON and its rows."""
+        def table(target):
+            answer = self.server.ask("/api/" + target)
+            self.assertEqual(answer.status, 200, target)
+            self.assertEqual(answer.headers["content-type"],
+                             "text/csv; charset=utf-8")
+            return list(csv.DictReader(io.StringIO(answer.body.decode(),
+                                                   newline="")))
+
+        same = self.api("features.json?sae=2&sort=index&limit=90")
+        self.assertEqual(same, self.api("features?sae=2&sort=index&limit=90"))
+        for row, want in zip(table("features.csv?sae=2&sort=index"),
+                             same["rows"], strict=True):
+            self.assertEqual(list(row), list(same["rows"][0]))
+            self.assertEqual(int(row["feature"]), want["feature"])
+            self.assertEqual(row["max"] == "", want["max"] is None)
+            self.assertEqual(json.loads(row["tokens"]), want["tokens"])
+        heads = table("heads.csv")
+        self.assertEqual(len(heads), 12)
+        self.assertEqual((heads[5]["layer"], heads[5]["head"]), ("1", "1"))
+        self.assertEqual(len(table("feature.csv?sae=1&feature=3&kind=width")),
+                         len(self.api("feature?sae=1&feature=3&kind=width")
+                             ["examples"]))
+        self.assertEqual(len(table("features.csv?limit=7&offset=265")), 5)
+        self.assertEqual(len(table("search.csv?q=%20")), 7)
+        self.assertEqual(table("features.csv?token=nothing"), [])
+        for target in "features.xml", "features.csv.csv", "features.":
+            self.refused(404, target)
+        self.refused(400, "search.csv?q=a&limit=51")
+
     def test_search(self):
         def found(text, **more):
             target = "&".join([f"search?q={quote(text)}"]
@@ -187,6 +306,13 @@ class Lists(OnDatabase):
                              ("feature", 3, 17), text)
         for text in ("L9H3", "L2H4", "2:90", "2:999999999", "7:1"):
             self.assertEqual(found(text)["results"], [])
+            self.assertIn("note", found(text))
+        for text, position in (("c3", None), ("C3 ", None), ("c3.5", 5),
+                               ("c3 · 11", 11)):
+            self.assertEqual(found(text)["results"][0],
+                             {"kind": "context", "context": 3,
+                              "position": position})
+        for text in "c99", "c3.12":
             self.assertIn("note", found(text))
         for text in ("2:9999999999", "2:-1", "L2", "2.3.4", "L2H3x", "", "2."):
             self.assertEqual(found(text).get("note"), None, text)
@@ -217,7 +343,8 @@ class Pages(OnDatabase):
                 page = self.api(f"feature?sae=1&feature={feature}"
                                 f"&window={width}")
                 want = self.sql("SELECT token, value FROM example WHERE sae = 1 "
-                                "AND feature = ? ORDER BY rank", feature)
+                                "AND feature = ? AND kind = 'top' "
+                                "ORDER BY rank", feature)
                 self.assertEqual([x["token"] for x in page["examples"]],
                                  [t for t, _ in want])
                 for example, (token, value) in zip(page["examples"], want):
@@ -253,6 +380,107 @@ class Pages(OnDatabase):
             self.assertEqual([t["text"] for t in head["tokens"]], [WORDS[7]])
         string, = page["strings"]
         self.assertEqual((string["text"], string["share"]), (WORDS[7], 1))
+
+    def test_sets_of_examples(self):
+        sets = self.api("feature?sae=1&feature=3")["sets"]
+        self.assertEqual([(s["kind"], s["interval"], s["tokens"],
+                           s["examples"]) for s in sets],
+                         self.sql("SELECT kind, interval, tokens, examples "
+                                  "FROM example_set WHERE sae = 1 AND "
+                                  "feature = 3 ORDER BY kind, interval"))
+        for kind in "width", "count", "random", "silent":
+            page = self.api(f"feature?sae=1&feature=3&kind={kind}&window=2")
+            want = self.sql("SELECT interval, token, value FROM example WHERE "
+                            "sae = 1 AND feature = 3 AND kind = ? "
+                            "ORDER BY interval DESC, rank", kind)
+            self.assertEqual([(x["interval"], x["token"])
+                              for x in page["examples"]],
+                             [row[:2] for row in want])
+            for example, row in zip(page["examples"], want):
+                self.about_equal(example["value"], row[2])
+
+    def test_full_windows_say_what_is_not_known(self):
+        """A context outside the sample has levels only near its example."""
+        for example in self.api("feature?sae=1&feature=3&window=full"
+                                "&head=3")["examples"]:
+            self.assertEqual(len(example["tokens"]), 12)
+            sampled, = self.sql("SELECT sampled FROM context WHERE id = ?",
+                                example["context"])[0]
+            self.assertEqual(None in example["levels"], not sampled)
+        for example in self.api("feature?sae=1&feature=3&window=full"
+                                )["examples"]:
+            self.assertNotIn(None, example["levels"])
+
+    def test_context(self):
+        page = self.api("context?context=4&position=3&one=1:7&two=2:3")
+        first, = self.sql("SELECT first_token FROM context WHERE id = 4")[0]
+        self.assertEqual((page["token"], page["n_tokens"], page["sampled"],
+                          page["previous"], page["next"], page["group"]),
+                         (first + 3, 12, True, 2, 6, "stories"))
+        self.assertEqual(
+            [plain(t) for t in page["tokens"]],
+            [text[:256] for text, in self.sql(
+                "SELECT text FROM token AS t JOIN vocab AS v ON v.id = t.vocab "
+                "WHERE context = 4 ORDER BY t.id")])
+        for overlay, (sae, feature) in zip(page["overlays"], ((1, 7), (2, 3))):
+            levels = dict(self.sql(
+                "SELECT token - ?, level FROM activation WHERE sae = ? AND "
+                "feature = ?", first, sae, feature))
+            self.assertEqual(overlay["levels"],
+                             [levels.get(i, 0) for i in range(12)])
+        want = self.sql("SELECT sae, feature, level, heads FROM "
+                        "activation_by_token WHERE token = ? ORDER BY sae, "
+                        "level DESC, feature", first + 3)
+        self.assertEqual([(r["sae"], r["feature"], r["level"],
+                           sum(1 << h for h in r["heads"]))
+                          for r in page["rows"]], want)
+        self.assertTrue(want)
+        same = self.api(f"context?token={first + 3}&one=1:7&two=2:3")
+        self.assertEqual(same, page)
+        self.assertEqual(self.api("context")["context"], 0)
+        outside = self.api("context?context=5&one=1:7")
+        self.assertEqual((outside["sampled"], outside["rows"],
+                          set(outside["overlays"][0]["levels"]) - {None}),
+                         (False, [], {255} & set(
+                             outside["overlays"][0]["levels"])))
+
+    def test_formulas_in_tables_are_text(self):
+        """A program that opens tables would run what begins with '='."""
+        db = planted("formula.db", layers=1, features=3)
+        with sqlite3.connect(db) as sql:
+            sql.execute("UPDATE sae SET name = '=1+1'")
+        with Server(db) as server:
+            body = server.ask("/api/about.csv").body.decode()
+        row, = csv.DictReader(io.StringIO(body))
+        self.assertEqual(row["name"], " =1+1")
+
+    def test_relations(self):
+        page = self.api("feature?layer=1&feature=7")
+        others = "SELECT {} FROM {} WHERE sae = 2 AND feature = 7 ORDER BY rank"
+        self.assertEqual([(x["feature"], x["cosine"])
+                          for x in page["neighbours"]],
+                         self.sql(others.format("neighbour, cosine",
+                                                "feature_neighbour")))
+        self.assertEqual([(x["feature"], x["count"], x["expected"])
+                          for x in page["pairs"]["features"]],
+                         self.sql(others.format("other, count, expected",
+                                                "feature_pair")))
+        self.assertEqual(page["pairs"]["tokens"], 144)
+        for other in page["neighbours"] + page["pairs"]["features"]:
+            density, top, = self.sql("SELECT density, top_head FROM feature "
+                                     "WHERE sae = 2 AND feature = ?",
+                                     other["feature"])[0]
+            self.about_equal(other["density"], density)
+            self.assertEqual(other["top_head"], top)
+            self.assertTrue(other["tokens"])
+        self.assertEqual([tuple(x.values()) for x in page["positions"]],
+                         self.sql("SELECT first, last, tokens, fires FROM "
+                                  "positions_of_feature WHERE sae = 2 AND "
+                                  "feature = 7"))
+        self.assertEqual(sum(x["fires"] for x in page["groups"]),
+                         page["fires"])
+        self.assertEqual([x["name"] for x in page["groups"]],
+                         ["stories", "=news"])
 
     def test_examples_through_a_head(self):
         page = self.api("feature?sae=1&feature=7&head=2")
@@ -301,7 +529,7 @@ class Pages(OnDatabase):
                 self.assertEqual(at["peak"], top - low)
                 self.assertEqual([plain(t) for t in at["tokens"]],
                                  [text[:256] for text, _ in rows])
-                self.assertEqual(at["levels"],
+                self.assertEqual([level or 0 for level in at["levels"]],
                                  [level or 0 for _, level in rows])
 
     def test_sources_and_logits_of_a_feature(self):
@@ -373,9 +601,14 @@ class Pages(OnDatabase):
                 "features?head=1&min_share=nan", "features?dead=2",
                 "features?min_density=1e999", "features?min_density=",
                 "features?min_density=-0.1", "features?token=a&vocab=1",
-                "features?Sort=max", "feature", "feature?sae=1",
+                "features?Sort=max", "features?source=a&token=b", "feature", "feature?sae=1",
                 "feature?feature=1", "feature?sae=1&feature=-1",
-                "feature?sae=1&feature=1&window=33", "head?sae=1",
+                "feature?sae=1&feature=1&window=33",
+                "feature?sae=1&feature=1&kind=all",
+                "context?token=1&context=1", "context?one=1", "context?one=1:2:",
+                "context?two=a:b", "context?position=-1",
+                "feature?sae=1&feature=1&kind=top&head=1",
+                "feature?sae=1&feature=1&window=Full", "head?sae=1",
                 "head?sae=1&head=1&offset=1", "token", "token?text=a&vocab=1",
                 "search", "search?q=a&limit=51", "search?q=%00",
                 "search?q=%C0%AF", "search?q=%ED%A0%80", "search?q=%FF",
@@ -391,6 +624,8 @@ class Pages(OnDatabase):
                        "feature?sae=99&feature=1", "feature?sae=1&feature=90",
                        "feature?sae=1&feature=2147483647",
                        "feature?sae=1&feature=1&head=4", "head?sae=1&head=4",
+                       "context?context=24", "context?token=0",
+                       "context?context=1&position=12", "context?one=1:90",
                        "token?vocab=999", "token?vocab=%d" % -2**63,
                        "token?text=none", "token?text=", "nothing", "about/"):
             self.refused(404, target)
@@ -424,6 +659,35 @@ class Tokenless(OnDatabase):
         self.assertEqual(self.api("search?q=Lily")["results"], [])
         self.assertEqual(len(self.api("heads")["rows"]), 2)
         self.refused(404, "token?text=Lily")
+
+
+class Twins(OnDatabase):
+    """Two SAEs that fire alike."""
+    name, shape = "twins.db", {"one_layer": True}
+
+    def test_matches(self):
+        page = self.api("compare?sae=1&other=2&sort=index&limit=50")
+        self.assertEqual(page["total"], 89)
+        for row in page["rows"]:
+            fires, = self.sql("SELECT count(*) FROM activation WHERE sae = 1 "
+                              "AND feature = ?", row["feature"])[0]
+            self.assertEqual(row["looked"], min(fires, 64))
+            same = [m["feature"] for m in row["matches"]
+                    if m["feature"] % len(WORDS) ==
+                    row["feature"] % len(WORDS)]
+            if fires:
+                self.assertTrue(same, row)
+                self.assertEqual(row["matches"][0]["together"], fires)
+                self.assertGreater(row["matches"][0]["correlation"], .99)
+            values = [m["correlation"] for m in row["matches"]]
+            self.assertTrue(all(-1 <= v <= 1.00001 for v in values), values)
+            self.assertEqual(values, sorted(values, reverse=True))
+        rest = self.api("compare?sae=1&other=2&sort=index&offset=80")["rows"]
+        self.assertEqual([r["feature"] for r in rest], list(range(80, 89)))
+        self.refused(404, "compare?sae=1&other=3")
+        self.refused(400, "compare?sae=1")
+        self.refused(400, "compare?other=1")
+        self.refused(400, "compare?sae=1&other=2&limit=51")
 
 
 class Single(OnDatabase):
@@ -531,7 +795,10 @@ class Damaged(OnDatabase):
         super().setUpClass()
 
     def test_answers_are_json_and_the_server_lives(self):
-        targets = ["about", "heads", "head?sae=1&head=1", "head?sae=2&head=9",
+        targets = [f"context?context={c}&position=3&one=1:3"
+                   for c in range(4)]
+        targets += ["compare?sae=1&other=2", "compare?sae=2&other=1",
+                    "training", "about", "heads", "head?sae=1&head=1", "head?sae=2&head=9",
                    "features?sort=max", "features?token=Lily", "token?vocab=1",
                    "token?vocab=2", "search?q=A", "features?head=1&min_share=0"]
         targets += [f"feature?sae=1&feature={f}&window=32" for f in range(20)]

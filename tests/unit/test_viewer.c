@@ -114,6 +114,11 @@ static void test_place(void **state)
     assert_int_equal(p.kind, PLACE_HEAD);
     assert_int_equal(p.layer, 12);
     assert_int_equal(p.number, 3);
+    p = place_parse("c812 \xC2\xB7 44 ");
+    assert_int_equal(p.kind, PLACE_CONTEXT);
+    assert_int_equal(p.layer, 812);
+    assert_int_equal(p.number, 44);
+    assert_int_equal(place_parse("C7").number, -1);
     p = place_parse("L0f999999999");
     assert_int_equal(p.kind, PLACE_FEATURE);
     assert_int_equal(p.number, 999999999);
