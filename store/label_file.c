@@ -16,7 +16,9 @@
 enum {
     APPLICATION_ID = 0x6873636c, /* "hscl" */
     VERSION = 1,
-    BUSY_MS = 3000, /* for another that writes at the moment */
+    /* For another that writes at the moment; who reads is not kept for long. */
+    BUSY_MS = 3000,
+    BUSY_READ_MS = 200,
 };
 
 static const char schema[] =
@@ -88,7 +90,8 @@ static int open_file(struct sqlite3 **db, bool *empty, const char *path,
     int result = sqlite3_open_v2(name, db, flags | SQLITE_OPEN_NOMUTEX, NULL);
     if (result != SQLITE_OK)
         return store_error(*db, "open", path, e);
-    (void)sqlite3_busy_timeout(*db, BUSY_MS);
+    (void)sqlite3_busy_timeout(
+        *db, (flags & SQLITE_OPEN_READONLY) != 0 ? BUSY_READ_MS : BUSY_MS);
     (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     (void)sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);

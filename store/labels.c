@@ -250,10 +250,11 @@ int labels_write(struct labels *labels, struct labels_written *written,
     *written = (struct labels_written){0};
     for (size_t i = 0; i < n; i++)
         TRY(label_check(&items[i], e));
-    (void)pthread_mutex_lock(&labels->mutex);
+    /* Not under the mutex: who only reads does not wait for another program. */
     struct label_file f = {.path = labels->path, .policy = policy};
     int code = label_file_write(&f, items, n, e);
     *written = f.written;
+    (void)pthread_mutex_lock(&labels->mutex);
     labels->writes++;
     /* Two writes can leave one time and size: what is known is let go. */
     label_set_free(labels->set);

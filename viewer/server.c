@@ -263,7 +263,6 @@ void server_close(struct server **server)
     struct server *s = *server;
     if (s == NULL)
         return;
-    atomic_store(&s->site.sql.stopped, true);
     states_interrupt(&s->site.states);
     if (s->daemon != NULL)
         MHD_stop_daemon(s->daemon);

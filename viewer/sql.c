@@ -34,21 +34,17 @@ bool sql_owns(const char *path)
            strcmp(path, "/api/sql.csv") == 0;
 }
 
-/* Whether the client has closed, or only ended, its side of the connection. */
-static bool has_left(int socket)
+/* Whether the client has closed, or only ended, its side of the connection; or
+ * the server has, as it does when it ends. */
+static bool has_left(void *context)
 {
     char next;
-    struct pollfd p = {.fd = socket, .events = POLLIN};
+    const struct asking *a = context;
+    struct pollfd p = {.fd = a->client->socket, .events = POLLIN};
     if (poll(&p, 1, 0) <= 0)
         return false;
     return (p.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0 ||
-           recv(socket, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
-}
-
-static bool is_unwanted(void *context)
-{
-    const struct asking *a = context;
-    return atomic_load(&a->site->stopped) || has_left(a->client->socket);
+           recv(a->client->socket, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 static int get_parameters(struct asking *a, struct target *t, struct err *e)
@@ -140,7 +136,7 @@ void sql_answer(struct api_answer *out, struct sql_site *site,
     struct asking a = {.site = site, .client = client, .status = 400};
     a.question = (struct ask_question){.path = site->path,
                                        .seconds = site->seconds,
-                                       .is_unwanted = is_unwanted,
+                                       .is_unwanted = has_left,
                                        .context = &a};
     a.format =
         strcmp(target->path, "/api/sql.csv") == 0 ? TABLE_CSV : TABLE_JSON;

@@ -9,7 +9,6 @@
 #ifndef VIEWER_SQL_H
 #define VIEWER_SQL_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "viewer/api.h"
@@ -26,7 +25,6 @@ struct sql_site {
     const char *path; /* of the database */
     double seconds;   /* a question may take; 0: none are taken */
     struct gate gate;
-    atomic_bool stopped; /* the server ends */
 };
 
 struct sql_client {

@@ -303,6 +303,18 @@ class Files(OnCopy):
         self.refused(500, "another program is using it", mark(2, 3, "y"))
         self.assertLess(time.monotonic() - begun, 10)
         db.execute("ROLLBACK")
+        # One that lets nobody read either: features are shown all the same.
+        db.execute("BEGIN EXCLUSIVE")
+        os.utime("own.labels.db")
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            waits = pool.submit(self.post, mark(2, 3, "y"))
+            time.sleep(.2)
+            begun = time.monotonic()
+            shown = self.server.api("feature?sae=1&feature=3")["mark"]
+            self.assertLess(time.monotonic() - begun, 1.5)
+            self.assertIn("another program is using it", shown["error"])
+            self.assertEqual(waits.result().status, 500)
+        db.execute("ROLLBACK")
         db.close()
         self.saved(mark(2, 3, "y"))
 
