@@ -69,8 +69,8 @@ export class AboutPage {
       h('p.sample', {}, h('b', {}, part === 1
         ? 'Everything rests on every token.'
         : `Single activations are of ${count(d.sample_tokens)} tokens, ` +
-          `${percent(part)}: ${count(d.sample_contexts)} whole contexts drawn ` +
-          'at random.'),
+          `${percent(part)}: ${count(d.sample_contexts)} whole contexts ` +
+          'drawn at random.'),
       part < 1 && ' Of them are the Context page, heads’ codes and groups, ' +
         'features active together and sources. Densities, histograms, heads, ' +
         'positions, top tokens and examples rest on every token.'));

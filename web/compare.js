@@ -2,8 +2,8 @@
 //
 // The Compare page: the figures of two SAEs side by side, and for each feature
 // of the one the features of the other that are active at the same tokens.
-import { h, fill, put, seg, says, failed, count, density, amount, percent, meter,
-         table, cell } from './dom.js';
+import { h, fill, put, seg, says, failed, count, density, amount, percent,
+         meter, table, cell } from './dom.js';
 import { words } from './kwic.js';
 import { copies } from './copy.js';
 import { get } from './api.js';
@@ -106,7 +106,8 @@ export class ComparePage {
   row(r, a, b) {
     const [best] = r.matches, name = featureName(a.id, r.feature);
     const other = best && featureName(b.id, best.feature);
-    const to = text => h('a', { href: link({ f: text }), 'data-f': text }, text);
+    const to = text =>
+      h('a', { href: link({ f: text }), 'data-f': text }, text);
     return h('div.tr', { role: 'row', title: r.matches.slice(1).map(m =>
       `then ${featureName(b.id, m.feature)}: ${m.correlation.toFixed(2)}`)
       .join('; ') || null },

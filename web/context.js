@@ -2,8 +2,8 @@
 //
 // The Context page: the text of a context on the left, one or two features laid
 // over it; on the right what is active at a token, and for which heads.
-import { h, fill, seg, says, failed, count, density, amount, stat, meter, toggle,
-         table, cell } from './dom.js';
+import { h, fill, seg, says, failed, count, density, amount, stat, meter,
+         toggle, table, cell } from './dom.js';
 import { tok, words, asString, visible } from './kwic.js';
 import { copies } from './copy.js';
 import { get } from './api.js';
@@ -63,8 +63,8 @@ export class ContextPage {
         a.tokens.length < a.n_tokens && stat('shown', `${
           count(a.first_position)} to ${
           count(a.first_position + a.tokens.length - 1)}`),
-        a.sampled ? null : h('b', {}, 'outside the sample: features are known ' +
-          'near their examples only')),
+        a.sampled ? null : h('b', {}, 'outside the sample: features are ' +
+          'known near their examples only')),
       h('div.bar.under', {}, this.overlays(), h('span.r', {},
         toggle('·↵', 'spaces and line ends as signs', !!state.esc,
           () => go({ esc: state.esc ? null : 1 }), 'v'))),
@@ -182,8 +182,8 @@ export class ContextPage {
     return h('section.sec', {},
       h('div.cap', {}, h('h2', {}, 'Codes of the heads'), h('span.note', {},
         'the active feature that gets most through each head')),
-      saes.map(id => h('p.codes', {}, h('b', {}, saeTitle(sae(id))), h('span', {},
-        Array.from({ length: sae(id).heads }, (_, head) => {
+      saes.map(id => h('p.codes', {}, h('b', {}, saeTitle(sae(id))),
+        h('span', {}, Array.from({ length: sae(id).heads }, (_, head) => {
           const r = a.rows.find(x => x.sae === id && x.heads.includes(head));
           const name = r && featureName(id, r.feature);
           return h('span', {},

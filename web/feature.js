@@ -247,7 +247,8 @@ export class FeatureView {
   }
 
   drawLogits() {
-    drawLogits(this.logits, this.feature.logits, state.logits === '20' ? 20 : 10,
+    const n = state.logits === '20' ? 20 : 10;
+    drawLogits(this.logits, this.feature.logits, n,
       seg('How many', [['', '10'], ['20', '20']], state.logits ?? '',
         logits => go({ logits })));
   }

@@ -3,6 +3,7 @@
 // Starts the page: the frame, which view is shown, keys, theme.
 import { h, $, fill, failed, count } from './dom.js';
 import { tip } from './kwic.js';
+import { preview, hidePreview } from './preview.js';
 import { get, post, onChange } from './api.js';
 import { state, watch, visit, go, link } from './state.js';
 import { setNames, allSaes } from './names.js';
@@ -50,6 +51,7 @@ const pageName = () => Object.hasOwn(PAGES, state.page ?? '') ? state.page
 function update() {
   const name = pageName(), main = $('#main');
   tip(null);
+  hidePreview();
   setTheme(theme());
   for (const a of document.querySelectorAll('.nav a'))
     a.setAttribute('href', link({ page: a.dataset.page }));
@@ -153,6 +155,7 @@ const CHORDS = { f: null, h: 'heads', t: 'tokens', c: 'context',
 function pressed(e) {
   if (e.ctrlKey || e.metaKey || e.altKey) return;
   tip(null);
+  hidePreview();
   if (e.target.matches?.('input, select, textarea')) {
     if (e.key === 'Escape') e.target.blur();
     return;
@@ -172,7 +175,11 @@ function pressed(e) {
 onChange(showChange);
 $('#changed').addEventListener('click', renew);
 addEventListener('keydown', pressed);
-addEventListener('pointerover', e => tip(e.target.closest?.('.tok')));
+addEventListener('pointerover', e => {
+  tip(e.target.closest?.('.tok'));
+  preview(e.target);
+});
+addEventListener('focusin', e => preview(e.target));
 $('#theme').addEventListener('click', nextTheme);
 $('#help').addEventListener('click', () => showKeys(!keysShown()));
 setTheme(theme());

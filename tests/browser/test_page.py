@@ -334,6 +334,23 @@ def test_relations_of_a_feature(b):
     b.wait(lambda: b.text(TITLE) == "0:3", "the neighbour")
 
 
+def test_preview(b):
+    """Resting on a link shows the feature, leaving takes it away; a key too."""
+    b.open("?f=0:2")
+    b.wait(lambda: b.texts(PEAK), "examples")
+    link = '[aria-label="Nearest features"] a'
+    b.js("document.querySelector(arguments[0]).scrollIntoView()", link)
+    b.hover(link)
+    b.shows(".preview", "0:3")
+    equal({t.strip() for t in b.texts(".preview .tok.p")}, {"Ben"})
+    b.hover("#q")
+    b.wait(lambda: not b.all(".preview"), "no preview")
+    b.js("document.querySelector(arguments[0]).focus()", link)
+    b.shows(".preview", "0:3")
+    b.press(Keys.ESCAPE)
+    b.wait(lambda: not b.all(".preview"), "closed by a key")
+
+
 def test_copies(b):
     """What is on the page, as SQL, as an address, as JSON."""
     b.driver.execute_cdp_cmd("Browser.grantPermissions", {
@@ -458,8 +475,8 @@ def test_compare(b):
     b.press("s", "s", "s", "s")  # max, share, entropy, index
     b.wait(lambda: "sort=index" in b.query() and
            b.text(".matched a") == "0:0", "by index")
-    pairs = b.js("return [...document.querySelectorAll('.matched .tr')].slice(1)"
-                 ".map(r => [...r.querySelectorAll('a')]"
+    pairs = b.js("return [...document.querySelectorAll('.matched .tr')]"
+                 ".slice(1).map(r => [...r.querySelectorAll('a')]"
                  ".map(a => Number(a.textContent.split(':')[1])))")
     equal(len(pairs), 25)
     # Features fire alike if their numbers differ by all of the strings.
@@ -573,7 +590,8 @@ def test_two_features_over_a_context(b):
     b.click('.running [data-p="2"]')
     b.wait(lambda: b.texts(".active a"), "features")
     b.click('.active .tr:not(.th) [aria-label$="in orange"]')
-    b.wait(lambda: "f=" in b.query() and b.all(".running .tok[style]"), "the first")
+    b.wait(lambda: "f=" in b.query() and b.all(".running .tok[style]"),
+           "the first")
     b.click('.running [data-p="3"]')
     b.wait(lambda: "p=3" in b.query() and b.text(
         '.running [aria-current="true"]') == b.text('.running [data-p="3"]'),

@@ -196,8 +196,8 @@ class Lists(OnDatabase):
         groups = [(g["number"], f["feature"]) for g in head["groups"]
                   for f in g["features"]]
         self.assertEqual(sorted(groups),
-                         self.sql("SELECT number, feature FROM head_group WHERE "
-                                  "sae = 2 AND head = 1 ORDER BY 1, 2"))
+                         self.sql("SELECT number, feature FROM head_group "
+                                  "WHERE sae = 2 AND head = 1 ORDER BY 1, 2"))
         for group in head["groups"]:
             self.assertEqual(group["codes"],
                              sum(f["count"] for f in group["features"]))
@@ -601,12 +601,13 @@ class Pages(OnDatabase):
                 "features?head=1&min_share=nan", "features?dead=2",
                 "features?min_density=1e999", "features?min_density=",
                 "features?min_density=-0.1", "features?token=a&vocab=1",
-                "features?Sort=max", "features?source=a&token=b", "feature", "feature?sae=1",
+                "features?Sort=max", "features?source=a&token=b", "feature",
+                "feature?sae=1",
                 "feature?feature=1", "feature?sae=1&feature=-1",
                 "feature?sae=1&feature=1&window=33",
                 "feature?sae=1&feature=1&kind=all",
-                "context?token=1&context=1", "context?one=1", "context?one=1:2:",
-                "context?two=a:b", "context?position=-1",
+                "context?token=1&context=1", "context?one=1",
+                "context?one=1:2:", "context?two=a:b", "context?position=-1",
                 "feature?sae=1&feature=1&kind=top&head=1",
                 "feature?sae=1&feature=1&window=Full", "head?sae=1",
                 "head?sae=1&head=1&offset=1", "token", "token?text=a&vocab=1",
@@ -798,7 +799,8 @@ class Damaged(OnDatabase):
         targets = [f"context?context={c}&position=3&one=1:3"
                    for c in range(4)]
         targets += ["compare?sae=1&other=2", "compare?sae=2&other=1",
-                    "training", "about", "heads", "head?sae=1&head=1", "head?sae=2&head=9",
+                    "training", "about", "heads", "head?sae=1&head=1",
+                    "head?sae=2&head=9",
                    "features?sort=max", "features?token=Lily", "token?vocab=1",
                    "token?vocab=2", "search?q=A", "features?head=1&min_share=0"]
         targets += [f"feature?sae=1&feature={f}&window=32" for f in range(20)]
