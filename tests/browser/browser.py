@@ -79,9 +79,9 @@ class Browser:
         self.driver.back()
 
     def press(self, *keys):
-        """Keys to whatever has the focus, one after the other."""
-        for key in keys:
-            ActionChains(self.driver).send_keys(key).perform()
+        """Keys to whatever has the focus, one after the other, at once: keys
+        of a pair must come soon."""
+        ActionChains(self.driver).send_keys(*keys).perform()
 
     def type(self, selector, text):
         field = self.one(selector)

@@ -216,19 +216,20 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
                                     len(values), len(values[:20])))
         rows["example"] += ((number, f, "top", 1, i + 1, t, v)
                             for i, (v, t) in enumerate(values[:20]))
-        for kind, interval, *bounds, chosen in drawn(values, most):
-            rows["example_set"].append((number, f, kind, interval, *bounds,
-                                        len(chosen)))
-            rows["example"] += ((number, f, kind, interval, i + 1, t, v)
-                                for i, (v, t) in enumerate(chosen))
-        for table, content in zip(("feature_position", "feature_group"),
-                                  places_of(number, f, active)):
-            rows[table] += content
-        others = [o for o in (f + 1, f + 2) if o < min(features - 1, 200)]
-        rows["feature_neighbour"] += ((number, f, i + 1, o, .75 - i / 4)
-                                      for i, o in enumerate(others))
-        rows["feature_pair"] += ((number, f, i + 1, o, 6 - i, 1.5)
-                                 for i, o in enumerate(others[::-1]))
+        if f < 200:
+            for kind, interval, *bounds, chosen in drawn(values, most):
+                rows["example_set"].append((number, f, kind, interval, *bounds,
+                                            len(chosen)))
+                rows["example"] += ((number, f, kind, interval, i + 1, t, v)
+                                    for i, (v, t) in enumerate(chosen))
+            for table, content in zip(("feature_position", "feature_group"),
+                                      places_of(number, f, active)):
+                rows[table] += content
+            others = [o for o in (f + 1, f + 2) if o < min(features - 1, 200)]
+            rows["feature_neighbour"] += ((number, f, i + 1, o, .75 - i / 4)
+                                          for i, o in enumerate(others))
+            rows["feature_pair"] += ((number, f, i + 1, o, 6 - i, 1.5)
+                                     for i, o in enumerate(others[::-1]))
         rows["example_activation"] += ((number, f, t, level[t])
                                        for t in active if not sampled(t))
         rows["head_example"] += ((number, f, h, i + 1, t, v * share[h], level[t])

@@ -2,4 +2,7 @@
 . "$SOURCE/tests/common.sh"
 need python3
 rm -rf ./*
-PYTHONDONTWRITEBYTECODE=1 python3 "$SOURCE/tests/http/test_api.py"
+export PYTHONDONTWRITEBYTECODE=1
+for part in api odd; do
+  python3 "$SOURCE/tests/http/test_$part.py"
+done
