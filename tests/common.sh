@@ -19,6 +19,19 @@ need() {
   command -v "$1" >/dev/null || skip "$1 is not installed"
 }
 
+# browser_test SCRIPT: runs a test in Chromium, without what an earlier run has
+# left, such as a chosen theme.
+browser_test() {
+  # Debian's python3-selenium belongs to Debian's Python.
+  local python=/usr/bin/python3
+  need chromium
+  need chromedriver
+  "$python" -c 'import selenium' 2>/dev/null ||
+    skip "python3-selenium is not installed"
+  rm -rf profile ./*.db
+  PYTHONDONTWRITEBYTECODE=1 "$python" "$SOURCE/tests/browser/$1"
+}
+
 # built_with asan|tsan: whether headscope runs under that sanitizer.
 built_with() {
   grep -qa "__$1_init" "$HEADSCOPE"

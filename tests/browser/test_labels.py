@@ -2,15 +2,10 @@
 """Labels in Chromium: written, shown in the list, filtered by, defended."""
 import os
 import sqlite3
-import sys
-import time
 
-from browser import Browser, Keys, Server
+from browser import Keys, Server
 from planted import HOSTILE, plant
-
-
-def equal(found, wanted):
-    assert found == wanted, f"{found!r}, not {wanted!r}"
+from reading import equal, run_all
 
 
 def kept():
@@ -135,27 +130,9 @@ def test_a_broken_file(b):
     os.replace("aside.db", "planted.labels.db")
 
 
-def run(b, name, test):
-    started = time.monotonic()
-    test(b)
-    equal(b.complaints(), [])
-    equal(b.strangers(), [])
-    print(f"{name} {time.monotonic() - started:.1f} s", flush=True)
-
-
 def main():
     database = plant("planted.db", os.environ["SOURCE"])
-    server = Server(os.environ["HEADSCOPE"], database)
-    b = Browser(os.path.abspath("profile"))
-    b.base = server.url
-    try:
-        for name, test in list(globals().items()):
-            if name.startswith("test_") and name in (sys.argv[1:] or [name]):
-                run(b, name, test)
-    finally:
-        b.quit()
-        status = server.stop()
-    equal(status, 0)
+    run_all(globals(), Server(os.environ["HEADSCOPE"], database))
 
 
 if __name__ == "__main__":

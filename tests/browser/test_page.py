@@ -15,7 +15,7 @@ import pages
 from browser import Browser, Keys, Server
 from planted import HOSTILE, LONG, WORDS, plant
 from reading import (PEAK, SELECTED, TITLE, equal, feature_of, harmless, rows,
-                     search)
+                     run, search, wanted)
 
 
 def column(b, number):
@@ -715,15 +715,6 @@ OTHERS = {"test_without_tokens": "no_tokens.db",
           "test_many_features": "many.db"}
 
 
-def run(b, name, test, urls):
-    b.base = urls[OTHERS.get(name, "planted.db")]
-    started = time.monotonic()
-    test(b)
-    equal(b.complaints(), [])
-    equal(b.strangers(), [])
-    print(f"{name} {time.monotonic() - started:.1f} s", flush=True)
-
-
 def main():
     headscope, source = os.environ["HEADSCOPE"], os.environ["SOURCE"]
     databases = {
@@ -737,11 +728,10 @@ def main():
     urls = {name: server.url for name, server in servers.items()}
     b = Browser(os.path.abspath("profile"))
     try:
-        wanted = sys.argv[1:]
-        for name, test in [*globals().items(), *vars(pages).items()]:
-            if name.startswith("test_") and (not wanted or name in wanted):
-                run(b, name, test, urls)
-        if not wanted:
+        for name, test in wanted({**globals(), **vars(pages)}):
+            b.base = urls[OTHERS.get(name, "planted.db")]
+            run(b, name, test)
+        if not sys.argv[1:]:
             outage(b, headscope, "planted.db")
             equal(b.strangers(), [])
             another_file(b, headscope, source)

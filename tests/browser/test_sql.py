@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The SQL page in Chromium: questions chosen, edited, run, stopped, linked."""
 import os
-import sys
-import time
 from urllib.parse import parse_qs, quote
 
-from browser import Browser, Keys, Server
+from browser import Keys, Server
 from planted import HOSTILE, plant
+from reading import equal, run_all
 
 BOMB = ("WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
         " SELECT count(*) FROM c")
-
-
-def equal(found, wanted):
-    assert found == wanted, f"{found!r}, not {wanted!r}"
 
 
 def cells(b):
@@ -151,27 +146,9 @@ def test_narrow(b):
     b.size(1440, 900)
 
 
-def run(b, name, test):
-    started = time.monotonic()
-    test(b)
-    equal(b.complaints(), [])
-    equal(b.strangers(), [])
-    print(f"{name} {time.monotonic() - started:.1f} s", flush=True)
-
-
 def main():
     database = plant("planted.db", os.environ["SOURCE"])
-    server = Server(os.environ["HEADSCOPE"], database, 0, "--sql-seconds", "2")
-    b = Browser(os.path.abspath("profile"))
-    b.base = server.url
-    try:
-        for name, test in list(globals().items()):
-            if name.startswith("test_") and name in (sys.argv[1:] or [name]):
-                run(b, name, test)
-    finally:
-        b.quit()
-        status = server.stop()
-    equal(status, 0)
+    run_all(globals(), Server(os.environ["HEADSCOPE"], database, 0, "--sql-seconds", "2"))
 
 
 if __name__ == "__main__":
