@@ -69,7 +69,8 @@ static int make_identity(const struct capture *c, char out[FINGERPRINT_HEX],
     add_texts(&f, &c->texts);
     add_string(&f, c->o->prompts != NULL ? "prompts" : "text");
     add_vocab(&f, tokenizer_vocab(c->model.tokenizer));
-    fingerprint_add(&f, c->group, (c->groups + 1) * sizeof *c->group);
+    fingerprint_add(&f, c->packing.first,
+                    (c->packing.groups + 1) * sizeof *c->packing.first);
     fingerprint_end(&f, out);
     return 0;
 }

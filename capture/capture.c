@@ -7,10 +7,6 @@
 #include "base/memory.h"
 #include "dump/weights.h"
 
-/* Tokens of a group: enough for BLAS to run at full speed, few enough that
- * threads wait little for one another and the workspace stays small. */
-enum { GROUP_ROWS = 1024 };
-
 /* Groups per thread between two meetings of the team, where memory allows:
  * SLOT_MEMORY bounds the z that waits for being written. */
 enum { GROUPS_PER_THREAD = 4 };
@@ -85,30 +81,10 @@ static int read_texts(struct capture *c, struct err *e)
     return texts_read(&c->texts, c->model.tokenizer, o->text, &t, e);
 }
 
-/* Packs whole contexts, in order, into groups of at most GROUP_ROWS tokens
- * (more where one context alone is longer). */
-static int make_groups(struct capture *c, struct err *e)
-{
-    const int64_t *starts = c->texts.contexts.starts;
-    size_t n = (size_t)c->texts.contexts.n;
-    TRY(arena_get(&c->arena, &c->group, n + 1, sizeof *c->group, "groups", e));
-    for (size_t first = 0, end; first < n; first = end) {
-        end = first + 1;
-        while (end < n && starts[end + 1] - starts[first] <= GROUP_ROWS)
-            end++;
-        size_t rows = (size_t)(starts[end] - starts[first]);
-        if (rows > c->group_rows)
-            c->group_rows = rows;
-        c->group[c->groups++] = first;
-    }
-    c->group[c->groups] = n;
-    return 0;
-}
-
 /* Bytes of the z of one group. */
 static size_t slot_bytes(const struct capture *c)
 {
-    return (size_t)c->plan.layers * c->group_rows *
+    return (size_t)c->plan.layers * c->packing.rows *
            (size_t)c->model.gpt2.config.d_model * sizeof(float);
 }
 
@@ -118,8 +94,8 @@ static void choose_wave(struct capture *c)
     c->wave = GROUPS_PER_THREAD * threads;
     while (c->wave > threads && 2 * c->wave * slot_bytes(c) > slot_memory)
         c->wave--;
-    if (c->wave > c->groups)
-        c->wave = c->groups;
+    if (c->wave > c->packing.groups)
+        c->wave = c->packing.groups;
 }
 
 static void make_plan(struct capture *c)
@@ -143,7 +119,7 @@ static void make_plan(struct capture *c)
     p->memory_bytes = c->model.gpt2.arena.bytes + ids +
                       2 * c->wave * slot_bytes(c) +
                       (uint64_t)c->team->threads *
-                          gpt2_workspace_bytes(&c->model.gpt2, c->group_rows);
+                          gpt2_workspace_bytes(&c->model.gpt2, c->packing.rows);
 }
 
 static int open_all(struct capture *c, const char *folder, struct err *e)
@@ -152,7 +128,8 @@ static int open_all(struct capture *c, const char *folder, struct err *e)
     TRY(capture_parse_layers(&c->plan.first_layer, &c->plan.layers,
                              c->o->layers, c->model.gpt2.config.layers, e));
     TRY(c->o->prompts != NULL ? read_prompts(c, e) : read_texts(c, e));
-    TRY(make_groups(c, e));
+    TRY(packing_make(&c->packing, c->texts.contexts.starts,
+                     (size_t)c->texts.contexts.n, &c->arena, e));
     make_plan(c);
     TRY(memory_check(
         c->plan.memory_bytes - c->model.gpt2.arena.bytes, folder,
@@ -162,7 +139,7 @@ static int open_all(struct capture *c, const char *folder, struct err *e)
     log_line(LOG_DETAIL,
              "capture: %zu groups of up to %zu tokens, %zu in flight, %d "
              "threads",
-             c->groups, c->group_rows, 2 * c->wave, c->team->threads);
+             c->packing.groups, c->packing.rows, 2 * c->wave, c->team->threads);
     return 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "capture/capture.h"
 #include "capture/model.h"
+#include "capture/packing.h"
 #include "capture/prompts.h"
 #include "capture/texts.h"
 #include "dump/writer.h"
@@ -19,9 +20,8 @@ struct capture {
     struct texts texts;
     json_t *prompts; /* what the dump keeps of prompts; NULL: it is text */
     struct capture_plan plan;
-    size_t *group;             /* [groups + 1] the first context of each */
-    size_t groups, group_rows; /* rows of the largest */
-    size_t wave;               /* groups between two meetings */
+    struct packing packing; /* of the texts' contexts */
+    size_t wave;            /* groups between two meetings */
     struct arena arena;
 };
 

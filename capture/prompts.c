@@ -14,7 +14,7 @@ struct reading {
     struct prompts *p;
     const struct model *m;
     const struct prompts_options *o;
-    prompts_layouts *layouts;
+    json_t *layouts;
     char **field; /* [n_fields] of the layout */
     size_t n_fields, capacity;
     struct token_list ids, answers, wrong;
@@ -267,7 +267,7 @@ static int read_all(struct reading *r, const char *path, struct err *e)
 }
 
 int prompts_read(struct prompts *p, const struct model *m, const char *path,
-                 const struct prompts_options *o, prompts_layouts *layouts,
+                 const struct prompts_options *o, json_t *layouts,
                  struct err *e)
 {
     *p = (struct prompts){0};

@@ -47,15 +47,12 @@ struct prompts {
     struct arena arena;
 };
 
-/* Names of layouts, so that files share their numbers: an object from name to
- * number, which reading adds to. Begin with json_object(). */
-typedef json_t prompts_layouts;
-
-/* Reads a file; messages name the line. A prompt that is longer than the
- * model's context, an id beyond its embedding, and a file without prompts are
- * errors. On failure nothing is held. */
+/* Reads a file; messages name the line. `layouts` is an object from names of
+ * layouts to their numbers, which files share: reading adds to it. A prompt
+ * that is longer than the model's context, an id beyond its embedding, and a
+ * file without prompts are errors. On failure nothing is held. */
 int prompts_read(struct prompts *p, const struct model *m, const char *path,
-                 const struct prompts_options *o, prompts_layouts *layouts,
+                 const struct prompts_options *o, json_t *layouts,
                  struct err *e);
 void prompts_free(struct prompts *p);
 

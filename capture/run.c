@@ -39,10 +39,10 @@ static float **slot_of(const struct run *r, int bank, size_t i)
 
 static struct gpt2_batch batch_of(const struct capture *c, size_t group)
 {
-    size_t first = c->group[group];
+    size_t first = c->packing.first[group];
     return (struct gpt2_batch){.ids = c->texts.contexts.ids,
                                .starts = c->texts.contexts.starts + first,
-                               .contexts = c->group[group + 1] - first};
+                               .contexts = c->packing.first[group + 1] - first};
 }
 
 static void compute(struct run *r, size_t i, int thread)
@@ -88,14 +88,15 @@ static int run_open(struct run *r, struct capture *c, struct err *e)
     TRY(arena_get(&r->arena, &r->workspace, (size_t)c->team->threads,
                   sizeof *r->workspace, "workspaces", e));
     for (int t = 0; t < c->team->threads; t++)
-        TRY(gpt2_workspace_open(&r->workspace[t], &c->model.gpt2, c->group_rows,
-                                e));
+        TRY(gpt2_workspace_open(&r->workspace[t], &c->model.gpt2,
+                                c->packing.rows, e));
     TRY(arena_get(&r->arena, &r->z, 2 * c->wave * layers, sizeof *r->z, "z",
                   e));
     for (size_t i = 0; i < 2 * c->wave; i++)
         for (int l = 0; l < c->plan.layers; l++)
             TRY(arena_get(&r->arena, &slot_of(r, 0, i)[c->plan.first_layer + l],
-                          c->group_rows * (size_t)c->model.gpt2.config.d_model,
+                          c->packing.rows *
+                              (size_t)c->model.gpt2.config.d_model,
                           sizeof(float), "z", e));
     return 0;
 }
@@ -113,8 +114,8 @@ static void run_close(struct run *r)
 static size_t first_group(const struct capture *c, uint64_t there)
 {
     size_t g = 0;
-    while (g < c->groups &&
-           (uint64_t)c->texts.contexts.starts[c->group[g + 1]] <= there)
+    while (g < c->packing.groups &&
+           (uint64_t)c->texts.contexts.starts[c->packing.first[g + 1]] <= there)
         g++;
     return g;
 }
@@ -124,8 +125,8 @@ static int run_waves(struct run *r, struct progress *bar, struct err *e)
 {
     const struct capture *c = r->c;
     for (size_t first = first_group(c, r->there);
-         first < c->groups || r->now.n > 0;) {
-        size_t left = c->groups - first;
+         first < c->packing.groups || r->now.n > 0;) {
+        size_t left = c->packing.groups - first;
         r->before = r->now;
         r->now = (struct wave){first, left < c->wave ? left : c->wave};
         r->bank = !r->bank;
@@ -138,8 +139,9 @@ static int run_waves(struct run *r, struct progress *bar, struct err *e)
             return r->e.code;
         }
         first += r->now.n;
-        progress_set(bar, (uint64_t)c->texts.contexts.starts[c->group[first]],
-                     NULL);
+        progress_set(
+            bar, (uint64_t)c->texts.contexts.starts[c->packing.first[first]],
+            NULL);
     }
     return 0;
 }
@@ -198,7 +200,7 @@ int capture_measure(struct capture *c, double *tokens_per_second, struct err *e)
         double begin = clock_seconds();
         team_run(c->team, work, &r, 1 + r.now.n);
         double seconds = clock_seconds() - begin;
-        int64_t tokens = c->texts.contexts.starts[c->group[r.now.n]];
+        int64_t tokens = c->texts.contexts.starts[c->packing.first[r.now.n]];
         *tokens_per_second = (double)tokens / seconds;
     }
     run_close(&r);

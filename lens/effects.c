@@ -264,11 +264,11 @@ static int get_rooms(struct measuring *q, struct err *e)
                   "rows", e));
     for (size_t t = 0; t < threads; t++) {
         TRY(predictions_init(&q->predictions[t], r->model, &q->arena, e));
-        TRY(arena_get(&q->arena, &q->rows[t], r->rows, row, "rows", e));
+        TRY(arena_get(&q->arena, &q->rows[t], r->packing.rows, row, "rows", e));
         for (size_t l = 0; l < layers; l++)
             if (q->patched[l])
-                TRY(arena_get(&q->arena, &q->patch[t * layers + l], r->rows,
-                              row, "z", e));
+                TRY(arena_get(&q->arena, &q->patch[t * layers + l],
+                              r->packing.rows, row, "z", e));
     }
     return 0;
 }
@@ -325,6 +325,14 @@ void effects_free(struct effects *x)
 {
     arena_free(&x->arena);
     *x = (struct effects){0};
+}
+
+double effects_mean(const double *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i];
+    return sum / (double)n;
 }
 
 struct effect effects_change(const double *value, const double *base, size_t n)

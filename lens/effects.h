@@ -62,6 +62,7 @@ void effects_free(struct effects *x);
 struct effect {
     double change, error;
 };
+double effects_mean(const double *x, size_t n);
 struct effect effects_change(const double *value, const double *base, size_t n);
 
 #endif

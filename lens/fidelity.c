@@ -138,7 +138,8 @@ static int get_room(struct measuring *q, struct err *e)
     TRY(arena_get(&q->arena, &q->predictions, threads, sizeof *q->predictions,
                   "logits", e));
     for (size_t t = 0; t < threads; t++) {
-        TRY(arena_get(&q->arena, &q->clean[t], r->rows, row, "rows", e));
+        TRY(arena_get(&q->arena, &q->clean[t], r->packing.rows, row, "rows",
+                      e));
         TRY(predictions_init(&q->predictions[t], q->model, &q->arena, e));
     }
     return 0;

@@ -36,7 +36,7 @@ struct fidelity {
     struct arena arena;
 };
 
-/* Takes 4 + 3 × n passes over the contexts. On failure nothing is held. */
+/* Takes 2 + 3 × n passes over the contexts. On failure nothing is held. */
 int fidelity_measure(struct fidelity *f, const struct gpt2 *model,
                      const struct saes *saes,
                      const struct runner_contexts *contexts,

@@ -23,7 +23,7 @@ static float *const *slot_z(const struct summing *s, size_t slot)
 
 static float *slot_act(const struct summing *s, size_t slot)
 {
-    return s->act + slot * s->runner.rows * s->m->n_features;
+    return s->act + slot * s->runner.packing.rows * s->m->n_features;
 }
 
 /* The wanted features' activations in one layer, dense. */
@@ -126,12 +126,13 @@ static int get_room(struct summing *s, struct err *e)
     TRY(arena_get(&s->arena, &s->feature_sum, m->places * m->n_features,
                   sizeof *s->feature_sum, "means", e));
     TRY(arena_get(&s->arena, &s->act,
-                  s->runner.slots * s->runner.rows * m->n_features,
+                  s->runner.slots * s->runner.packing.rows * m->n_features,
                   sizeof *s->act, "means", e));
     TRY(arena_get(&s->arena, &s->z, s->runner.slots * layers, sizeof *s->z, "z",
                   e));
     for (size_t i = 0; i < s->runner.slots * layers; i++)
-        TRY(arena_get(&s->arena, &s->z[i], s->runner.rows, row, "z", e));
+        TRY(arena_get(&s->arena, &s->z[i], s->runner.packing.rows, row, "z",
+                      e));
     return 0;
 }
 

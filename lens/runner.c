@@ -7,35 +7,19 @@
 #include "base/least.h"
 #include "base/progress.h"
 
-/* Tokens of a group: enough for BLAS to run at full speed; a longer context is
- * a group of its own. */
-enum { GROUP_ROWS = 1024, SLOTS_PER_THREAD = 2 };
-
-static int make_groups(struct runner *r, struct err *e)
-{
-    const int64_t *starts = r->contexts.starts;
-    size_t n = r->contexts.n;
-    TRY(arena_get(&r->arena, &r->first, n + 1, sizeof *r->first, "groups", e));
-    for (size_t first = 0, end; first < n; first = end) {
-        end = first + 1;
-        while (end < n && starts[end + 1] - starts[first] <= GROUP_ROWS)
-            end++;
-        size_t rows = (size_t)(starts[end] - starts[first]);
-        r->rows = rows > r->rows ? rows : r->rows;
-        r->first[r->groups++] = first;
-    }
-    r->first[r->groups] = n;
-    r->slots = least(r->groups, SLOTS_PER_THREAD * (size_t)r->team->threads);
-    return 0;
-}
+enum { SLOTS_PER_THREAD = 2 };
 
 static int open_all(struct runner *r, struct err *e)
 {
-    TRY(make_groups(r, e));
+    const struct runner_contexts *c = &r->contexts;
+    TRY(packing_make(&r->packing, c->starts, c->n, &r->arena, e));
+    r->slots =
+        least(r->packing.groups, SLOTS_PER_THREAD * (size_t)r->team->threads);
     TRY(arena_get(&r->arena, &r->workspace, (size_t)r->team->threads,
                   sizeof *r->workspace, "workspaces", e));
     for (int t = 0; t < r->team->threads; t++)
-        TRY(gpt2_workspace_open(&r->workspace[t], r->model, r->rows, e));
+        TRY(gpt2_workspace_open(&r->workspace[t], r->model, r->packing.rows,
+                                e));
     return 0;
 }
 
@@ -71,11 +55,11 @@ struct wave {
 static struct runner_group group_of(const struct wave *w, size_t slot)
 {
     const struct runner *r = w->r;
-    size_t first = r->first[w->first + slot];
+    size_t first = r->packing.first[w->first + slot];
     return (struct runner_group){
         .batch = {.ids = r->contexts.ids,
                   .starts = r->contexts.starts + first,
-                  .contexts = r->first[w->first + slot + 1] - first},
+                  .contexts = r->packing.first[w->first + slot + 1] - first},
         .context = first,
         .slot = slot,
     };
@@ -123,10 +107,10 @@ int runner_each(struct runner *r, const struct runner_work *work,
     progress_begin(&bar, what, "tokens", 0,
                    (uint64_t)(starts[r->contexts.n] - starts[0]));
     int code = 0;
-    for (; code == 0 && w.first < r->groups; w.first += w.n) {
-        w.n = least(r->slots, r->groups - w.first);
+    for (; code == 0 && w.first < r->packing.groups; w.first += w.n) {
+        w.n = least(r->slots, r->packing.groups - w.first);
         code = run_wave(&w, e);
-        size_t done = r->first[w.first + w.n];
+        size_t done = r->packing.first[w.first + w.n];
         progress_set(&bar, (uint64_t)(starts[done] - starts[0]), NULL);
     }
     progress_end(&bar);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * Many contexts through a model, on the thread team: packed, in order, into
- * groups of about a thousand tokens, each one thread's work. What a group is
- * does not depend on the number of threads, and `after` is called for the
- * groups in their order, so that sums taken there do not depend on it either.
+ * Many contexts through a model, on the thread team: packed into groups
+ * (capture/packing.h), each one thread's work. `after` is called for the groups
+ * in their order, so that sums taken there do not depend on the number of
+ * threads, as groups do not.
  */
 #ifndef LENS_RUNNER_H
 #define LENS_RUNNER_H
 
 #include "base/team.h"
 #include "capture/gpt2.h"
+#include "capture/packing.h"
 
 /* The contexts to run: context i is ids[starts[i]] up to ids[starts[i + 1]],
  * as gpt2_batch wants them. */
@@ -32,9 +33,7 @@ struct runner {
     const struct gpt2 *model;
     const struct team *team;
     struct runner_contexts contexts;
-    size_t *first; /* [groups + 1] context where each begins */
-    size_t groups;
-    size_t rows;  /* of the largest */
+    struct packing packing;
     size_t slots; /* groups between two meetings of the team */
     struct gpt2_workspace *workspace; /* [team threads] */
     struct arena arena;
