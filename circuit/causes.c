@@ -15,14 +15,6 @@ static struct edit of_head(size_t head, const struct gpt2_config *c,
                          .everywhere = true};
 }
 
-static double mean_of(const double *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += x[i];
-    return sum / (double)n;
-}
-
 static size_t heads_of(const struct effects_job *job)
 {
     return (size_t)job->model->config.layers * (size_t)job->model->config.heads;
@@ -84,10 +76,10 @@ static bool passes(const struct effect *x, double gap,
 static void judge(struct causes *c, const struct effects *x,
                   const struct causes_rule *rule, bool patched)
 {
-    c->clean = mean_of(x->clean, x->n);
-    c->none = mean_of(x->edited, x->n);
+    c->clean = effects_mean(x->clean, x->n);
+    c->none = effects_mean(x->edited, x->n);
     c->corrupted =
-        x->corrupted != NULL ? mean_of(x->corrupted, x->n) : (double)NAN;
+        x->corrupted != NULL ? effects_mean(x->corrupted, x->n) : (double)NAN;
     c->gap = c->clean - (x->corrupted != NULL ? c->corrupted : c->none);
     for (size_t h = 0; h < c->heads; h++) {
         struct cause *head = &c->head[h];
@@ -179,14 +171,16 @@ static int plan_curve(struct plan *p, const struct faithful_point *points,
 static void fill_points(struct faithful_point *points, size_t n, size_t draws,
                         const struct effects *x)
 {
-    double clean = mean_of(x->clean, x->n), none = mean_of(x->edited, x->n);
+    double clean = effects_mean(x->clean, x->n),
+           none = effects_mean(x->edited, x->n);
     for (size_t i = 0; i < n; i++) {
         double sum = 0, square = 0, k = (double)draws;
         points[i].kept =
-            (mean_of(x->edited + (1 + i) * x->n, x->n) - none) / (clean - none);
+            (effects_mean(x->edited + (1 + i) * x->n, x->n) - none) /
+            (clean - none);
         for (size_t d = 0; d < draws; d++) {
             const double *edited = x->edited + (1 + (d + 1) * n + i) * x->n;
-            double f = (mean_of(edited, x->n) - none) / (clean - none);
+            double f = (effects_mean(edited, x->n) - none) / (clean - none);
             sum += f;
             square += f * f;
         }

@@ -37,7 +37,7 @@ struct probe {
 
 /* One head's standardised vectors and the weights on them. */
 struct fitting {
-    size_t n, d;
+    size_t d;
     double *x;     /* (n, d) */
     double *w;     /* (d) */
     double *g;     /* (d) */
@@ -124,8 +124,7 @@ static void probe_head(void *ctx, size_t h, int thread)
     const struct probe *p = ctx;
     const struct task *t = p->t;
     double *room = p->room + (size_t)thread * p->room_of_one;
-    struct fitting f = {.n = t->n,
-                        .d = t->d,
+    struct fitting f = {.d = t->d,
                         .x = room,
                         .w = room + t->n * t->d,
                         .g = room + (t->n + 1) * t->d,

@@ -39,17 +39,6 @@ struct ranking_set ranking_above(const double *score, const bool *truth,
     return s;
 }
 
-void ranking_softmax(double *out, const double *score, size_t heads)
-{
-    double most = -INFINITY, sum = 0;
-    for (size_t h = 0; h < heads; h++)
-        most = fmax(most, score[h]);
-    for (size_t h = 0; h < heads; h++)
-        sum += out[h] = exp(score[h] - most);
-    for (size_t h = 0; h < heads; h++)
-        out[h] /= sum;
-}
-
 /* Softmax rises with the score, so its bound is one on the score: the least
  * score of the heads above it. */
 struct ranking_set ranking_at(const double *score, const bool *truth,

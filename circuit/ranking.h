@@ -26,7 +26,4 @@ struct ranking_set ranking_at(const double *score, const bool *truth,
 struct ranking_set ranking_above(const double *score, const bool *truth,
                                  size_t heads, double least);
 
-/* softmax over all heads; out may be score. */
-void ranking_softmax(double *out, const double *score, size_t heads);
-
 #endif

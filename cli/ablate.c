@@ -94,14 +94,6 @@ static int open_saes(struct ablate *a, struct err *e)
 
 /* ---- report ---- */
 
-static double mean_of(const double *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += x[i];
-    return sum / (double)n;
-}
-
 /* How one set comes out. */
 struct row {
     const char *name;
@@ -123,11 +115,11 @@ static void fill_rows(struct row *rows, const struct ablate *a)
     const double *base = own.restore ? x->corrupted : x->clean;
     double gap = (double)NAN;
     if (x->corrupted != NULL)
-        gap = mean_of(x->clean, x->n) - mean_of(x->corrupted, x->n);
+        gap = effects_mean(x->clean, x->n) - effects_mean(x->corrupted, x->n);
     for (size_t s = 0; s < a->sets.n; s++) {
         const double *edited = x->edited + s * x->n;
         rows[s] = (struct row){.name = a->sets.name[s],
-                               .metric = mean_of(edited, x->n),
+                               .metric = effects_mean(edited, x->n),
                                .effect = effects_change(edited, base, x->n)};
         rows[s].share = rows[s].effect.change / gap;
     }
@@ -147,8 +139,8 @@ static int add_report(json_t *report, const struct ablate *a,
                             "fraction_of_gap", json_figure(rows[s].share)));
     json_t *object = json_pack(
         "{s:I, s:o, s:o, s:o}", "prompts", (json_int_t)x->n, "clean",
-        json_figure(mean_of(x->clean, x->n)), "corrupted",
-        x->corrupted != NULL ? json_figure(mean_of(x->corrupted, x->n))
+        json_figure(effects_mean(x->clean, x->n)), "corrupted",
+        x->corrupted != NULL ? json_figure(effects_mean(x->corrupted, x->n))
                              : json_null(),
         "edits", sets);
     return json_object_update_new(report, object) != 0
@@ -176,9 +168,9 @@ static void print_share(double share)
 static void print_rows(const struct ablate *a, struct row *rows)
 {
     const struct effects *x = &a->effects;
-    (void)printf("%zu prompts, clean %.4f", x->n, mean_of(x->clean, x->n));
+    (void)printf("%zu prompts, clean %.4f", x->n, effects_mean(x->clean, x->n));
     if (x->corrupted != NULL)
-        (void)printf(", corrupted %.4f", mean_of(x->corrupted, x->n));
+        (void)printf(", corrupted %.4f", effects_mean(x->corrupted, x->n));
     (void)printf("\n\n%-20s  %9s  %9s  %7s  %s\n", "", "metric", "change", "se",
                  x->corrupted != NULL ? "of the gap" : "");
     qsort(rows, a->sets.n, sizeof *rows, largest_first);

@@ -174,9 +174,14 @@ static int read_head(uint32_t *out, const json_t *entry,
 {
     const json_t *head = json_object_get(entry, "head");
     const json_t *layer = json_object_get(entry, "layer");
-    long long l = -1, h = -1;
-    if (json_is_string(head))
-        (void)sscanf(json_string_value(head), "L%lldH%lld", &l, &h);
+    json_int_t l = -1, h = -1;
+    struct edit named;
+    if (json_is_string(head) &&
+        edits_parse(&named, json_string_value(head), c, NULL) == 0 &&
+        named.feature < 0 && named.everywhere) {
+        l = named.layer;
+        h = named.head;
+    }
     if (json_is_integer(head) && json_is_integer(layer)) {
         l = json_integer_value(layer);
         h = json_integer_value(head);

@@ -365,6 +365,9 @@ static int run_prompt(struct prompt *p, const struct common_options *common,
     struct likely likely[LIKELY];
     struct part *parts;
     TRY(open_all(p, args, n, e));
+    if (common->dry_run && !common->json)
+        (void)printf("would run a prompt of %zu tokens; writes nothing\n",
+                     p->ids.n);
     if (common->dry_run)
         return 0;
     TRY(predict(p, e));

@@ -24,7 +24,7 @@ struct trial {
     struct model model;
     struct prompts prompts, corrupted, reference;
     struct texts text; /* the reference, if it is text */
-    prompts_layouts *layouts;
+    json_t *layouts;
     struct means means;
     struct team team;
 };
