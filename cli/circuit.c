@@ -102,7 +102,9 @@ static int open_task(struct circuit *c, struct err *e)
     if (own.truth == NULL)
         return 0;
     TRY(arena_get(&c->arena, &c->truth, heads, sizeof *c->truth, "truth", e));
-    return truth_read(c->truth, &c->task, own.truth, e);
+    TRY(arena_get(&c->arena, &c->effect, heads, sizeof *c->effect, "truth", e));
+    TRY(truth_read(c->truth, &c->task, own.truth, e));
+    return truth_read_effects(c->effect, &c->task, own.truth, e);
 }
 
 static int run_experiment(struct circuit *c, int64_t seed, struct err *e)
@@ -162,12 +164,23 @@ static int save(const struct circuit *c, const struct common_options *common,
         .difference = c->difference,
         .probe = c->probe,
         .truth = c->truth,
+        .effect = c->effect,
         .auc = reported(report, "auc", "mean"),
         .auc_sd = reported(report, "auc", "sd"),
         .auc_edges = reported(report, "auc_edges", "mean"),
         .auc_shuffled = reported(report, "auc_shuffled", "mean"),
         .auc_mean_difference = reported(report, "auc_mean_difference", NULL),
         .auc_probe = reported(report, "auc_probe", NULL),
+        .auc_edges_sd = reported(report, "auc_edges", "sd"),
+        .auc_shuffled_sd = reported(report, "auc_shuffled", "sd"),
+        .precision = reported(report, "precision", "mean"),
+        .precision_sd = reported(report, "precision", "sd"),
+        .recall = reported(report, "recall", "mean"),
+        .recall_sd = reported(report, "recall", "sd"),
+        .f1 = reported(report, "f1", "mean"),
+        .f1_sd = reported(report, "f1", "sd"),
+        .paper_f1 = reported(report, "paper_f1", "mean"),
+        .paper_f1_sd = reported(report, "paper_f1", "sd"),
     };
     int code = save_circuit(own.output, &in, e);
     free(options);
