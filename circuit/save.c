@@ -146,9 +146,9 @@ static int write_tokens(struct store_writer *w, const struct dump *d,
         const char *bytes = v->text[ids[t]];
         size_t length = v->length[ids[t]];
         TRY(make_text(&text, bytes, length, e));
-        int code = store_writer_circuit_token(
-            w, (int64_t)context, t - starts[0], text,
-            !store_text_is_plain(bytes, length), e);
+        int code =
+            store_writer_circuit_token(w, (int64_t)context, t - starts[0], text,
+                                       !store_text_is_plain(bytes, length), e);
         free(text);
         TRY(code);
     }

@@ -16,8 +16,8 @@ static int read_answer(int32_t *answer, const json_t *object, const char *where,
         json_array_get(json_object_get(object, "answer_tokens"), 0);
     json_int_t id = json_is_integer(first) ? json_integer_value(first) : -1;
     if (first != NULL && (id < 0 || id > INT32_MAX))
-        return err_set(e, ERR_INPUT,
-                       "%s: answer_tokens must be ids of tokens", where);
+        return err_set(e, ERR_INPUT, "%s: answer_tokens must be ids of tokens",
+                       where);
     *answer = (int32_t)id;
     return 0;
 }

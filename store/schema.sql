@@ -560,10 +560,10 @@ CREATE TABLE circuit_head (
     probe REAL NOT NULL,           -- share of held-out prompts it gets right
     in_circuit INTEGER             -- 1: of the true circuit; NULL: not given
         CHECK (in_circuit IN (0, 1)),
-    effect REAL,                   -- what the task's metric loses when the head
-                                   -- is put to its mean, as a share of the gap
-                                   -- between all heads kept and none; NULL:
-                                   -- not given
+    effect REAL,                   -- by what the task's metric changes when the
+                                   -- head is put to its mean, as a share of the
+                                   -- gap (docs/circuits.md): below 0 it falls;
+                                   -- NULL: not given
     PRIMARY KEY (circuit, layer, head)
 ) STRICT, WITHOUT ROWID;
 
