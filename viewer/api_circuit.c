@@ -171,9 +171,7 @@ static int put_prompt(struct call *c, json_t *row, const struct query *q,
 {
     size_t length;
     int64_t prompt = query_int(q, CIRCUIT_PROMPTS_PROMPT);
-    int64_t position = query_is_null(q, CIRCUIT_PROMPTS_POSITION)
-                           ? 0
-                           : query_int(q, CIRCUIT_PROMPTS_POSITION);
+    int64_t position = query_int(q, CIRCUIT_PROMPTS_POSITION); /* NULL: 0 */
     call_put_int(c, row, "prompt", prompt);
     call_put_int(c, row, "label", query_int(q, CIRCUIT_PROMPTS_LABEL));
     put_int_if_known(c, row, "code", q, CIRCUIT_PROMPTS_CODE);
@@ -188,7 +186,10 @@ static int put_prompt(struct call *c, json_t *row, const struct query *q,
                       query_text(q, CIRCUIT_PROMPTS_TEXT, &length));
         return 0;
     }
-    return put_tokens(c, row, circuit, prompt, position < 0 ? 0 : position);
+    return put_tokens(c, row, circuit, prompt,
+                      position < 0           ? 0
+                      : position > INT32_MAX ? INT32_MAX
+                                             : position);
 }
 
 static bool is_wanted(const struct query *q, bool any, int64_t code)
