@@ -11,14 +11,16 @@ const PAGE = 50; // prompts at once
 
 const plural = (n, word) => `${count(n)} ${word}${n === 1 ? '' : 's'}`;
 
-/** The code that is shown: the one asked for, or the first. */
+/** Those that are listed: all, or the ones that only positives have. */
+const listed = rows => state.codes ? rows : rows.filter(r => !r.negatives);
+
+/** The code whose prompts are shown: the one asked for, or the first. */
 export const shownCode = rows =>
-  rows.find(r => String(r.code) === state.code) ?? rows[0];
+  rows.find(r => String(r.code) === state.code) ?? listed(rows)[0];
 
 /** The table of a head's codes. answer: of /api/circuit_codes. */
 export function drawCodes(host, name, answer, seeds) {
-  const only = answer.rows.filter(r => !r.negatives);
-  const rows = state.codes ? answer.rows : only;
+  const rows = listed(answer.rows);
   const most = Math.max(1, ...rows.map(r => r.positives));
   const chosen = shownCode(answer.rows);
   fill(host,
