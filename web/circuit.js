@@ -125,10 +125,7 @@ export class CircuitPage {
       .then(() => requestAnimationFrame(back));
   }
 
-  /**
-   * Holds the height and the focus while all is drawn anew: what gives them
-   * back.
-   */
+  /** Remembers the focus while all is drawn anew: what gives it back. */
   hold() {
     const name = el => el.tagName + (el.getAttribute('aria-label') ??
       el.textContent);
@@ -137,9 +134,7 @@ export class CircuitPage {
     // A cell's name has its value; its grid and place are what stays.
     const cell = held && held.dataset.at != null;
     const wanted = held && name(held);
-    this.body.style.minHeight = `${this.body.offsetHeight}px`;
     return () => {
-      this.body.style.minHeight = '';
       if (!held || document.activeElement !== document.body) return;
       const all = cell ? '.cell[tabindex="0"]'
         : 'a, button, input, select, [tabindex="0"]';

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The Circuits page in Chromium: heads, codes, prompts, pairs, two tasks."""
 import os
+import sqlite3
 from urllib.parse import parse_qs, quote
 
 from browser import Browser, Keys, Server
-from planted import HOSTILE, plant
-from planted_circuits import (ANSWERS, NAMES, PROMPTS, code, edge, label,
+from planted import HOSTILE, insert, plant
+from planted_circuits import (ANSWERS, NAMES, code, edge, label,
                               plant_circuits, score, tokens)
 from reading import TITLE, equal, harmless, run, wanted
 
@@ -156,7 +157,7 @@ def test_a_head_and_its_prompts(b):
         b.wait(lambda head=head: b.text("h2 .mono") == head, head)
     b.press("a")
     b.shows("main", "No code of it is only in positives")
-    equal(b.all(PROMPT_LIST), [])
+    b.wait(lambda: not b.all(PROMPT_LIST), "no prompts")
 
 
 def test_grid_by_keys(b):
@@ -168,6 +169,16 @@ def test_grid_by_keys(b):
     b.wait(lambda: b.js("return document.activeElement.dataset?.at") == "1,1",
            "the focus")
     equal(len(b.all(f'{SCORES} .cell[tabindex="0"]')), 1)
+
+
+def test_many_prompts(b):
+    """They come in pages."""
+    opened(b, "?circuit=elsewhere&h=L1H2")
+    equal(shown_prompts(b), [*range(0, 12, 2), *range(100, 144)])
+    b.click_text(f"{PROMPT_LIST} ~ p .btn", "More")
+    b.wait(lambda: len(shown_prompts(b)) == 86, "the next")
+    equal(shown_prompts(b)[50:], [*range(144, 180)])
+    assert not b.named(f"{PROMPT_LIST} ~ p .btn", "More").is_displayed()
 
 
 # ---- pairs of heads --------------------------------------------------------
@@ -321,10 +332,14 @@ def test_scroll_stays(b):
     opened(b, "?h=L1H0&codes=1")
     b.size(1440, 500)
     pane = "document.querySelector('.pane')"
-    b.js(f"{pane}.scrollTop = 300")
-    b.click_text(f"{CODES} a", "21")
+    at = b.js(f"{pane}.scrollTop = 99999; return {pane}.scrollTop")
+    assert at > 200, at
+    b.js("document.querySelector('[aria-label=\"code 21\"]').click()")
     b.wait(lambda: len(shown_prompts(b)) == 9, "another code")
-    equal(b.js(f"return {pane}.scrollTop"), 300)
+    b.js("return new Promise(done => requestAnimationFrame(() =>"
+         " requestAnimationFrame(done)))")
+    now = b.js(f"return {pane}.scrollTop")
+    assert abs(now - at) < 30, (at, now)  # rows have a height
     b.size(1440, 900)
 
 
@@ -351,10 +366,22 @@ def test_none(b):
 OTHERS = {"test_beside_saes": "both.db", "test_none": "none.db"}
 
 
+def more_prompts(path):
+    """Eighty to the last task, without strings, all with code 40."""
+    db = sqlite3.connect(path)
+    with db:
+        insert(db, "circuit_prompt", ((4, p, 1, "", None, None)
+                                      for p in range(100, 180)))
+        insert(db, "circuit_code", ((4, 1, 2, p, 40)
+                                    for p in range(100, 180)))
+    db.close()
+    return path
+
+
 def main():
     headscope, source = os.environ["HEADSCOPE"], os.environ["SOURCE"]
     servers = {name: Server(headscope, path) for name, path in {
-        "circuits.db": plant_circuits("circuits.db", source),
+        "circuits.db": more_prompts(plant_circuits("circuits.db", source)),
         "both.db": plant_circuits("both.db", source, saes=True),
         "none.db": plant("none.db", source)}.items()}
     urls = {name: server.url for name, server in servers.items()}
