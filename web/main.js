@@ -89,9 +89,10 @@ async function start() {
   const { name } = about.database;
   const file = $('#file');
   file.textContent = name;
-  file.title = `${name}: ${allSaes().length} SAEs, ` +
-    `${count(about.features)} features, ` +
-    `${about.dumps.map(d => count(d.tokens)).join(' + ')} tokens`;
+  file.title = `${name}: ` + (allSaes().length
+    ? `${allSaes().length} SAEs, ${count(about.features)} features, ` +
+      `${about.dumps.map(d => count(d.tokens)).join(' + ')} tokens`
+    : `${count(about.circuits)} circuits`);
   $('[data-page="circuits"]').hidden = !about.circuits;
   search ??= new Search();
   watch(update);

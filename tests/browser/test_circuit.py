@@ -58,6 +58,8 @@ def test_opens_there(b):
     b.shows(TITLE, "first")
     b.press("g", "a")
     b.shows(TITLE, "circuits.db")
+    b.shows("#circuits", "headscope circuit first.dump -o circuits.db "
+            "--seeds 2 --examples 4 --position mean # 12 prompts")
     b.press("g", "i")
     b.shows(TITLE, "first")
 
