@@ -15,6 +15,7 @@ import { roc, short } from './roc.js';
 import { drawCodes, drawPrompts, shownCode } from './codes.js';
 import { drawEdges, drawPair } from './edges.js';
 
+const WIDEST = 4096; // more heads than any layer has: damage
 const SET = 5;    // heads that count as the circuit where no truth is known
 const FIRST = 16; // of the ranking
 const MOST = 20000; // pairs of heads: all of those of 200 heads
@@ -114,6 +115,9 @@ export class CircuitPage {
     Object.assign(this, { one, two });
     if (!one.rows.length)
       return fill(this.body, says('The circuit has no heads.'));
+    if (one.rows.some(r => r.head >= WIDEST))
+      return fill(this.body, says('The circuit is damaged: a head that no ' +
+                                  'layer has.'));
     const c = one.circuit, back = this.hold();
     fill(this.body, this.header(c), this.figures(c),
       h('div.three', {}, this.maps(one, two, ''), this.curves(),

@@ -300,6 +300,8 @@ def test_without_truth_and_hostile(b):
     b.open("?circuit=" + quote("<script>no such</script>"))
     b.shows('[role="alert"]', "There is no circuit <script>no such")
     harmless(b)
+    b.open("?circuit=damaged")
+    b.shows("main", "a head that no layer has")
     for odd in ("h=L9H9", "h=__proto__", "code=x", "edge=L0H0-L0H0",
                 "edge=L9H1-__proto__", "by=no", "with=first", "size=x&set=score",
                 "with=elsewhere"):
@@ -368,14 +370,19 @@ def test_none(b):
 OTHERS = {"test_beside_saes": "both.db", "test_none": "none.db"}
 
 
-def more_prompts(path):
-    """Eighty to the last task, without strings, all with code 40."""
+def more(path):
+    """Eighty prompts to the last task, without strings, all with code 40; and
+    a task with a head that cannot be."""
     db = sqlite3.connect(path)
     with db:
         insert(db, "circuit_prompt", ((4, p, 1, "", None, None)
                                       for p in range(100, 180)))
         insert(db, "circuit_code", ((4, 1, 2, p, 40)
                                     for p in range(100, 180)))
+        insert(db, "circuit", [(5, "damaged", "none", "", 1, 0, 1, 0, 0, 1,
+                                "[7]", *[None] * 16)])
+        insert(db, "circuit_head", [(5, 0, 10**12, "L0H0", 1, 1, 1, 1, 1, None,
+                                     None)])
     db.close()
     return path
 
@@ -383,7 +390,7 @@ def more_prompts(path):
 def main():
     headscope, source = os.environ["HEADSCOPE"], os.environ["SOURCE"]
     servers = {name: Server(headscope, path) for name, path in {
-        "circuits.db": more_prompts(plant_circuits("circuits.db", source)),
+        "circuits.db": more(plant_circuits("circuits.db", source)),
         "both.db": plant_circuits("both.db", source, saes=True),
         "none.db": plant("none.db", source)}.items()}
     urls = {name: server.url for name, server in servers.items()}
