@@ -16,7 +16,6 @@ struct circuit {
     struct experiment experiment;
     double *difference, *probe; /* (heads) */
     bool *truth;                /* (heads), or NULL */
-    double *effect;             /* (heads) of the truth, or NULL */
     size_t features;            /* of the SAE */
     double theta;               /* of the predicted set; 0: as many heads as the
                                    circuit has */

@@ -64,9 +64,9 @@ function prompt(p) {
 
 /** The prompts with a code of a head. at: circuit, layer, head. */
 export async function drawPrompts(host, at, row) {
-  if (!row) return fill(host);
-  const question = { ...at, code: row.code, limit: PAGE };
+  const question = { ...at, code: row?.code, limit: PAGE };
   const asked = host.dataset.asked = JSON.stringify(question);
+  if (!row) return fill(host);
   const list = h('div.kwic.scrolls', {
     role: 'list', tabindex: 0, 'aria-label': `Prompts with code ${row.code}`,
   });

@@ -182,7 +182,7 @@ refuse 1 "give one of them" capture "$MODEL" -o x.dump --text ioi.jsonl \
   --prompts ioi.jsonl
 cp other.dump/prompts.json prompts.json
 jq '.[2].answer_tokens = [-1]' prompts.json >other.dump/prompts.json
-refuse 2 "context 2: answer_tokens must be ids" circuit other.dump -q
+refuse 2 "context 2: 'answer_tokens' must be an array of" circuit other.dump -q
 cp prompts.json other.dump/prompts.json
 sed -i 's/"position": 15/"position": 999/' other.dump/prompts.json
 refuse 2 "'position' is 999" circuit other.dump -q
