@@ -8,6 +8,7 @@
 
 #include "base/output.h"
 #include "base/utf8.h"
+#include "circuit/truth.h"
 #include "store/text.h"
 
 /* The dump's folder without ".dump". */
@@ -188,7 +189,7 @@ static double shuffled(const struct experiment *x, size_t head)
 }
 
 static int write_heads(struct store_writer *w, const struct save_input *in,
-                       struct err *e)
+                       const double *effect, struct err *e)
 {
     const struct experiment *x = in->experiment;
     const struct task *t = x->task;
@@ -205,7 +206,7 @@ static int write_heads(struct store_writer *w, const struct save_input *in,
             .mean_difference = in->difference[h],
             .probe = in->probe[h],
             .in_circuit = in->truth == NULL ? -1 : in->truth[h],
-            .effect = in->effect == NULL ? (double)NAN : in->effect[h],
+            .effect = in->truth_file == NULL ? (double)NAN : effect[h],
         };
         TRY(store_writer_circuit_head(w, &row, e));
     }
@@ -243,23 +244,25 @@ static int write_edges(struct store_writer *w, const struct save_input *in,
 }
 
 static int write_all(struct store_writer *w, const struct save_input *in,
-                     struct err *e)
+                     const double *effect, struct err *e)
 {
     TRY(write_circuit(w, in, e));
     TRY(write_prompts(w, in, e));
-    TRY(write_heads(w, in, e));
+    TRY(write_heads(w, in, effect, e));
     TRY(write_codes(w, in, e));
     TRY(write_edges(w, in, e));
     return store_writer_end_circuit(w, e);
 }
 
-int save_circuit(const char *path, const struct save_input *in, struct err *e)
+/* With the effects of its truth. */
+static int save(const char *path, const struct save_input *in,
+                const double *effect, struct err *e)
 {
     struct store_writer *w;
     bool there = access(path, F_OK) == 0;
     TRY(there ? store_writer_open_in_place(&w, path, e)
               : store_writer_open(&w, path, false, e));
-    int code = write_all(w, in, e);
+    int code = write_all(w, in, effect, e);
     if (there) {
         store_writer_leave(&w);
         return code;
@@ -268,5 +271,20 @@ int save_circuit(const char *path, const struct save_input *in, struct err *e)
         code = store_writer_commit(&w, e);
     if (code != 0)
         store_writer_abort(&w);
+    return code;
+}
+
+int save_circuit(const char *path, const struct save_input *in, struct err *e)
+{
+    const struct task *t = in->experiment->task;
+    int code = 0;
+    double *effect = malloc(t->heads * sizeof *effect);
+    if (effect == NULL)
+        return err_memory(e, "effects", t->heads * sizeof *effect);
+    if (in->truth_file != NULL)
+        code = truth_read_effects(effect, t, in->truth_file, e);
+    if (code == 0)
+        code = save(path, in, effect, e);
+    free(effect);
     return code;
 }

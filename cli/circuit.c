@@ -148,25 +148,12 @@ static double reported(const json_t *report, const char *key, const char *part)
     return json_is_number(v) ? json_number_value(v) : (double)NAN;
 }
 
-/* Of the truth, or NULL without one. */
-static int read_effects(double **effect, struct circuit *c, struct err *e)
-{
-    *effect = NULL;
-    if (own.truth == NULL)
-        return 0;
-    TRY(arena_get(&c->arena, effect, c->task.heads, sizeof **effect, "truth",
-                  e));
-    return truth_read_effects(*effect, &c->task, own.truth, e);
-}
-
-static int save(struct circuit *c, const struct common_options *common,
+static int save(const struct circuit *c, const struct common_options *common,
                 const json_t *report, struct err *e)
 {
     char *options;
-    double *effect;
     if (own.output == NULL)
         return 0;
-    TRY(read_effects(&effect, c, e));
     TRY(make_options(&options, common, e));
     const struct save_input in = {
         .dump = c->dump,
@@ -175,7 +162,7 @@ static int save(struct circuit *c, const struct common_options *common,
         .difference = c->difference,
         .probe = c->probe,
         .truth = c->truth,
-        .effect = effect,
+        .truth_file = own.truth,
         .auc = reported(report, "auc", "mean"),
         .auc_sd = reported(report, "auc", "sd"),
         .auc_edges = reported(report, "auc_edges", "mean"),
