@@ -80,6 +80,20 @@ enum query_name {
     QUERY_VOCAB_BY_TEXT,   /* (text): the same */
     QUERY_VOCAB_BY_START,  /* (text, limit): the same, the frequent first;
                               reads all that begin so */
+    QUERY_CIRCUITS,        /* (): columns by name, by id */
+    QUERY_CIRCUIT_HEADS,   /* (circuit): enum circuit_heads_column, by layer
+                              and head */
+    QUERY_CIRCUIT_CODES,   /* (circuit, layer, head): enum circuit_codes_column,
+                              those only of positives first */
+    QUERY_CIRCUIT_PROMPTS, /* (circuit, layer, head): enum
+                              circuit_prompts_column, positives first; all
+                              prompts, with the code that the head has there */
+    QUERY_CIRCUIT_TOKENS,  /* (circuit, prompt, first, last position): enum
+                              circuit_tokens_column */
+    QUERY_CIRCUIT_EDGES,   /* (circuit, limit): enum circuit_edges_column, the
+                              strongest first; sorts all of the circuit */
+    QUERY_CIRCUIT_PAIRS,   /* (circuit, layer, head, layer, head, limit): enum
+                              circuit_pairs_column; joins a row a prompt */
     QUERY_N
 };
 
@@ -265,6 +279,45 @@ enum vocab_column {
     VOCAB_TEXT,
     VOCAB_ESCAPED,
     VOCAB_COUNT,
+};
+
+enum circuit_heads_column {
+    CIRCUIT_HEADS_LAYER,
+    CIRCUIT_HEADS_HEAD,
+    CIRCUIT_HEADS_IN_CIRCUIT, /* NULL: not known */
+    CIRCUIT_HEADS_EFFECT,     /* NULL: not known */
+    CIRCUIT_HEADS_MEASURE,    /* score, score_edges, score_shuffled,
+                                 mean_difference, probe */
+};
+enum circuit_codes_column {
+    CIRCUIT_CODES_CODE,
+    CIRCUIT_CODES_POSITIVES,
+    CIRCUIT_CODES_NEGATIVES,
+};
+enum circuit_prompts_column {
+    CIRCUIT_PROMPTS_PROMPT,
+    CIRCUIT_PROMPTS_LABEL,
+    CIRCUIT_PROMPTS_POSITION, /* NULL: not known */
+    CIRCUIT_PROMPTS_ANSWER,   /* NULL: not known */
+    CIRCUIT_PROMPTS_TEXT,
+    CIRCUIT_PROMPTS_CODE, /* NULL: none */
+};
+enum circuit_tokens_column {
+    CIRCUIT_TOKENS_TEXT,
+    CIRCUIT_TOKENS_ESCAPED,
+};
+enum circuit_edges_column {
+    CIRCUIT_EDGES_LAYER,
+    CIRCUIT_EDGES_HEAD,
+    CIRCUIT_EDGES_OTHER_LAYER,
+    CIRCUIT_EDGES_OTHER_HEAD,
+    CIRCUIT_EDGES_PAIRS,
+    CIRCUIT_EDGES_ALL, /* how many the circuit has */
+};
+enum circuit_pairs_column {
+    CIRCUIT_PAIRS_CODE,
+    CIRCUIT_PAIRS_OTHER_CODE,
+    CIRCUIT_PAIRS_PROMPTS,
 };
 
 struct sqlite3;

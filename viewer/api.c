@@ -26,6 +26,13 @@ static const struct endpoint {
     {"context", api_context, "rows", false},
     {"training", api_training, "saes.curves", false},
     {"compare", api_compare, "rows", false},
+    {"circuits", api_circuits, "rows", false},
+    {"circuit", api_circuit, "rows", false},
+    {"circuit_codes", api_circuit_codes, "rows", false},
+    {"circuit_prompts", api_circuit_prompts, "rows", false},
+    {"circuit_edges", api_circuit_edges, "rows", false},
+    {"circuit_pairs", api_circuit_pairs, "rows", false},
+    {"circuit_overlap", api_circuit_overlap, "rows", false},
     {"labels", api_labels, "rows", false},
     {"label", api_label, "", true},
 };

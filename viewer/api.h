@@ -45,5 +45,12 @@ int api_label(json_t *out, struct call *c); /* by POST */
 int api_context(json_t *out, struct call *c);
 int api_training(json_t *out, struct call *c);
 int api_compare(json_t *out, struct call *c);
+int api_circuits(json_t *out, struct call *c);
+int api_circuit(json_t *out, struct call *c);
+int api_circuit_codes(json_t *out, struct call *c);
+int api_circuit_prompts(json_t *out, struct call *c);
+int api_circuit_edges(json_t *out, struct call *c);
+int api_circuit_pairs(json_t *out, struct call *c);
+int api_circuit_overlap(json_t *out, struct call *c);
 
 #endif

@@ -4,8 +4,11 @@
 
     /usr/bin/python3 tests/browser/screenshot.py build/headscope \\
         demo/demo.db docs
+    /usr/bin/python3 tests/browser/screenshot.py build/headscope \\
+        circuits.db docs --circuits
 
-DATABASE is the demo's. Each picture is taken once what it is about is there.
+DATABASE is the demo's, or with --circuits that of docs/circuits.md. Each picture
+is taken once what it is about is there.
 """
 import os
 import sys
@@ -27,15 +30,19 @@ PICTURES = [
      ".matched .tr"),
     ("page-narrow", "?f=2:117&layer=2", ".kwic .tok.p", 700, 1000),
 ]
+CIRCUITS = [
+    ("page-circuit", "?page=circuits&circuit=ioi&h=L2H1&edge=L2H1-L3H0",
+     ".codepairs .tr", 1440, 1180),
+]
 
 
 def main():
-    headscope, database, folder = sys.argv[1:]
+    headscope, database, folder, *circuits = sys.argv[1:]
     server = Server(headscope, database)
     with tempfile.TemporaryDirectory() as profile:
         b = Browser(profile)
         b.base = server.url
-        for name, address, there, *size in PICTURES:
+        for name, address, there, *size in CIRCUITS if circuits else PICTURES:
             b.size(*size or (WIDTH, HEIGHT))
             b.open(address)
             b.wait(lambda there=there: b.texts(there) or b.all(there), there)

@@ -89,6 +89,35 @@ sort sql.log | cmp - json.log
   "$(jq '.edges[0].pairs | floor' c.json)" ]
 [ -z "$(sqlite3 c.db 'PRAGMA foreign_key_check; PRAGMA integrity_check' |
   grep -v ok)" ]
+# And what the page shows beside: tokens, places and answers of the prompts,
+# figures over seeds, effects from the truth.
+[ "$(sqlite3 c.db "SELECT count(*) FROM circuit_prompt AS p WHERE text =
+  (SELECT group_concat(text, '') FROM (SELECT text FROM circuit_token AS t
+    WHERE t.circuit = p.circuit AND t.prompt = p.prompt ORDER BY position))
+  AND position = (SELECT max(position) FROM circuit_token AS t
+    WHERE t.prompt = p.prompt)")" = 120 ]
+jq -r 'select(.label == 1).answer' ioi.jsonl >want.log
+sqlite3 c.db "SELECT answer FROM circuit_prompt WHERE label = 1
+  ORDER BY prompt" | cmp - want.log
+sqlite3 -json c.db "SELECT auc_edges_sd, auc_shuffled_sd, precision,
+  precision_sd, recall, recall_sd, f1, f1_sd, paper_f1, paper_f1_sd
+  FROM circuit" >figures.json
+jq -e --slurpfile c c.json '$c[0] as $c | .[0] | to_entries | length == 10 and
+  all(.[]; (.key | rtrimstr("_sd")) as $k | $c[$k][if .key == $k then "mean"
+    else "sd" end] - .value | fabs < 1e-9)' figures.json >/dev/null ||
+  fail "$(cat figures.json)"
+sqlite3 -json c.db "SELECT effect FROM circuit_head ORDER BY layer, head" |
+  jq -e --slurpfile t truth.json '[., $t[0].heads] | transpose |
+    length == 32 and all(.[]; .[0].effect -
+      .[1].mean_ablate.fraction_of_gap | fabs < 1e-9)' >/dev/null ||
+  fail "not the effects of the truth"
+headscope view c.db --dry-run -q >out.log
+# A truth without effects leaves them out.
+jq '{circuit}' truth.json >heads.json
+headscope circuit ioi.dump --truth heads.json --seeds 1 --steps 50 -q \
+  -o bare.db >out.log
+[ "$(sqlite3 bare.db 'SELECT count(effect), sum(in_circuit) FROM circuit_head')" = \
+  "0|4" ]
 # The same again replaces it; another stands beside it, and overlaps.
 circuit -o c.db >out.log
 cp -r ioi.dump other.dump
@@ -151,5 +180,9 @@ refuse 1 "give --heads" circuit faithful "$MODEL" --prompts ioi.jsonl
 refuse 1 "give --text FILE or --prompts" capture "$MODEL" -o x.dump
 refuse 1 "give one of them" capture "$MODEL" -o x.dump --text ioi.jsonl \
   --prompts ioi.jsonl
+cp other.dump/prompts.json prompts.json
+jq '.[2].answer_tokens = [-1]' prompts.json >other.dump/prompts.json
+refuse 2 "context 2: 'answer_tokens' must be an array of" circuit other.dump -q
+cp prompts.json other.dump/prompts.json
 sed -i 's/"position": 15/"position": 999/' other.dump/prompts.json
 refuse 2 "'position' is 999" circuit other.dump -q
