@@ -7,20 +7,36 @@
 
 #include "base/rng.h"
 
-void controls_mean_difference(double *score, const struct task *t)
+/* The norm for head h; sum (2, d). */
+static double difference(const struct task *t, const int8_t *label, size_t h,
+                         double *sum)
 {
     double n[2] = {(double)(t->n - t->positives), (double)t->positives};
-    for (size_t h = 0; h < t->heads; h++) {
-        double square = 0;
-        for (size_t j = 0; j < t->d; j++) {
-            double sum[2] = {0, 0};
-            for (size_t i = 0; i < t->n; i++)
-                sum[t->label[i]] += (double)t->x[(i * t->heads + h) * t->d + j];
-            double off = sum[1] / n[1] - sum[0] / n[0];
-            square += off * off;
-        }
-        score[h] = sqrt(square);
+    double square = 0;
+    memset(sum, 0, 2 * t->d * sizeof *sum);
+    for (size_t i = 0; i < t->n; i++) {
+        const float *x = t->x + (i * t->heads + h) * t->d;
+        double *to = sum + (label[i] == 1 ? t->d : 0);
+        for (size_t j = 0; j < t->d; j++)
+            to[j] += (double)x[j];
     }
+    for (size_t j = 0; j < t->d; j++) {
+        double off = sum[t->d + j] / n[1] - sum[j] / n[0];
+        square += off * off;
+    }
+    return sqrt(square);
+}
+
+int controls_mean_difference(double *score, const struct task *t,
+                             const int8_t *label, struct err *e)
+{
+    double *sum = malloc(2 * t->d * sizeof *sum);
+    if (sum == NULL)
+        return err_memory(e, "sums", 2 * t->d * sizeof *sum);
+    for (size_t h = 0; h < t->heads; h++)
+        score[h] = difference(t, label, h, sum);
+    free(sum);
+    return 0;
 }
 
 /* ---- the probe ---- */

@@ -8,8 +8,10 @@
 
 #include "circuit/task.h"
 
-/* score[h] = ‖mean of positives − mean of negatives‖. score (heads). */
-void controls_mean_difference(double *score, const struct task *t);
+/* score[h] = ‖mean of positives − mean of negatives‖ by label (n), the task's
+ * or others with as many positives. score (heads). */
+int controls_mean_difference(double *score, const struct task *t,
+                             const int8_t *label, struct err *e);
 
 /* score[h] = the share of held-out examples that a logistic probe on the head's
  * vectors gets right: half of each class, drawn by seed, trains it (features

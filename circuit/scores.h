@@ -44,7 +44,8 @@ int scores_positive_codes(struct positive_code **list, size_t *n,
                           struct err *e);
 
 /* edge (heads, heads), symmetric, 0 on the diagonal; a pair of heads is one
- * item of the team's. Memory: features² × 4 bytes for a thread. */
+ * item of the team's. Memory: 4 bytes for a thread times the square of the
+ * most codes that one head has. */
 int scores_edge(uint32_t *edge, const struct coded *c, const struct team *team,
                 struct err *e);
 
