@@ -8,14 +8,22 @@
 #include "base/progress.h"
 #include "base/rng.h"
 
+/* Random orders that chance is a mean over, and the shuffle that is the first,
+ * behind all that are shown. */
+enum { CHANCES = 20, CHANCE = 1 << 20 };
+
 struct running {
     struct experiment *x;
     const struct task *t;
     const struct experiment_options *o;
     const struct team *team;
-    float *train;    /* (examples, heads, d) that train */
-    uint64_t *order; /* (n) */
-    int8_t *label;   /* (rows) */
+    float *train;       /* (examples, heads, d) that train */
+    uint64_t *order;    /* (n) */
+    int8_t *label;      /* (rows) */
+    int32_t *answer_of; /* (n) */
+    int32_t *answer;    /* (rows) */
+    double *bits;       /* (heads) */
+    double *chance;     /* (heads) */
     size_t features;
     struct arena arena;
 };
@@ -52,14 +60,64 @@ static void label_rows(struct running *r, const uint64_t *order)
             r->t->label[order == NULL ? x->example[i] : order[x->example[i]]];
 }
 
+/* Answers of rows: positives have those of the positives as an order has them,
+ * or their own, negatives none. */
+static void answer_rows(struct running *r, const uint64_t *order)
+{
+    const struct experiment *x = r->x;
+    const struct task *t = r->t;
+    size_t next = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        size_t from = i;
+        r->answer_of[i] = -1;
+        if (t->label[i] == 0)
+            continue;
+        for (; order != NULL && t->label[order[next]] == 0;)
+            next++;
+        if (order != NULL)
+            from = (size_t)order[next++];
+        r->answer_of[i] = t->answer[from];
+    }
+    for (size_t i = 0; i < x->rows; i++)
+        r->answer[i] = r->answer_of[x->example[i]];
+}
+
+/* What codes tell of answers by chance, into r->chance. */
+static int measure_chance(struct running *r, const struct coded *c,
+                          uint64_t number, struct err *e)
+{
+    memset(r->chance, 0, c->heads * sizeof *r->chance);
+    for (size_t k = 0; k < CHANCES; k++) {
+        experiment_shuffle(r->order, r->t->n, number, CHANCE + k);
+        answer_rows(r, r->order);
+        TRY(scores_information(r->bits, c, r->answer, e));
+        for (size_t h = 0; h < c->heads; h++)
+            r->chance[h] += r->bits[h] / CHANCES;
+    }
+    return 0;
+}
+
+/* With labels, or answers, in an order, or their own. */
+static int score_nodes(double *score, struct running *r, const struct coded *c,
+                       const uint64_t *order, struct err *e)
+{
+    if (r->o->score != SCORES_ANSWER) {
+        label_rows(r, order);
+        return scores_node(score, c, r->o->score == SCORES_SHARE, e);
+    }
+    answer_rows(r, order);
+    TRY(scores_information(score, c, r->answer, e));
+    for (size_t h = 0; h < c->heads; h++)
+        score[h] -= r->chance[h];
+    return 0;
+}
+
 static int score_shuffled(struct running *r, struct experiment_seed *seed,
                           const struct coded *c, uint64_t number, struct err *e)
 {
-    const struct task *t = r->t;
     for (size_t k = 0; k < r->o->shuffles; k++) {
-        experiment_shuffle(r->order, t->n, number, k);
-        label_rows(r, r->order);
-        TRY(scores_node(seed->shuffled + k * t->heads, c, r->o->share, e));
+        experiment_shuffle(r->order, r->t->n, number, k);
+        TRY(score_nodes(seed->shuffled + k * c->heads, r, c, r->order, e));
     }
     return 0;
 }
@@ -101,8 +159,10 @@ static int score(struct running *r, struct experiment_seed *seed,
                             .code = seed->code,
                             .label = r->label};
     TRY(check_codes(seed, &c, e));
+    if (r->o->score == SCORES_ANSWER)
+        TRY(measure_chance(r, &c, number, e));
+    TRY(score_nodes(seed->node, r, &c, NULL, e));
     label_rows(r, NULL);
-    TRY(scores_node(seed->node, &c, r->o->share, e));
     TRY(scores_edge(seed->edge, &c, r->team, e));
     TRY(scores_from_edges(seed->edges, seed->edge, c.heads, e));
     return score_shuffled(r, seed, &c, number, e);
@@ -149,6 +209,38 @@ static void take_means(struct experiment *x)
         }
 }
 
+/* At least two answers are needed for one to tell anything. */
+static int check_answers(const struct task *t, struct err *e)
+{
+    int32_t first = -1;
+    for (size_t i = 0; i < t->n; i++) {
+        if (t->label[i] == 0 || t->answer[i] < 0)
+            continue;
+        if (first >= 0 && t->answer[i] != first)
+            return 0;
+        first = t->answer[i];
+    }
+    return err_set(e, ERR_INPUT,
+                   "--score answer needs positive prompts with different "
+                   "answers; here %s",
+                   first < 0 ? "none has an answer" : "all have the same");
+}
+
+static int get_answer_room(struct running *r, struct err *e)
+{
+    size_t heads = r->t->heads;
+    if (r->o->score != SCORES_ANSWER)
+        return 0;
+    TRY(check_answers(r->t, e));
+    TRY(arena_get(&r->arena, &r->answer_of, r->t->n, sizeof *r->answer_of,
+                  "answers", e));
+    TRY(arena_get(&r->arena, &r->answer, r->x->rows, sizeof *r->answer,
+                  "answers", e));
+    TRY(arena_get(&r->arena, &r->bits, heads, sizeof *r->bits, "scores", e));
+    return arena_get(&r->arena, &r->chance, heads, sizeof *r->chance, "scores",
+                     e);
+}
+
 static int get_room(struct running *r, struct err *e)
 {
     struct experiment *x = r->x;
@@ -158,8 +250,9 @@ static int get_room(struct running *r, struct err *e)
     TRY(arena_get(&x->arena, &x->edges, heads, sizeof *x->edges, "scores", e));
     TRY(arena_get(&r->arena, &r->order, r->t->n, sizeof *r->order, "examples",
                   e));
-    return arena_get(&r->arena, &r->label, x->rows, sizeof *r->label, "labels",
-                     e);
+    TRY(arena_get(&r->arena, &r->label, x->rows, sizeof *r->label, "labels",
+                  e));
+    return get_answer_room(r, e);
 }
 
 /* An example has one row. */

@@ -18,7 +18,7 @@ struct experiment_options {
     size_t seeds;
     uint64_t seed;
     size_t shuffles; /* of the labels, for each seed */
-    bool share;      /* node score as a share of all codes */
+    enum scores_kind score;
 };
 
 /* Of one seed. */
@@ -27,9 +27,10 @@ struct experiment_seed {
     double none;                   /* share of (example, head) without a code */
     double *node;                  /* (heads) */
     double *edges;                 /* (heads) ranking by edges */
-    double *shuffled;              /* (shuffles, heads) node scores */
-    uint32_t *edge;                /* (heads, heads) */
-    int32_t *code;                 /* (rows, heads), -1: none */
+    double *shuffled; /* (shuffles, heads) node scores, with labels shuffled, or
+                         answers among the positives */
+    uint32_t *edge;   /* (heads, heads) */
+    int32_t *code;    /* (rows, heads), -1: none */
 };
 
 struct experiment {
@@ -54,7 +55,7 @@ struct experiment_codes {
     const int32_t *code;     /* (rows, heads), -1: none; copied */
 };
 
-/* Only seed, shuffles and share of the options count. The task needs no
+/* Only seed, shuffles and score of the options count. The task needs no
  * vectors. */
 int experiment_of_codes(struct experiment *x, const struct task *t,
                         const struct experiment_codes *codes,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "circuit/scores.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +38,54 @@ int scores_node(double *score, const struct coded *c, bool share, struct err *e)
     free(seen);
     return 0;
 }
+
+/* ---- information ---- */
+
+static int ascending(const void *left, const void *right)
+{
+    const uint64_t *a = left, *b = right;
+    return (*a > *b) - (*a < *b);
+}
+
+/* Of how often each value occurs, in bits; sorts x. */
+static double entropy(uint64_t *x, size_t n)
+{
+    double sum = 0;
+    qsort(x, n, sizeof *x, ascending);
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i; end < n && x[end] == x[i];)
+            end++;
+        double share = (double)(end - i) / (double)n;
+        sum -= share * log2(share);
+    }
+    return sum;
+}
+
+/* H(code) + H(class) - H(both). */
+int scores_information(double *bits, const struct coded *c,
+                       const int32_t *class, struct err *e)
+{
+    uint64_t *x = malloc((c->n + 1) * sizeof *x);
+    if (x == NULL)
+        return err_memory(e, "codes", c->n * sizeof *x);
+    for (size_t h = 0; h < c->heads; h++) {
+        bits[h] = 0;
+        for (int part = 0; part < 3; part++) {
+            size_t n = 0;
+            for (size_t i = 0; i < c->n; i++) {
+                uint64_t code = (uint64_t)(c->code[i * c->heads + h] + 1);
+                if (class[i] >= 0)
+                    x[n++] = (part == 0 ? 0 : code << 32) |
+                             (part == 1 ? 0 : (uint64_t) class[i]);
+            }
+            bits[h] += (part == 2 ? -1 : 1) * entropy(x, n);
+        }
+    }
+    free(x);
+    return 0;
+}
+
+/* ---- codes of positives ---- */
 
 static int frequent_first(const void *left, const void *right)
 {

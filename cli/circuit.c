@@ -56,10 +56,12 @@ static const struct option own_table[] = {
      "to train anew with, from --seed on"},
     {"shuffles", 0, OPTION_COUNT, FIELD(shuffles), "5", 1, 1000, NULL, "N",
      "of the labels, for each seed: the score that chance gives"},
-    {"score", 0, OPTION_CHOICE, FIELD(score), "codes", 0, 0, "codes|share",
-     NULL,
-     "a head's node score: how many of its codes only positives have, or which "
-     "share of its codes"},
+    {"score", 0, OPTION_CHOICE, FIELD(score), "codes", 0, 0,
+     "codes|share|answer", NULL,
+     "a head's node score: how many of its codes only positives have, which "
+     "share of its codes, or how many bits a positive prompt's code tells of "
+     "its "
+     "answer, beyond chance (docs/circuits.md: use it with --position last)"},
     {"theta", 0, OPTION_REAL, FIELD(theta), "0", 0, 1, NULL, "X",
      "heads whose softmax of the score is above are predicted; 0: as many as "
      "the circuit has"},
@@ -100,7 +102,7 @@ static int run_experiment(struct circuit *c, int64_t seed, struct err *e)
         .seeds = (size_t)own.seeds,
         .seed = (uint64_t)seed,
         .shuffles = (size_t)own.shuffles,
-        .share = own.score == 1,
+        .score = (enum scores_kind)own.score,
     };
     TRY(experiment_run(&c->experiment, &c->task, &o, &c->team, e));
     return circuit_measure_controls(c, o.shuffles, o.seed, e);
@@ -112,13 +114,14 @@ static int run_experiment(struct circuit *c, int64_t seed, struct err *e)
 static int make_options(char **out, const struct common_options *common,
                         struct err *e)
 {
-    json_t *object = json_pack(
-        "{s:I, s:f, s:I, s:f, s:I, s:s, s:s, s:s, s:I}", "features",
-        (json_int_t)own.features, "lambda", own.lambda, "steps",
-        (json_int_t)own.steps, "rate", own.rate, "examples",
-        (json_int_t)own.examples, "position", own.position, "vectors",
-        own.vectors == 1 ? "z" : "result", "score",
-        own.score == 1 ? "share" : "codes", "seed", (json_int_t)common->seed);
+    static const char *const scores[] = {"codes", "share", "answer"};
+    json_t *object =
+        json_pack("{s:I, s:f, s:I, s:f, s:I, s:s, s:s, s:s, s:I}", "features",
+                  (json_int_t)own.features, "lambda", own.lambda, "steps",
+                  (json_int_t)own.steps, "rate", own.rate, "examples",
+                  (json_int_t)own.examples, "position", own.position, "vectors",
+                  own.vectors == 1 ? "z" : "result", "score", scores[own.score],
+                  "seed", (json_int_t)common->seed);
     *out = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
     json_decref(object);
     return *out == NULL ? err_memory(e, "options", 0) : 0;

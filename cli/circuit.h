@@ -16,6 +16,7 @@ struct circuit {
     struct task task;
     struct experiment experiment;
     double *difference, *probe; /* (heads), NaN: not known */
+    double *answer_share;       /* the same, of controls.h */
     double difference_shuffled; /* AUC of `difference` with labels shuffled */
     bool *truth;                /* (heads), or NULL */
     size_t features;            /* of the SAE */

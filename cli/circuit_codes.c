@@ -32,10 +32,12 @@ static const struct option own_table[] = {
      "of its tokens, or at one from 0 or, negative, from the end"},
     {"truth", 0, OPTION_TEXT, FIELD(truth), NULL, 0, 0, NULL, "FILE.json",
      "heads of the circuit (docs/formats.md), to measure the ranking against"},
-    {"score", 0, OPTION_CHOICE, FIELD(score), "codes", 0, 0, "codes|share",
-     NULL,
-     "a head's node score: how many of its codes only positives have, or which "
-     "share of its codes"},
+    {"score", 0, OPTION_CHOICE, FIELD(score), "codes", 0, 0,
+     "codes|share|answer", NULL,
+     "a head's node score: how many of its codes only positives have, which "
+     "share of its codes, or how many bits a positive prompt's code tells of "
+     "its "
+     "answer, beyond chance (docs/circuits.md: use it with --position last)"},
     {"shuffles", 0, OPTION_COUNT, FIELD(shuffles), "5", 1, 1000, NULL, "N",
      "of the labels: the score that chance gives"},
     {"theta", 0, OPTION_REAL, FIELD(theta), "0", 0, 1, NULL, "X",
@@ -68,6 +70,7 @@ static void make_task(struct task *t, const struct prompt_codes *p)
         .layer_heads = p->layer_heads,
         .heads = (size_t)p->layers * (size_t)p->layer_heads,
         .label = p->label,
+        .answer = p->answer,
         .context = p->context,
     };
 }
@@ -77,7 +80,7 @@ static int score(struct circuit *c, const struct prompt_codes *p, int64_t seed,
 {
     const struct experiment_options o = {.seed = (uint64_t)seed,
                                          .shuffles = (size_t)own.shuffles,
-                                         .share = own.score == 1};
+                                         .score = (enum scores_kind)own.score};
     const struct experiment_codes codes = {.rows = p->rows,
                                            .features = p->features,
                                            .example = p->prompt,

@@ -48,9 +48,11 @@ int circuit_open_truth(struct circuit *c, const char *path, struct err *e)
     TRY(arena_get(&c->arena, &c->difference, heads, sizeof *c->difference,
                   "scores", e));
     TRY(arena_get(&c->arena, &c->probe, heads, sizeof *c->probe, "scores", e));
+    TRY(arena_get(&c->arena, &c->answer_share, heads, sizeof *c->answer_share,
+                  "scores", e));
     c->difference_shuffled = (double)NAN;
     for (size_t h = 0; h < heads; h++)
-        c->difference[h] = c->probe[h] = (double)NAN;
+        c->difference[h] = c->probe[h] = c->answer_share[h] = (double)NAN;
     if (path == NULL)
         return 0;
     TRY(arena_get(&c->arena, &c->truth, heads, sizeof *c->truth, "truth", e));
@@ -86,5 +88,6 @@ int circuit_measure_controls(struct circuit *c, size_t shuffles, uint64_t seed,
     TRY(controls_mean_difference(c->difference, &c->task, c->task.label, e));
     if (c->truth != NULL)
         TRY(measure_shuffled(c, shuffles, seed, e));
+    TRY(controls_answer_share(c->answer_share, &c->task, e));
     return controls_probe(c->probe, &c->task, seed, &c->team, e);
 }

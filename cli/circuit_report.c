@@ -102,6 +102,8 @@ static int add_truth(json_t *report, struct circuit *c, struct err *e)
                                json_figure(auc_of(c, c->difference)));
     bad |= json_object_set_new(report, "auc_mean_difference_shuffled",
                                json_figure(c->difference_shuffled));
+    bad |= json_object_set_new(report, "auc_answer_share",
+                               json_figure(auc_of(c, c->answer_share)));
     bad |= json_object_set_new(report, "auc_probe",
                                json_figure(auc_of(c, c->probe)));
     return bad != 0 ? err_memory(e, "report", 0) : 0;
@@ -186,11 +188,12 @@ static int add_heads(json_t *report, struct circuit *c,
         char name[TASK_HEAD_MAX];
         task_head_name(name, &c->task, h);
         (void)json_array_append_new(
-            array, json_pack("{s:s, s:f, s:o, s:f, s:o, s:o, s:o, s:o}", "head",
-                             name, "score", x->node[h], "scores",
+            array, json_pack("{s:s, s:f, s:o, s:f, s:o, s:o, s:o, s:o, s:o}",
+                             "head", name, "score", x->node[h], "scores",
                              scores_json(x, h), "score_edges", x->edges[h],
                              "mean_difference", json_figure(c->difference[h]),
-                             "probe", json_figure(c->probe[h]), "in_truth",
+                             "probe", json_figure(c->probe[h]), "answer_share",
+                             json_figure(c->answer_share[h]), "in_truth",
                              c->truth != NULL ? json_boolean(c->truth[h])
                                               : json_null(),
                              "positive_codes", codes_json(c, h, list, n)));
@@ -323,6 +326,7 @@ static void print_truth(const json_t *report)
     }
     print_auc(report, "auc_mean_difference", "AUC of the mean difference");
     print_auc(report, "auc_mean_difference_shuffled", "  its labels shuffled");
+    print_auc(report, "auc_answer_share", "AUC of the answers' share");
     print_auc(report, "auc_probe", "AUC of a logistic probe");
 }
 

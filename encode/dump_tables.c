@@ -171,7 +171,7 @@ static int write_prompts(struct store_writer *w, const struct dump *dump,
     const struct dump_prompts *p = dump_prompts(dump);
     for (size_t c = 0; p != NULL && c < s->contexts; c++)
         TRY(store_writer_prompt(w, (int64_t)c, p->label[c],
-                                s->start[c] + p->position[c], e));
+                                s->start[c] + p->position[c], p->answer[c], e));
     return 0;
 }
 

@@ -201,6 +201,8 @@ static int count_prompts(struct reading *r, sqlite3_stmt *s, struct err *e)
                   e));
     TRY(arena_get(&c->arena, &c->context, c->prompts, sizeof *c->context,
                   "labels", e));
+    TRY(arena_get(&c->arena, &c->answer, c->prompts, sizeof *c->answer,
+                  "answers", e));
     TRY(arena_get(&r->arena, &r->token, c->prompts, sizeof *r->token, "tokens",
                   e));
     return arena_get(&r->arena, &r->tokens, c->prompts, sizeof *r->tokens,
@@ -209,7 +211,7 @@ static int count_prompts(struct reading *r, sqlite3_stmt *s, struct err *e)
 
 static const char prompts_sql[] =
     "SELECT p.context - (SELECT min(id) FROM context WHERE dump = ?1),"
-    " p.label, p.token, c.first_token, c.tokens"
+    " p.label, p.token, c.first_token, c.tokens, coalesce(p.answer, -1)"
     " FROM prompt AS p JOIN context AS c ON c.id = p.context"
     " WHERE c.dump = ?1 AND p.label IS NOT NULL ORDER BY p.context";
 
@@ -221,6 +223,7 @@ static int add_prompt(struct reading *r, size_t i, sqlite3_stmt *s,
     int64_t at = r->o->token < 0 ? n + r->o->token : r->o->token;
     c->context[i] = (uint64_t)sqlite3_column_int64(s, 0);
     c->label[i] = (int8_t)sqlite3_column_int(s, 1);
+    c->answer[i] = sqlite3_column_int(s, 5);
     if (n < 1 || n > TOKENS_MAX)
         return err_set(e, ERR_INPUT, "%s: context %lld has %lld tokens",
                        r->path, (long long)c->context[i], (long long)n);

@@ -30,6 +30,7 @@ struct prompt_codes {
     size_t prompts, positives;
     int8_t *label; /* (prompts) 1 or 0; those without a label are left out */
     uint64_t *context; /* (prompts) of the dump, from 0 */
+    int32_t *answer;   /* (prompts) the first token that answers it, -1: none */
     size_t rows;
     uint32_t *prompt; /* (rows) of which prompt, ascending */
     size_t features;  /* of the largest SAE: codes are below */

@@ -118,7 +118,9 @@ CREATE TABLE prompt (
     label INTEGER                 -- 1: positive, the task's behaviour is there;
         CHECK (label IN (0, 1)),  -- 0: negative; NULL: not known
     token INTEGER NOT NULL        -- the one whose prediction counts
-        REFERENCES token (id)
+        REFERENCES token (id),
+    answer INTEGER                -- vocab.id of the first token that answers
+                                  -- it; NULL: none was given
 ) STRICT;
 
 -- A sparse autoencoder and how well it explains the dump. FVU is the fraction
