@@ -13,8 +13,9 @@ headscope encode ioi.dump layer0.sae layer1.sae -o c.db -q >out.log
 codes() { headscope circuit codes c.db -q "$@"; }
 
 # -- the database has labels and the tokens that count
-jq -r '"\(.label)|\((.ids | length) - 1)"' ioi.jsonl >want.log
-sqlite3 c.db "SELECT label, t.position FROM prompt AS p
+jq -r '"\(.label)|\((.ids | length) - 1)|\(.answer_tokens[0])"' ioi.jsonl \
+  >want.log
+sqlite3 c.db "SELECT label, t.position, answer FROM prompt AS p
   JOIN token AS t ON t.id = p.token ORDER BY p.context" | cmp want.log -
 [ "$(sqlite3 c.db "SELECT count(*) FROM prompt AS p JOIN token AS t
   ON t.id = p.token WHERE t.context <> p.context")" = 0 ]
@@ -64,6 +65,15 @@ codes --saes layer1 --json | jq -e --slurpfile l last.json '(.heads | length) ==
   and ([.heads[] | {(.head): .score}] | add) ==
   ([$l[0].heads[] | select(.head | startswith("L1")) | {(.head): .score}] | add)' \
   >/dev/null
+# Where a head's code is the answer, no head tells more of it; heads are named by
+# their codes, so that two may tell as much.
+cp c.db planted.db
+sqlite3 planted.db "UPDATE prompt SET answer = (SELECT feature FROM head_code AS c
+  WHERE c.token = prompt.token AND c.head_name = 'L1H7')"
+headscope circuit codes planted.db --score answer --json -q >planted.json
+jq -e '.heads | (map(select(.head == "L1H7"))[0].score) as $s |
+  $s > 0.1 and .[0].score == $s and .[-1].score < $s / 2' planted.json >/dev/null ||
+  fail "$(jq -c '.heads | map({(.head): .score}) | add' planted.json)"
 codes --truth truth.json --top 2 >table.log
 grep -qE '^L[01]H[0-7] ( +[0-9.]+){2} +- +-  (yes|no)$' table.log
 grep -qE '^AUC, labels shuffled  +0\.[0-9]+$' table.log
