@@ -446,14 +446,13 @@ LEFT JOIN (
     SELECT k.sae, k.head, k.feature, min(p.label) AS label,
         min(CASE WHEN k.token = p.token THEN p.label END) AS last
     FROM prompt AS p
-    CROSS JOIN token AS t ON t.id >=
-        (SELECT first_token FROM context WHERE id = p.context)
-        AND t.id < (SELECT first_token + tokens FROM context
-                    WHERE id = p.context)
-    CROSS JOIN sae AS o ON o.dump =
-        (SELECT dump FROM context WHERE id = p.context)
-    CROSS JOIN head_code AS k ON k.sae = o.id AND k.token = t.id
-    WHERE p.label IS NOT NULL
+    CROSS JOIN context AS x
+    CROSS JOIN token AS t
+    CROSS JOIN sae AS o
+    CROSS JOIN head_code AS k
+    WHERE p.label IS NOT NULL AND x.id = p.context
+        AND t.id >= x.first_token AND t.id < x.first_token + x.tokens
+        AND o.dump = x.dump AND k.sae = o.id AND k.token = t.id
     GROUP BY k.sae, k.head, k.feature
 ) AS c ON c.sae = h.sae AND c.head = h.head
 GROUP BY h.sae, h.head;
