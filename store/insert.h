@@ -34,6 +34,7 @@
     X(VOCAB_USE, "vocab_use", 3, false)                                        \
     X(VOCAB, "vocab", 4, false)                                                \
     X(TOKEN, "token", 4, false)                                                \
+    X(PROMPT, "prompt", 4, false)                                              \
     X(SAE, "sae", 28, false)                                                   \
     X(METRIC, "metric", 4, false)                                              \
     X(HEAD, "head", 8, false)                                                  \

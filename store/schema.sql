@@ -111,6 +111,18 @@ CREATE TABLE token (
 ) STRICT;
 CREATE INDEX token_by_vocab ON token (vocab);
 
+-- What is known of contexts that are prompts of a task; other contexts have no
+-- row.
+CREATE TABLE prompt (
+    context INTEGER PRIMARY KEY REFERENCES context (id),
+    label INTEGER                 -- 1: positive, the task's behaviour is there;
+        CHECK (label IN (0, 1)),  -- 0: negative; NULL: not known
+    token INTEGER NOT NULL        -- the one whose prediction counts
+        REFERENCES token (id),
+    answer INTEGER                -- vocab.id of the first token that answers
+                                  -- it; NULL: none was given
+) STRICT;
+
 -- A sparse autoencoder and how well it explains the dump. FVU is the fraction
 -- of variance unexplained, L0 the mean number of active features of a token,
 -- dead the number of features that are never active.

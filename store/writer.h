@@ -326,6 +326,11 @@ int store_writer_vocab_use(struct store_writer *w, int64_t dump, int64_t vocab,
 /* vocab -1: not known. */
 int store_writer_token(struct store_writer *w, int64_t id, int64_t context,
                        int64_t position, int64_t vocab, struct err *e);
+/* A context that is a prompt, after its tokens: label 1, 0 or -1, not known;
+ * token, the one whose prediction counts, as store_writer_token's id; answer,
+ * the first that answers it, or -1. */
+int store_writer_prompt(struct store_writer *w, int64_t context, int label,
+                        int64_t token, int64_t answer, struct err *e);
 
 /* A new file's dump is complete. */
 int store_writer_end_dump(struct store_writer *w, struct err *e);

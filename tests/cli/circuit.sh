@@ -142,6 +142,17 @@ for option in "--position last" "--position -2" "--position 3" "--vectors z" \
   circuit $option --json | jq -e '.auc.mean >= 0' >/dev/null ||
     fail "circuit $option"
 done
+# The answer score's chance is that of its answers shuffled, and codes tell more.
+circuit --score answer --position last --json >answer.json
+jq -e '(.auc_shuffled.mean < 0.75) and .auc.mean > .auc_shuffled.mean and
+  (.auc_answer_share > 0.5) and all(.heads[]; .answer_share | . >= 0 and . <= 1)' \
+  answer.json >/dev/null || fail "$(jq -c 'del(.heads, .edges)' answer.json)"
+circuit --preset oneill --seeds 1 --dry-run --json | jq -e '.options |
+  .features == 200 and .lambda == 0.02 and .steps == 200 and .examples == 10 and
+  .seeds == 1 and .position == "mean" and .vectors == "result" and
+  .score == "codes"' >/dev/null
+headscope circuit ioi.dump --preset oneill --dry-run --json |
+  jq -e '.options | .seeds == 10 and .steps == 500' >/dev/null
 circuit --top 3 >table.log
 grep -qE '^L[0-3]H[0-7] ( +[0-9.]+){4}  (yes|no)$' table.log
 grep -qE '^AUC, labels shuffled  +0\.[0-9]+ ± 0' table.log
@@ -155,6 +166,15 @@ refuse 2 "24 positive and 0 negative examples; both are needed" circuit \
 refuse 2 "121 examples are to train, but the task has 120" circuit ioi.dump \
   --examples 121 -q
 refuse 2 "none at position 40" circuit ioi.dump --position 40 -q
+refuse 2 "there is only oneill" circuit ioi.dump --preset kissane -q
+jq -c 'del(.answer, .answer_tokens)' ioi.jsonl >silent.jsonl
+headscope capture "$MODEL" --prompts silent.jsonl -o silent.dump -q >out.log
+refuse 2 "none has an answer" circuit silent.dump --score answer -q
+headscope circuit silent.dump --truth truth.json --seeds 1 --steps 20 --json -q |
+  jq -e '.auc_answer_share == null' >/dev/null
+jq -c '.answer = null | .answer_tokens = [983]' ioi.jsonl >one.jsonl
+headscope capture "$MODEL" --prompts one.jsonl -o one.dump -q >out.log
+refuse 2 "all have the same" circuit one.dump --score answer -q
 refuse 2 "--position x" circuit ioi.dump --position x -q
 refuse 2 "no active feature" circuit ioi.dump --lambda 1000 --rate 0.1 -q
 for label in 0 1 0 1; do
@@ -186,3 +206,9 @@ refuse 2 "context 2: 'answer_tokens' must be an array of" circuit other.dump -q
 cp prompts.json other.dump/prompts.json
 sed -i 's/"position": 15/"position": 999/' other.dump/prompts.json
 refuse 2 "'position' is 999" circuit other.dump -q
+jq '.[1:]' ioi.dump/prompts.json >other.dump/prompts.json
+refuse 2 "must be an array with an object for each of the 120 contexts" circuit \
+  other.dump -q
+jq '.[0].answer_tokens = ["x"]' ioi.dump/prompts.json >other.dump/prompts.json
+refuse 2 "context 0: 'answer_tokens' must be an array of token ids" circuit \
+  other.dump -q
