@@ -147,6 +147,10 @@ static const char *const sql[QUERY_N] = {
         " f.top_head FROM activation_by_token AS a"
         " CROSS JOIN feature AS f ON f.sae = a.sae AND f.feature = a.feature"
         " WHERE a.sae = ? AND a.token = ? ORDER BY a.level DESC, a.feature",
+    [QUERY_CODE_HEADS] = "SELECT heads FROM activation_by_token"
+                         " WHERE sae = ? AND token = ? AND feature = ?",
+    [QUERY_CONTRIBUTIONS] = "SELECT head, contribution, level FROM head_example"
+                            " WHERE sae = ? AND feature = ? AND token = ?",
     /* As view polysemantic_heads, which reads all SAEs. */
     [QUERY_HEADS] =
         "SELECT h.head, h.fvu, h.held_out_fvu, h.code_entropy,"

@@ -64,6 +64,9 @@ enum query_name {
     QUERY_CONTEXT_BEFORE,  /* (context): the one before */
     QUERY_TOKEN,           /* (token): context, position */
     QUERY_ACTIVE,          /* (sae, token): enum active_column, by level */
+    QUERY_CODE_HEADS,      /* (sae, token, feature): as ACTIVE_HEADS */
+    QUERY_CONTRIBUTIONS,   /* (sae, feature, token): enum contributions_column;
+                              reads all examples of the feature's heads */
     QUERY_HEADS,           /* (sae): enum heads_column, by head */
     QUERY_HEAD_CODES,      /* (sae, head): feature, count, the frequent first */
     QUERY_HEAD_GROUPS,     /* (sae, head): enum head_groups_column */
@@ -220,6 +223,11 @@ enum active_column {
     ACTIVE_MAX,
     ACTIVE_DENSITY,
     ACTIVE_TOP_HEAD, /* NULL: none */
+};
+enum contributions_column {
+    CONTRIBUTIONS_HEAD,
+    CONTRIBUTIONS_CONTRIBUTION,
+    CONTRIBUTIONS_LEVEL, /* of the feature */
 };
 enum heads_column {
     HEADS_HEAD,

@@ -126,7 +126,8 @@ export class FeaturesPage {
   async open(index, push) {
     const row = await this.list.need(index);
     if (!row) return;
-    go({ f: featureName(row.sae, row.feature), through: null }, push);
+    go({ f: featureName(row.sae, row.feature), through: null, lock: null },
+       push);
     this.list.reveal(index);
   }
 

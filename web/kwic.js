@@ -39,7 +39,7 @@ function whole({ text, cut }) {
 /**
  * One token as an element. value and max: its activation and the feature's
  * largest; peak: boxed; source: 1 to 3, underlined so strongly; limit:
- * characters shown; escapes: spaces as dots; info: rows for the tooltip.
+ * characters shown; escapes: spaces as dots; info: for the tooltip (tip.js).
  */
 export function tok(token, o = {}) {
   const { value = 0, max = 0, peak, source, limit = 40, escapes, info } = o;
@@ -138,28 +138,3 @@ export const legend = (top, sources, silent) =>
     silent ? h('span.tok.q', {}, 'silent')
       : h('span.tok.p', { '--a': 1 }, 'peak'),
     sources && h('span.tok.u3', {}, 'source'));
-
-let box;
-/** Shows the tooltip of a token, or none. */
-export function tip(el) {
-  box?.remove();
-  box = null;
-  if (!el?.info) return;
-  const { token, value, rows = [] } = el.info, t = asString(token);
-  const row = (name, ...what) => [h('dt', {}, name), h('dd', {}, ...what)];
-  box = h('div.tip', { role: 'tooltip' }, h('dl', {},
-    row('token', t.unknown ? 'not in the database'
-      : [h('bdi.mono', {}, `“${visible(t.text, true)}${t.cut ? '…' : ''}”`),
-         t.escaped && h('span.dim', {}, ' bytes that are no text'),
-         t.cut && h('span.dim', {}, ` ${t.cut.toLocaleString('en')} bytes`)]),
-    value !== undefined && row('activation', value > 0 ? amount(value)
-      : value === null ? 'not known: outside the sample' : 'silent'),
-    rows.map(([name, what]) => row(name, what))));
-  document.body.append(box);
-  const at = el.getBoundingClientRect();
-  const width = box.offsetWidth, height = box.offsetHeight;
-  const left = Math.max(8, Math.min(innerWidth - width - 8, at.left));
-  const below = at.bottom + height + 12 <= innerHeight;
-  box.style.left = left + 'px';
-  box.style.top = (below ? at.bottom + 8 : at.top - height - 8) + 'px';
-}

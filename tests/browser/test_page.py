@@ -7,6 +7,7 @@ to the viewer.
 """
 import json
 import os
+import re
 import sqlite3
 import sys
 import time
@@ -376,6 +377,51 @@ def test_tooltip(b):
     b.shows(".tip", "“·Lily”")
     b.shows(".tip", "position")
     assert b.all("#hist .mk"), "the value is not on the histogram"
+    # Head 1 is its top head: its DFA is in the database, of the example.
+    b.shows(".tip", "top headsH1 ")
+    assert re.search(r"document(stories|=news)", b.text(".tip")), "no group"
+    part = float(re.search(r"top headsH1 ([\d.]+), H", b.text(".tip"))[1])
+    assert abs(part - .51 * float(b.text(".kwic .v"))) < .02, b.text(".tip")
+
+
+def focused(b):
+    return b.js("const e = document.activeElement;"
+                "return [e.className, e.textContent, e.info?.id]")
+
+
+def test_tokens_by_key_and_locked(b):
+    """One tab stop for all of an example list; what is locked stays."""
+    b.open("?f=" + feature_of(" Lily") + "&dup=1")
+    b.wait(lambda: b.texts(PEAK), "examples")
+    equal(len(b.all('.kwic .tok[tabindex="0"]')), 1)
+    b.js("document.querySelector('.kwic [tabindex=\"0\"]').focus()")
+    b.shows(".tip", "“·Lily”")
+    kind, text, at = focused(b)
+    equal((kind, text), ("tok s p", "Lily"))
+    b.press(Keys.ARROW_LEFT)
+    equal(focused(b)[2], at - 1)
+    b.press(Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
+    kind, text, below = focused(b)
+    equal((kind.startswith("tok"), " p" in kind, text), (True, True, "Lily"))
+    assert below != at
+    equal(len(b.all('.kwic .tok[tabindex="0"]')), 1)
+    b.press(Keys.ENTER)
+    b.wait(lambda: f"lock={below}" in b.query(), "the lock in the address")
+    b.wait(lambda: b.all(".tip.locked"), "what is locked")
+    equal(focused(b)[2], below)
+    value = b.text("#hist .on")
+    b.hover("h1")  # elsewhere: it stays
+    b.shows(".tip.locked", str(below))
+    equal(b.text("#hist .on"), value)
+    b.open("?" + b.query())
+    b.shows(".tip.locked", str(below))
+    b.press(Keys.ESCAPE)
+    b.wait(lambda: "lock" not in b.query() and not b.all(".tip"), "unlocked")
+    equal(b.texts("#hist .mk"), [])
+    b.click(PEAK)
+    b.wait(lambda: f"lock={at}" in b.query(), "locked by a click")
+    b.press("j")
+    b.wait(lambda: "lock" not in b.query(), "another feature")
 
 
 # ---- heads, tokens, search -------------------------------------------------
