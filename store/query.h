@@ -56,6 +56,8 @@ enum query_name {
     QUERY_GROUPS,          /* (sae, feature): enum groups_column */
     QUERY_STRINGS,         /* (sae, feature): enum strings_column */
     QUERY_STRING_FEATURES, /* (sae, vocab): enum string_features_column */
+    QUERY_STRING_PLACES,   /* (vocab, limit): enum string_places_column, the
+                              first of the sample */
     QUERY_SOURCE_FEATURES, /* (sae, vocab): feature, share, count; reads the
                               16 source strings of every feature */
     QUERY_STRING_USE,      /* (sae, vocab): how often, in the SAE's dump */
@@ -81,6 +83,8 @@ enum query_name {
     QUERY_SHARES_OF_HEAD,  /* (sae, head, at least): feature, data_share */
     QUERY_VOCAB,           /* (id): enum vocab_column */
     QUERY_VOCAB_BY_TEXT,   /* (text): the same */
+    QUERY_VOCAB_WITHIN,    /* (text, limit): those that contain it, letters of
+                              either case; reads all strings */
     QUERY_VOCAB_BY_START,  /* (text, limit): the same, the frequent first;
                               reads all that begin so */
     QUERY_N
@@ -203,6 +207,13 @@ enum string_features_column {
     STRING_FEATURES_COUNT,
     STRING_FEATURES_MAX,
     STRING_FEATURES_MEAN,
+};
+enum string_places_column {
+    STRING_PLACES_TOKEN,
+    STRING_PLACES_CONTEXT,
+    STRING_PLACES_POSITION,
+    STRING_PLACES_FIRST,  /* token id of the context */
+    STRING_PLACES_TOKENS, /* of the context */
 };
 enum context_column {
     CONTEXT_DUMP,

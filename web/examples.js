@@ -187,7 +187,7 @@ function lines(f, sae, kind, shown, mark) {
     value: state.through ? e.contribution : e.value,
     where: both && e.source_window ? whereFrom(e) : place(e, name),
     window: state.w === '5' ? 5 : 16, escapes: !!state.esc, both,
-    silent: kind === 'silent', full: state.w === 'full',
+    box: kind === 'silent' ? 'q' : 'p', full: state.w === 'full',
     source: both && e.source_window && {
       tokens: windowOf(e, f, e.source_window), at: e.source_window.peak,
     },

@@ -130,7 +130,7 @@ export class FeatureView {
         `Never active at any of the ${count(f.tokens)} tokens.`));
     }
     fit(this.chart, width => this.histogram(width));
-    return h('div.page', {}, head, h('div.two.feature', {},
+    return h('div.page', {}, head, h('div.two.woven', {},
       h('div.main', {}, this.heads, this.examples),
       h('aside.side', {},
         h('section.sec', {},

@@ -119,16 +119,15 @@ function running({ tokens, at, max, escapes }, peak) {
  * One example: its value, the left context, the peak and the right context on
  * a fixed axis, where it stands. tokens: {token, value, source, info}; at: the
  * peak. both: with a second axis before it, of `source`, which has tokens and
- * at, too, if it is known. silent: the place is one without an activation;
- * full: all of the context instead.
+ * at, too, if it is known. box: of the place, 'p', 'q' if it is silent, 'h' if
+ * it has no value; full: all of the context instead.
  */
-export const kwic = o =>
+export const kwic = ({ box = 'p', ...o }) =>
   h('div.k' + (o.both ? '.both' : o.full ? '.full' : ''), { role: 'listitem' },
-    h('span.v', {}, amount(o.value)),
+    h('span.v', {}, box !== 'h' && amount(o.value)),
     o.both && (o.source ? sides(o.source, 'o', o)
       : [h('span.l'), h('span.t.dim', {}, '–')]),
-    o.full ? running(o, o.silent ? 'q' : 'p')
-      : sides(o, o.silent ? 'q' : 'p', o),
+    o.full ? running(o, box) : sides(o, box, o),
     h('span.m', {}, o.where));
 
 /** What the shades and boxes mean; top: the text at the full shade. */
