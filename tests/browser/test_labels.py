@@ -49,7 +49,7 @@ def test_write_and_find(b):
     b.type("#note", "first\nsecond")
     b.one("#label").click()  # leaves the note
     b.wait(lambda: kept()[-1] == (2, 5, "", 1, "first\nsecond"), "note")
-    b.press("/", "OYS")
+    b.press(Keys.ESCAPE, "/", "OYS")
     b.shows("#found", "0:3 boys")
     b.press(Keys.ENTER)
     b.wait(lambda: b.text("h1.id") == "0:3", "found by its label")
