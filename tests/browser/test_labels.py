@@ -68,6 +68,45 @@ def test_write_and_find(b):
     b.shows("#count", "180 features")
 
 
+def imported(b, text, replace=False):
+    """Chooses a file on the About page; what the page says then."""
+    with open("import.csv", "w", encoding="utf-8") as f:
+        f.write(text)
+    b.open("?page=about")
+    b.wait(lambda: b.all("#import"), "the field of a file")
+    if replace:
+        b.click("#replace")
+    b.one("#import").send_keys(os.path.abspath("import.csv"))
+    b.wait(lambda: b.text('article [role="status"]') not in
+           ("", "Reading import.csv …") or b.all('[role="alert"]'), "an end")
+    return b.text('article [role="status"]')
+
+
+def test_import(b):
+    """The table that is exported, changed, and a wrong one."""
+    b.open("?page=about")
+    b.shows("article", "2 features have one")
+    table = b.driver.execute_async_script(
+        "fetch('api/labels.csv').then(r => r.text()).then(arguments[0])")
+    changed = table.replace("boys", "girls")
+    equal(imported(b, table), "2 read: 2 as they were.")
+    equal(imported(b, changed), "2 read: 1 as they were, 1 not taken: another "
+          "label is there.")
+    equal(kept()[0][2], "boys")
+    equal(imported(b, changed, True), "2 read: 1 replaced, 1 as they were.")
+    equal(kept()[0][2], "girls")
+    b.press("g", "f")
+    b.press("/", "girls", Keys.ENTER)
+    b.wait(lambda: b.text("h1.id") == "0:3", "the new label")
+    equal(b.one("#label").get_attribute("value"), "girls")
+    assert "import.csv" not in imported(b, "no,table\n1,2\n")
+    assert b.texts('[role="alert"]'), "nothing is said of a wrong table"
+    equal(kept()[0][2], "girls")
+    assert any("400" in line for line in b.complaints())
+    equal(imported(b, changed.replace("girls", "boys"), True)[:18],
+          "2 read: 1 replaced")
+
+
 def test_taken_back(b):
     open_feature(b, "0:4")
     b.type("#label", "wrong")
