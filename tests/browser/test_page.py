@@ -55,7 +55,7 @@ def test_feature_shows_what_was_planted(b):
     style = b.js("const s = getComputedStyle(document.querySelector("
                  "arguments[0])); return [s.fontWeight, s.boxShadow]", PEAK)
     equal(style[0], "700")
-    assert style[1] != "none"
+    assert "rgb(168, 75, 6) 0px 0px 0px 1.5px" in style[1], style[1]
     assert b.all("#hist rect.f-act"), "no histogram"
     values = [float(v) for v in b.texts(".kwic .v")]
     equal(values, sorted(values, reverse=True))
