@@ -87,6 +87,7 @@ class Browser:
         ActionChains(self.driver).send_keys(*keys).perform()
 
     def type(self, selector, text):
+        self.wait(lambda: self.all(selector), f"{selector} to type into")
         field = self.one(selector)
         field.send_keys(Keys.CONTROL, "a")
         field.send_keys(Keys.BACKSPACE)

@@ -121,6 +121,7 @@ def measure(headscope, database, profile):
     server = Server(headscope, database)
     b = Browser(profile, 1440, 900, traced=True)
     b.base = server.url
+    b.driver.set_script_timeout(300)  # on a busy computer
     tasks = Tasks(b)
     tasks.longest()
     b.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument",
