@@ -369,6 +369,37 @@ class Pages(OnDatabase):
                                 )["examples"]:
             self.assertNotIn(None, example["levels"])
 
+    def test_any_string(self):
+        """Parts of tokens, texts of several, and several ids at once."""
+        fed, the, ducks = (WORDS.index(w) for w in (" fed", " the", " ducks"))
+        found = self.api("search?q=fed%20the%20ducks")["results"]
+        self.assertEqual([r["kind"] for r in found], ["tokens"])
+        self.assertEqual([s["vocab"] for s in found[0]["strings"]],
+                         [fed, the, ducks])
+        self.assertEqual(self.api("search?q=IL")["results"], [])
+        found = self.api("search?q=IL&within=1")["results"]
+        self.assertEqual([(r["text"], r["match"]) for r in found],
+                         [(" Lily", "within")])
+        page = self.api(f"token?vocab={fed},{the}&limit=200")
+        want = self.sql("SELECT sae, feature FROM token_feature WHERE vocab IN "
+                        "(?, ?)", fed, the)
+        self.assertEqual(sorted((r["sae"], r["feature"]) for r in page["rows"]),
+                         sorted(want))
+        led = self.api(f"token?vocab={fed},{the}&limit=200&head=2")
+        self.assertEqual(led["rows"], [r for r in page["rows"]
+                                       if r["top_head"] == 2])
+        self.assertTrue(0 < led["total"] < page["total"])
+        self.assertEqual([p["token"] for p in page["places"]], [
+            token for token, in self.sql(
+                "SELECT t.id FROM token AS t JOIN context AS c ON c.id = "
+                "t.context WHERE vocab = ? AND sampled = 1 ORDER BY t.id "
+                "LIMIT 8", fed)])
+        for place in page["places"]:
+            self.assertEqual(place["tokens"][place["peak"]], " fed")
+        for wrong in f"{fed},", f",{fed}", f"{fed};{the}", ",".join("1" * 17):
+            self.refused(400, f"token?vocab={wrong}")
+        self.refused(404, f"token?vocab={fed},9999")
+
     def test_activation(self):
         """What is kept of the heads at a token, in the sample and outside."""
         for sampled in 1, 0:
