@@ -5,6 +5,7 @@
 import { h, fill, says, failed, count, percent, table, cell } from './dom.js';
 import { copies } from './copy.js';
 import { get } from './api.js';
+import { labels } from './labels.js';
 import { link } from './state.js';
 import { allSaes, saeTitle } from './names.js';
 
@@ -46,7 +47,9 @@ export class AboutPage {
         h('span.note', {}, `${bytes(database.bytes)}, headscope ${version}`),
         h('span.bar.r', {}, copies({ ask: ['about', {}] }))),
       dumps.map(d => this.dump(d)),
-      allSaes().length > 0 && [this.saes(), this.configs()], this.tasks());
+      allSaes().length > 0 &&
+        [this.saes(), labels(this.about.labels), this.configs()],
+      this.tasks());
   }
 
   dump(d) {

@@ -369,6 +369,77 @@ class Pages(OnDatabase):
                                 )["examples"]:
             self.assertNotIn(None, example["levels"])
 
+    def test_any_string(self):
+        """Parts of tokens, texts of several, and several ids at once."""
+        fed, the, ducks = (WORDS.index(w) for w in (" fed", " the", " ducks"))
+        found = self.api("search?q=fed%20the%20ducks")["results"]
+        self.assertEqual([r["kind"] for r in found], ["tokens"])
+        self.assertEqual([s["vocab"] for s in found[0]["strings"]],
+                         [fed, the, ducks])
+        self.assertEqual(self.api("search?q=IL")["results"], [])
+        found = self.api("search?q=IL&within=1")["results"]
+        self.assertEqual([(r["text"], r["match"]) for r in found],
+                         [(" Lily", "within")])
+        page = self.api(f"token?vocab={fed},{the}&limit=200")
+        want = self.sql("SELECT sae, feature FROM token_feature WHERE vocab IN "
+                        "(?, ?)", fed, the)
+        self.assertEqual(sorted((r["sae"], r["feature"]) for r in page["rows"]),
+                         sorted(want))
+        led = self.api(f"token?vocab={fed},{the}&limit=200&head=2")
+        self.assertEqual(led["rows"], [r for r in page["rows"]
+                                       if r["top_head"] == 2])
+        self.assertTrue(0 < led["total"] < page["total"])
+        self.assertEqual([p["token"] for p in page["places"]], [
+            token for token, in self.sql(
+                "SELECT t.id FROM token AS t JOIN context AS c ON c.id = "
+                "t.context WHERE vocab = ? AND sampled = 1 ORDER BY t.id "
+                "LIMIT 8", fed)])
+        for place in page["places"]:
+            self.assertEqual(place["tokens"][place["peak"]], " fed")
+        for wrong in f"{fed},", f",{fed}", f"{fed};{the}", ",".join("1" * 17):
+            self.refused(400, f"token?vocab={wrong}")
+        self.refused(404, f"token?vocab={fed},9999")
+
+    def test_activation(self):
+        """What is kept of the heads at a token, in the sample and outside."""
+        for sampled in 1, 0:
+            token, level = self.sql(
+                "SELECT e.token, e.level FROM head_example AS e JOIN token AS t"
+                " ON t.id = e.token JOIN context AS c ON c.id = t.context WHERE"
+                " e.sae = 1 AND e.feature = 3 AND e.head = 3 AND c.sampled = ?"
+                " ORDER BY e.rank LIMIT 1", sampled)[0]
+            page = self.api(f"activation?sae=1&feature=3&token={token}")
+            self.assertEqual((page["level"], page["sampled"]),
+                             (level, bool(sampled)))
+            heads = page["heads"]
+            self.assertEqual([h["name"] for h in heads],
+                             ["L0H0", "L0H1", "L0H2", "L0H3"])
+            for column, table in (("contribution", "max(contribution) FROM "
+                                   "head_example"), ("from_sources",
+                                   "sum(contribution) FROM example_source")):
+                want = [self.sql(f"SELECT {table} WHERE sae = 1 AND feature = 3"
+                                 " AND token = ? AND head = ?", token, h)[0][0]
+                        for h in range(4)]
+                for h, value in enumerate(want):
+                    self.assertEqual(heads[h][column] is None, value is None)
+                    if value is not None:
+                        self.about_equal(heads[h][column], value)
+                self.assertTrue(any(want), column)
+            self.assertEqual([h["code"] for h in heads],
+                             [False, False, False, True] if sampled
+                             else [None] * 4)
+            self.assertEqual([h["data_share"] for h in heads], [
+                h["data_share"] for h in self.api("feature?sae=1&feature=3")
+                ["heads"]])
+        silent = self.sql("SELECT token FROM example WHERE sae = 1 AND feature"
+                          " = 3 AND kind = 'silent'")[0][0]
+        page = self.api(f"activation?sae=1&feature=3&token={silent}")
+        self.assertEqual({h["contribution"] for h in page["heads"]}, {None})
+        self.assertEqual(page["level"], 0 if page["sampled"] else None)
+        self.refused(404, "activation?sae=1&feature=90&token=1")
+        self.refused(404, "activation?sae=1&feature=3&token=99999")
+        self.refused(400, "activation?sae=1&feature=3")
+
     def test_context(self):
         page = self.api("context?context=4&position=3&one=1:7&two=2:3")
         first, = self.sql("SELECT first_token FROM context WHERE id = 4")[0]
