@@ -80,9 +80,8 @@ static const char *const sql[QUERY_N] = {
         " CROSS JOIN token AS t ON t.id = e.token"
         " WHERE e.sae = ? AND e.feature = ? AND e.head = ?"
         " AND t.vocab IS NOT NULL ORDER BY e.rank LIMIT ?",
-    [QUERY_WINDOW] = "SELECT t.id, v.text, v.bytes IS NOT NULL FROM token AS t"
-                     " LEFT JOIN vocab AS v ON v.id = t.vocab"
-                     " WHERE t.id BETWEEN ? AND ? ORDER BY t.id",
+    [QUERY_WINDOW] = "SELECT id, vocab FROM token WHERE id BETWEEN ? AND ?"
+                     " ORDER BY id",
     [QUERY_LEVELS] =
         "SELECT token, level FROM activation"
         " WHERE sae = ?1 AND feature = ?2 AND token BETWEEN ?3 AND ?4"
@@ -190,6 +189,7 @@ static const char *const sql[QUERY_N] = {
                              " WHERE sae = ? AND head = ? AND data_share >= ?"
                              " ORDER BY data_share DESC",
     [QUERY_VOCAB] = VOCAB_COLUMNS "WHERE id = ?",
+    [QUERY_VOCAB_ALL] = VOCAB_COLUMNS "WHERE id >= 0 AND id < ? ORDER BY id",
     [QUERY_VOCAB_BY_TEXT] = VOCAB_COLUMNS "WHERE text = ? ORDER BY count DESC",
     /* U+10FFFF comes after every other character. */
     [QUERY_VOCAB_BY_START] =

@@ -77,6 +77,7 @@ enum query_name {
     QUERY_ACTIVE_FEATURES, /* (sae, token): features, in no order */
     QUERY_SHARES_OF_HEAD,  /* (sae, head, at least): feature, data_share */
     QUERY_VOCAB,           /* (id): enum vocab_column */
+    QUERY_VOCAB_ALL,       /* (end of ids): the same, by id; reads all */
     QUERY_VOCAB_BY_TEXT,   /* (text): the same */
     QUERY_VOCAB_BY_START,  /* (text, limit): the same, the frequent first;
                               reads all that begin so */
@@ -136,8 +137,7 @@ enum vocab_use_column {
 };
 enum window_column {
     WINDOW_TOKEN,
-    WINDOW_TEXT, /* NULL: not known */
-    WINDOW_ESCAPED,
+    WINDOW_VOCAB, /* NULL: not known */
 };
 enum levels_column {
     LEVELS_TOKEN,

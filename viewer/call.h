@@ -15,12 +15,16 @@
 #include "store/catalog.h"
 #include "store/labels.h"
 #include "store/pool.h"
+#include "store/vocabulary.h"
 #include "viewer/target.h"
+#include "viewer/tops.h"
 
 /* What the server shows; the same for all requests. */
 struct call_site {
     struct pool *pool;
     struct catalog *catalog;
+    struct vocabulary *vocabulary;
+    struct tops *tops;
     struct labels *labels;
     const char *name;    /* of the database, without its path */
     const char *version; /* of the program */
