@@ -70,16 +70,20 @@ static const char *const sql[QUERY_N] = {
                                 " WHERE e.sae = ? AND e.head = ? AND e.rank = 1"
                                 " ORDER BY e.contribution DESC LIMIT ?",
     [QUERY_EXAMPLE_VOCAB] =
-        "SELECT t.vocab, e.value, NULL FROM example AS e"
+        "SELECT t.vocab FROM example AS e"
         " CROSS JOIN token AS t ON t.id = e.token"
         " WHERE e.sae = ? AND e.feature = ? AND e.kind = 'top'"
         " AND e.interval = 1 AND t.vocab IS NOT NULL ORDER BY e.rank LIMIT ?",
-    [QUERY_HEAD_VOCAB] =
-        "SELECT t.vocab, " HEAD_EXAMPLE_VALUE ", e.contribution"
-        " FROM head_example AS e" JOIN_SCALE
-        " CROSS JOIN token AS t ON t.id = e.token"
-        " WHERE e.sae = ? AND e.feature = ? AND e.head = ?"
-        " AND t.vocab IS NOT NULL ORDER BY e.rank LIMIT ?",
+    [QUERY_HEAD_VOCAB] = "SELECT t.vocab FROM head_example AS e"
+                         " CROSS JOIN token AS t ON t.id = e.token"
+                         " WHERE e.sae = ? AND e.feature = ? AND e.head = ?"
+                         " AND t.vocab IS NOT NULL ORDER BY e.rank LIMIT ?",
+    [QUERY_HEADS_VOCAB] =
+        "SELECT e.head, t.vocab, (e.level - 0.5) * (SELECT scale FROM feature"
+        " WHERE sae = ?1 AND feature = ?2), e.contribution"
+        " FROM head_example AS e CROSS JOIN token AS t ON t.id = e.token"
+        " WHERE e.sae = ?1 AND e.feature = ?2 AND t.vocab IS NOT NULL"
+        " ORDER BY e.head, e.rank",
     [QUERY_WINDOW] = "SELECT id, vocab FROM token WHERE id BETWEEN ? AND ?"
                      " ORDER BY id",
     [QUERY_LEVELS] =

@@ -39,8 +39,10 @@ enum query_name {
                               the strongest interval first */
     QUERY_HEAD_EXAMPLES,   /* (sae, feature, head, limit): the same */
     QUERY_BEST_OF_HEAD,    /* (sae, head, limit): the same; one a feature */
-    QUERY_EXAMPLE_VOCAB,   /* (sae, feature, limit): enum vocab_use_column */
+    QUERY_EXAMPLE_VOCAB,   /* (sae, feature, limit): vocab, never NULL */
     QUERY_HEAD_VOCAB,      /* (sae, feature, head, limit): the same */
+    QUERY_HEADS_VOCAB,     /* (sae, feature): enum heads_vocab_column, by head
+                              and rank */
     QUERY_WINDOW,          /* (first, last token): enum window_column */
     QUERY_LEVELS,          /* (sae, feature, first, last): token, level */
     QUERY_SOURCES,         /* (sae, feature, token): enum sources_column, the
@@ -130,10 +132,11 @@ enum example_sets_column {
     EXAMPLE_SETS_TOKENS,
     EXAMPLE_SETS_EXAMPLES,
 };
-enum vocab_use_column {
-    VOCAB_USE_VOCAB, /* never NULL */
-    VOCAB_USE_VALUE,
-    VOCAB_USE_CONTRIBUTION, /* NULL: not one of a head */
+enum heads_vocab_column {
+    HEADS_VOCAB_HEAD,
+    HEADS_VOCAB_VOCAB, /* never NULL */
+    HEADS_VOCAB_VALUE,
+    HEADS_VOCAB_CONTRIBUTION,
 };
 enum window_column {
     WINDOW_TOKEN,

@@ -110,7 +110,7 @@ static int read_top(struct tops_of *top, struct call *c)
         query_bind(&q, top->head);
     query_bind(&q, TOP_TOKENS_FROM);
     while (top->n < TOPS_STRINGS && query_next(&q)) {
-        int64_t vocab = query_int(&q, VOCAB_USE_VOCAB);
+        int64_t vocab = query_int(&q, 0);
         if (!is_among(vocab, top->vocabs, top->n))
             top->vocabs[top->n++] = vocab;
     }
