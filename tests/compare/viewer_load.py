@@ -137,25 +137,30 @@ def main():
     about = server.json("/api/about")
     sae = about["saes"][0]
     print(f"start to the first byte: {1000 * rank(starts, .5):.0f} ms; "
-          f"{about['features']:,} features, {sae['activations']:,} "
-          "activations\n")
+          f"{about['features']:,} features, "
+          f"{sum(s['activations'] for s in about['saes']):,} activations\n")
     print("| | p50 ms | p99 ms | most ms | processor ms | most KB gzip |")
     print("|---|---|---|---|---|---|")
     rng = random.Random(0)
     features = [rng.randrange(sae["d_sae"]) for _ in range(500)]
     of = f"sae={sae['id']}"
-    pages = [f"/api/feature?{of}&feature={f}" for f in features]
+    pages = [f"/api/feature?sae={rng.choice(about['saes'])['id']}&feature={f}"
+             for f in features]
     line("feature", server, pages)
     line("feature, random examples", server,
          [p + "&kind=random" for p in pages])
     lists = [f"/api/features?sort={sort}&order={order}&limit=100&offset={o}"
              for sort in ("density", "max", "share", "index", "entropy")
              for order in ("asc", "desc")
-             for o in (0, 100, sae["d_sae"] // 2, sae["d_sae"] - 100)]
+             for o in (0, 100, about["features"] // 2,
+                       about["features"] - 100)]
     lists += [f"/api/features?limit=100&head={h}{more}"
               for h in range(sae["heads"])
               for more in ("", "&sort=share", "&min_share=0.1",
-                           "&min_share=0", "&min_density=0.001")]
+                           "&min_share=0", "&min_share=0&sort=share",
+                           "&min_density=0.001")]
+    lists += ["/api/features?label=a", "/api/features?starred=1",
+              "/api/features?dead=0&sort=entropy"]
     lists *= 3
     rng.shuffle(lists)
     line("list, any order or filter", server, lists)
@@ -166,6 +171,8 @@ def main():
     if words:
         line("list, filtered by token", server,
              [f"/api/features?token={quote(w)}" for w in words])
+        line("list, filtered by source", server,
+             [f"/api/features?source={quote(w)}" for w in words])
         line("token", server,
              [f"/api/token?text={quote(w)}" for w in words])
         line("search", server, [f"/api/search?q={quote(w)}" for w in words])
