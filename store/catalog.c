@@ -202,6 +202,11 @@ const struct catalog_feature *catalog_find(const struct catalog *c, size_t sae,
     return found ? &c->features[from] : NULL;
 }
 
+size_t catalog_place(const struct catalog *c, const struct catalog_feature *f)
+{
+    return (size_t)(f - c->features);
+}
+
 /* ---- orders ---- */
 
 struct sortable {

@@ -82,8 +82,9 @@ static int open_one(struct connection *c, const char *path, struct err *e)
     sqlite3 *db;
     TRY(store_open_read(&db, path, e));
     c->reader.queries = (struct queries){.db = db, .path = path};
-    /* 16 MB: the inner pages of the large trees stay in memory. */
-    TRY(run(c, "PRAGMA query_only = 1; PRAGMA cache_size = -16000", e));
+    /* 10 MB: the inner pages of the large trees stay in memory. Twice as much
+     * makes a feature's page 3 % cheaper. */
+    TRY(run(c, "PRAGMA query_only = 1; PRAGMA cache_size = -10000", e));
     TRY(queries_prepare(&c->reader.queries, db, path, e));
     TRY(store_prepare(&c->version, db, path, "PRAGMA data_version", e));
     TRY(read_version(&c->opened, c, e));

@@ -188,6 +188,10 @@ static const char *const sql[QUERY_N] = {
         " AND token >= ? ORDER BY token LIMIT ?",
     [QUERY_ACTIVE_FEATURES] = "SELECT feature FROM activation_by_token"
                               " WHERE sae = ? AND token = ?",
+    [QUERY_SHARES] =
+        "SELECT feature, head, data_share FROM feature_head WHERE sae = ?",
+    [QUERY_SHARE_OF_HEAD] = "SELECT data_share FROM feature_head"
+                            " WHERE sae = ? AND feature = ? AND head = ?",
     [QUERY_SHARES_OF_HEAD] = "SELECT feature, data_share FROM feature_head"
                              " INDEXED BY feature_head_by_share"
                              " WHERE sae = ? AND head = ? AND data_share >= ?"

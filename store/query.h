@@ -58,8 +58,7 @@ enum query_name {
     QUERY_GROUPS,          /* (sae, feature): enum groups_column */
     QUERY_STRINGS,         /* (sae, feature): enum strings_column */
     QUERY_STRING_FEATURES, /* (sae, vocab): enum string_features_column */
-    QUERY_SOURCE_FEATURES, /* (sae, vocab): feature, share, count; reads the
-                              16 source strings of every feature */
+    QUERY_SOURCE_FEATURES, /* (sae, vocab): enum source_features_column */
     QUERY_STRING_USE,      /* (sae, vocab): how often, in the SAE's dump */
     QUERY_CONTEXT,         /* (context): enum context_column */
     QUERY_CONTEXT_AFTER,   /* (context): the next of the sample */
@@ -77,6 +76,8 @@ enum query_name {
     QUERY_ACTIVE_TOKENS,   /* (sae, feature, token, limit): tokens from there
                               on, of the sample */
     QUERY_ACTIVE_FEATURES, /* (sae, token): features, in no order */
+    QUERY_SHARES,          /* (sae): enum shares_column; reads all */
+    QUERY_SHARE_OF_HEAD,   /* (sae, feature, head): data_share */
     QUERY_SHARES_OF_HEAD,  /* (sae, head, at least): feature, data_share */
     QUERY_VOCAB,           /* (id): enum vocab_column */
     QUERY_VOCAB_ALL,       /* (end of ids): the same, by id; reads all */
@@ -258,6 +259,11 @@ enum source_features_column {
     SOURCE_FEATURES_FEATURE,
     SOURCE_FEATURES_SHARE,
     SOURCE_FEATURES_COUNT,
+};
+enum shares_column {
+    SHARES_FEATURE,
+    SHARES_HEAD,
+    SHARES_SHARE,
 };
 enum shares_of_head_column {
     SHARES_OF_HEAD_FEATURE,

@@ -180,3 +180,12 @@ int call_get_page(size_t *offset, size_t *limit, struct call *c)
     *limit = (size_t)most;
     return 0;
 }
+
+int call_list(struct list *out, struct call *c,
+              const struct list_wanted *wanted)
+{
+    const struct list_from from = {.catalog = c->site->catalog,
+                                   .shares = c->site->shares,
+                                   .queries = c->queries};
+    return list_make(out, wanted, &from, c->e);
+}

@@ -13,9 +13,11 @@
 #include <stdbool.h>
 
 #include "store/catalog.h"
+#include "store/head_shares.h"
 #include "store/labels.h"
 #include "store/pool.h"
 #include "store/vocabulary.h"
+#include "viewer/list.h"
 #include "viewer/target.h"
 #include "viewer/tops.h"
 
@@ -23,6 +25,7 @@
 struct call_site {
     struct pool *pool;
     struct catalog *catalog;
+    struct head_shares *shares;
     struct vocabulary *vocabulary;
     struct tops *tops;
     struct labels *labels;
@@ -85,6 +88,10 @@ int call_get_number(int64_t *out, struct call *c, const char *name);
 
 /* `limit`, from 1 to `max`. */
 int call_get_limit(int64_t *out, struct call *c, int64_t usual, int64_t max);
+
+/* list_make with what the request may use. */
+int call_list(struct list *out, struct call *c,
+              const struct list_wanted *wanted);
 
 /* `offset` and `limit` of a page. */
 int call_get_page(size_t *offset, size_t *limit, struct call *c);

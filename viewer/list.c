@@ -10,6 +10,7 @@
 struct work {
     const struct list_wanted *wanted;
     struct catalog *catalog;
+    const struct head_shares *kept_shares;
     const struct queries *queries;
     const struct catalog_sae *saes;
     const struct catalog_feature *features; /* of all SAEs */
@@ -52,6 +53,32 @@ static bool passes(const struct work *w, const struct catalog_feature *f)
     return wanted->head < 0 || f->top_head == wanted->head;
 }
 
+/* Both sides as they are kept, so that a share that is equal passes. */
+static void take_kept_shares(struct work *w, size_t sae, const float *kept)
+{
+    float least = (float)w->wanted->min_share;
+    double *to = w->shares + (w->saes[sae].first - w->first);
+    for (size_t i = 0; i < w->saes[sae].n; i++)
+        if (kept[i] >= least)
+            to[i] = kept[i];
+}
+
+static int read_shares_of(struct work *w, size_t sae, struct err *e)
+{
+    struct query q = query_begin(w->queries, QUERY_SHARES_OF_HEAD);
+    query_bind(&q, w->saes[sae].id);
+    query_bind(&q, w->wanted->head);
+    query_bind_real(&q, w->wanted->min_share);
+    while (query_next(&q)) {
+        const struct catalog_feature *f = catalog_find(
+            w->catalog, sae, query_int(&q, SHARES_OF_HEAD_FEATURE));
+        if (f != NULL)
+            w->shares[(size_t)(f - w->features) - w->first] =
+                query_real(&q, SHARES_OF_HEAD_SHARE);
+    }
+    return query_end(&q, e);
+}
+
 /* Shares of the head where they are large enough. */
 static int read_shares(struct work *w, struct err *e)
 {
@@ -62,17 +89,27 @@ static int read_shares(struct work *w, struct err *e)
     for (size_t i = 0; i < n; i++)
         w->shares[i] = NAN;
     for (size_t s = w->wanted->sae_from; s < w->wanted->sae_to; s++) {
-        struct query q = query_begin(w->queries, QUERY_SHARES_OF_HEAD);
-        query_bind(&q, w->saes[s].id);
+        const float *kept = head_shares_of(w->kept_shares, s, w->wanted->head);
+        if (kept != NULL)
+            take_kept_shares(w, s, kept);
+        else
+            TRY(read_shares_of(w, s, e));
+    }
+    return 0;
+}
+
+/* What is shown is the share to its last digit. */
+static int read_exact_shares(struct list *out, const struct work *w,
+                             struct err *e)
+{
+    for (size_t i = 0; i < out->n; i++) {
+        const struct catalog_feature *f = out->items[i].feature;
+        struct query q = query_begin(w->queries, QUERY_SHARE_OF_HEAD);
+        query_bind(&q, w->saes[f->sae].id);
+        query_bind(&q, f->feature);
         query_bind(&q, w->wanted->head);
-        query_bind_real(&q, w->wanted->min_share);
-        while (query_next(&q)) {
-            const struct catalog_feature *f = catalog_find(
-                w->catalog, s, query_int(&q, SHARES_OF_HEAD_FEATURE));
-            if (f != NULL)
-                w->shares[(size_t)(f - w->features) - w->first] =
-                    query_real(&q, SHARES_OF_HEAD_SHARE);
-        }
+        if (query_next(&q))
+            out->items[i].share = query_real(&q, 0);
         TRY(query_end(&q, e));
     }
     return 0;
@@ -405,14 +442,18 @@ static int take(struct list *out, struct work *w, size_t n, struct err *e)
     else
         TRY(take_ordered(out, w, n, e));
     out->lost = wanted->after != NULL && !w->has_after;
-    return 0;
+    return wanted->by_head_share ? read_exact_shares(out, w, e) : 0;
 }
 
 int list_make(struct list *out, const struct list_wanted *wanted,
-              struct catalog *catalog, const struct queries *queries,
-              struct err *e)
+              const struct list_from *from, struct err *e)
 {
-    struct work w = {.wanted = wanted, .catalog = catalog, .queries = queries};
+    struct catalog *catalog = from->catalog;
+    const struct queries *queries = from->queries;
+    struct work w = {.wanted = wanted,
+                     .catalog = catalog,
+                     .kept_shares = from->shares,
+                     .queries = queries};
     size_t n, n_saes;
     *out = (struct list){0};
     TRY(catalog_features(&w.features, &n, catalog, queries, e));

@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "store/catalog.h"
+#include "store/head_shares.h"
 #include "store/query.h"
 
 enum list_sort {
@@ -65,9 +66,15 @@ struct list {
     bool lost;    /* `after` has no place in this list: the page is no page */
 };
 
+/* What lists are made of. */
+struct list_from {
+    struct catalog *catalog;
+    const struct head_shares *shares;
+    const struct queries *queries;
+};
+
 int list_make(struct list *out, const struct list_wanted *wanted,
-              struct catalog *catalog, const struct queries *queries,
-              struct err *e);
+              const struct list_from *from, struct err *e);
 void list_free(struct list *list);
 
 #endif

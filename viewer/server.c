@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/server.h"
 
+#include <malloc.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -214,6 +215,16 @@ static int listen_and_start(struct server *s,
 
 /* ---- all of it ---- */
 
+/* Answers are made by threads that come and go. Without limits the C library
+ * gives each a heap of its own, and keeps in all of them what one long list has
+ * taken: 214 MB where 90 are in use. */
+static void bound_heaps(void)
+{
+    (void)mallopt(M_ARENA_MAX, 4);
+    (void)mallopt(M_MMAP_THRESHOLD, 256 << 10);
+    (void)mallopt(M_TRIM_THRESHOLD, 1 << 20);
+}
+
 static int open_all(struct server *s, const struct server_options *options,
                     struct err *e)
 {
@@ -237,6 +248,7 @@ int server_open(struct server **out, const struct server_options *options,
     s->site.sql.seconds = options->sql_seconds;
     s->site.rules.allowed_hosts = options->allow_hosts;
     s->site.assets.folder = -1;
+    bound_heaps();
     clients_init(&s->clients, HEAD_SECONDS, ANSWER_SECONDS);
     gate_init(&s->site.sql.gate);
     int code = open_all(s, options, e);

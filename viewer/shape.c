@@ -206,7 +206,7 @@ static int put_rows(struct call *c, json_t *rows, const struct list *list,
 int shape_rows(struct call *c, json_t *out, const struct list_wanted *wanted)
 {
     struct list list;
-    TRY(list_make(&list, wanted, c->site->catalog, c->queries, c->e));
+    TRY(call_list(&list, c, wanted));
     call_put_int(c, out, "total", (int64_t)list.total);
     call_put_int(c, out, "offset", (int64_t)wanted->offset);
     call_put_int(c, out, "limit", (int64_t)wanted->limit);

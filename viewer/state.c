@@ -12,6 +12,7 @@ static void close_state(struct state *s)
         (void)pthread_join(s->reader_ahead, NULL);
     }
     catalog_close(&s->api.catalog);
+    head_shares_free(&s->api.shares);
     vocabulary_free(&s->api.vocabulary);
     tops_free(&s->api.tops);
     pool_close(&s->api.pool);
@@ -30,11 +31,12 @@ static void *read_ahead(void *context)
     if (pool_take(&reader, api->pool, &e) != 0)
         return NULL;
     (void)vocabulary_fill(api->vocabulary, &reader->queries, &e);
-    if (catalog_features(&features, &n, api->catalog, &reader->queries, &e) ==
-        0)
-        for (int o = 0; o < CATALOG_ORDERS; o++)
-            (void)catalog_sorted(&order, api->catalog, (enum catalog_order)o,
-                                 &e);
+    int code =
+        catalog_features(&features, &n, api->catalog, &reader->queries, &e);
+    for (int o = 0; code == 0 && o < CATALOG_ORDERS; o++)
+        code = catalog_sorted(&order, api->catalog, (enum catalog_order)o, &e);
+    if (code == 0)
+        (void)head_shares_fill(api->shares, api->catalog, &reader->queries, &e);
     pool_give(api->pool, reader);
     return NULL;
 }
@@ -61,6 +63,8 @@ static int open_state(struct state **out, const struct states *all,
         code = open_catalog(s, e);
     if (code == 0)
         code = vocabulary_new(&s->api.vocabulary, e);
+    if (code == 0)
+        code = head_shares_new(&s->api.shares, e);
     if (code == 0)
         code = tops_new(&s->api.tops, e);
     if (code != 0) {
