@@ -28,6 +28,7 @@ static const struct endpoint {
     {"compare", api_compare, "rows", false},
     {"labels", api_labels, "rows", false},
     {"label", api_label, "", true},
+    {"labels/import", api_labels_import, "", true},
 };
 
 bool api_owns(const char *path)
@@ -117,6 +118,7 @@ void api_answer(struct api_answer *out, const struct call_site *site,
             put_csv(out, object, endpoint->rows);
         else
             put_json(out, object);
+        memcpy(out->next, c.next, sizeof out->next);
     }
     json_decref(object);
 }

@@ -35,6 +35,8 @@ struct call_site {
 
 enum { CALL_PAGE = 50, CALL_PAGE_MAX = 200, CALL_CSV_MAX = 5000 }; /* rows */
 
+enum { CALL_NEXT = 48 }; /* room for "3:117" */
+
 struct call {
     const struct call_site *site;
     const struct queries *queries;
@@ -43,9 +45,10 @@ struct call {
     size_t body_size;
     struct label_set *labels; /* NULL: see labels_error */
     struct err labels_error;
-    int status; /* HTTP, for a failure: 500 unless told otherwise */
-    bool csv;   /* asked for as a table */
-    bool lost;  /* whether something could not be put */
+    int status;           /* HTTP, for a failure: 500 unless told otherwise */
+    bool csv;             /* asked for as a table */
+    char next[CALL_NEXT]; /* `after` of the page behind this one; or empty */
+    bool lost;            /* whether something could not be put */
     struct err *e;
 };
 

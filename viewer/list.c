@@ -306,7 +306,7 @@ static int take_found(struct list *out, struct work *w, struct err *e)
     if (all == NULL)
         return err_memory(e, "a list of features", w->n * sizeof *all);
     out->total = w->n;
-    size_t from = first_of(w, rank_found(all, w), w->n);
+    size_t from = out->before = first_of(w, rank_found(all, w), w->n);
     size_t n = smaller(w->wanted->limit, w->n - from);
     int code = make_room(out, n, e);
     if (code == 0) {
@@ -387,7 +387,8 @@ static int take_ordered(struct list *out, struct work *w, size_t n,
         TRY(catalog_sorted(&order, w->catalog, orders[w->wanted->sort], e));
     out->total = count_all(&up_to, w);
     TRY(make_room(out, smaller(w->wanted->limit, n), e));
-    walk(out, w, order, n, first_of(w, up_to, out->total));
+    out->before = first_of(w, up_to, out->total);
+    walk(out, w, order, n, out->before);
     return 0;
 }
 
@@ -402,7 +403,7 @@ static int take_shares(struct list *out, struct work *w, struct err *e)
         if (passes(w, &w->features[i]))
             all[n++] = (struct ranked){w->shares[i - w->first], (uint32_t)i};
     out->total = count_all(&up_to, w);
-    size_t from = first_of(w, up_to, n);
+    size_t from = out->before = first_of(w, up_to, n);
     size_t page = smaller(w->wanted->limit, n - from);
     int code = make_room(out, page, e);
     if (code == 0) {

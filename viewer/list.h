@@ -62,8 +62,9 @@ struct list_item {
 struct list {
     struct list_item *items;
     size_t n;
-    size_t total; /* of all pages */
-    bool lost;    /* `after` has no place in this list: the page is no page */
+    size_t total;  /* of all pages */
+    size_t before; /* of rows on pages before this one */
+    bool lost;     /* `after` has no place in this list: the page is no page */
 };
 
 /* What lists are made of. */

@@ -39,7 +39,7 @@ struct request {
     struct client *client; /* of its connection; NULL without memory */
     bool begun;            /* libmicrohttpd has shown its head */
     char *body;            /* of a POST; NULL: nothing yet */
-    size_t body_size;
+    size_t body_size, body_room;
     char raw[]; /* its target, not decoded */
 };
 
@@ -80,12 +80,16 @@ static void *on_target(void *context, const char *raw,
 static enum MHD_Result take_body(struct request *r, const char *piece,
                                  size_t *size)
 {
-    if (r->body == NULL)
-        r->body = malloc(GUARD_BODY_MAX + 1);
-    if (r->body == NULL)
-        return MHD_NO;
-    size_t room = GUARD_BODY_MAX + 1 - r->body_size;
+    size_t room = guard_body_max(r->raw) + 1 - r->body_size;
     size_t taken = *size < room ? *size : room;
+    if (taken > r->body_room - r->body_size) {
+        size_t grown = r->body_size + taken + r->body_size / 2;
+        char *body = realloc(r->body, grown);
+        if (body == NULL)
+            return MHD_NO;
+        r->body = body;
+        r->body_room = grown;
+    }
     memcpy(r->body + r->body_size, piece, taken);
     r->body_size += taken;
     *size = 0;

@@ -203,14 +203,36 @@ static int put_rows(struct call *c, json_t *rows, const struct list *list,
     return 0;
 }
 
+/* Where the next page begins, if there is one. */
+static void put_next(struct call *c, json_t *out, const struct list *list)
+{
+    if (list->n == 0 || list->before + list->n >= list->total) {
+        call_put(c, out, "next", json_null());
+        return;
+    }
+    const struct catalog_feature *f = list->items[list->n - 1].feature;
+    char next[CALL_NEXT];
+    (void)snprintf(next, sizeof next, "%lld:%lld",
+                   (long long)call_sae(c, (size_t)f->sae)->id,
+                   (long long)f->feature);
+    call_put_text(c, out, "next", next);
+}
+
 int shape_rows(struct call *c, json_t *out, const struct list_wanted *wanted)
 {
     struct list list;
     TRY(call_list(&list, c, wanted));
+    int code = 0;
     call_put_int(c, out, "total", (int64_t)list.total);
-    call_put_int(c, out, "offset", (int64_t)wanted->offset);
+    call_put_int(
+        c, out, "offset",
+        (int64_t)(wanted->after == NULL ? wanted->offset : list.before));
     call_put_int(c, out, "limit", (int64_t)wanted->limit);
-    int code = put_rows(c, call_put_array(c, out, "rows"), &list, wanted);
+    put_next(c, out, &list);
+    if (list.lost)
+        code = call_refuse(c, 400, "after is no row of this list");
+    if (code == 0)
+        code = put_rows(c, call_put_array(c, out, "rows"), &list, wanted);
     list_free(&list);
     return code;
 }

@@ -44,7 +44,7 @@ int shape_top_tokens(struct call *c, json_t *object, int64_t sae,
 int shape_row(struct call *c, json_t *row, const struct list_item *item,
               int head);
 
-/* Page of rows: members "total", "offset", "limit", "rows". */
+/* Page of rows: members "total", "offset", "limit", "next", "rows". */
 int shape_rows(struct call *c, json_t *out, const struct list_wanted *wanted);
 
 /* "L2H3" */
