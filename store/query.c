@@ -197,7 +197,7 @@ static const char *const sql[QUERY_N] = {
                              " WHERE sae = ? AND head = ? AND data_share >= ?"
                              " ORDER BY data_share DESC",
     [QUERY_VOCAB] = VOCAB_COLUMNS "WHERE id = ?",
-    [QUERY_VOCAB_ALL] = VOCAB_COLUMNS "WHERE id >= 0 AND id < ? ORDER BY id",
+    [QUERY_VOCAB_ALL] = VOCAB_COLUMNS "WHERE id >= 0 AND id < ?",
     [QUERY_VOCAB_BY_TEXT] = VOCAB_COLUMNS "WHERE text = ? ORDER BY count DESC",
     /* U+10FFFF comes after every other character. */
     [QUERY_VOCAB_BY_START] =

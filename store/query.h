@@ -80,7 +80,8 @@ enum query_name {
     QUERY_SHARE_OF_HEAD,   /* (sae, feature, head): data_share */
     QUERY_SHARES_OF_HEAD,  /* (sae, head, at least): feature, data_share */
     QUERY_VOCAB,           /* (id): enum vocab_column */
-    QUERY_VOCAB_ALL,       /* (end of ids): the same, by id; reads all */
+    QUERY_VOCAB_ALL,       /* (end of ids): the same, by id: reads the table
+                              from its beginning */
     QUERY_VOCAB_BY_TEXT,   /* (text): the same */
     QUERY_VOCAB_BY_START,  /* (text, limit): the same, the frequent first;
                               reads all that begin so */

@@ -48,24 +48,21 @@ static int get_sort(struct list_wanted *w, struct call *c)
 static int get_after(struct list_wanted *w, struct call *c)
 {
     size_t n, n_saes, s = 0;
-    char *end;
-    const char *text = target_text(c->target, "after");
+    struct call_feature after;
     const struct catalog_feature *features;
-    if (text == NULL)
+    TRY(call_get_feature(&after, c, "after"));
+    if (!after.asked)
         return 0;
     if (target_has(c->target, "offset"))
         return call_refuse(c, 400, "after and offset exclude each other");
-    long long sae = strtoll(text, &end, 10);
-    long long feature = *end == ':' ? strtoll(end + 1, &end, 10) : -1;
     TRY(catalog_features(&features, &n, c->site->catalog, c->queries, c->e));
     const struct catalog_sae *saes = catalog_saes(c->site->catalog, &n_saes);
-    while (s < n_saes && saes[s].id != sae)
+    while (s < n_saes && saes[s].id != after.sae)
         s++;
-    if (*end == '\0' && s < n_saes)
-        w->after = catalog_find(c->site->catalog, s, feature);
+    if (s < n_saes)
+        w->after = catalog_find(c->site->catalog, s, after.feature);
     if (w->after == NULL)
-        return call_refuse(
-            c, 400, "after: '%.40s' is no row of this list, SAE:FEATURE", text);
+        return call_refuse(c, 400, "after is no row of this list");
     return 0;
 }
 

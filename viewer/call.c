@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/call.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -160,6 +161,21 @@ int call_get_number(int64_t *out, struct call *c, const char *name)
         return call_refuse(c, 400, "%s is missing", name);
     return call_asked(c,
                       target_int(out, c->target, name, 0, INT32_MAX, 0, c->e));
+}
+
+int call_get_feature(struct call_feature *out, struct call *c, const char *name)
+{
+    int end = 0;
+    const char *text = target_text(c->target, name);
+    *out = (struct call_feature){.asked = text != NULL};
+    if (text == NULL)
+        return 0;
+    if (sscanf(text, "%18" SCNd64 ":%18" SCNd64 "%n", &out->sae, &out->feature,
+               &end) != 2 ||
+        text[end] != '\0')
+        return call_refuse(c, 400,
+                           "%s is an SAE's id and a feature, like 3:117", name);
+    return 0;
 }
 
 int call_get_limit(int64_t *out, struct call *c, int64_t usual, int64_t max)

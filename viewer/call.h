@@ -89,6 +89,14 @@ const struct catalog_sae *call_sae(const struct call *c, size_t sae);
 /* A number of the feature or head of an SAE that must be given. */
 int call_get_number(int64_t *out, struct call *c, const char *name);
 
+/* A feature that a parameter names by the SAE's id, like 3:117, or does not. */
+struct call_feature {
+    bool asked;
+    int64_t sae, feature;
+};
+int call_get_feature(struct call_feature *out, struct call *c,
+                     const char *name);
+
 /* `limit`, from 1 to `max`. */
 int call_get_limit(int64_t *out, struct call *c, int64_t usual, int64_t max);
 

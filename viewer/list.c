@@ -53,14 +53,34 @@ static bool passes(const struct work *w, const struct catalog_feature *f)
     return wanted->head < 0 || f->top_head == wanted->head;
 }
 
-/* Both sides as they are kept, so that a share that is equal passes. */
-static void take_kept_shares(struct work *w, size_t sae, const float *kept)
+static int read_share(double *out, const struct work *w,
+                      const struct catalog_feature *f, struct err *e)
 {
-    float least = (float)w->wanted->min_share;
-    double *to = w->shares + (w->saes[sae].first - w->first);
-    for (size_t i = 0; i < w->saes[sae].n; i++)
-        if (kept[i] >= least)
-            to[i] = kept[i];
+    struct query q = query_begin(w->queries, QUERY_SHARE_OF_HEAD);
+    query_bind(&q, w->saes[f->sae].id);
+    query_bind(&q, f->feature);
+    query_bind(&q, w->wanted->head);
+    *out = query_next(&q) ? query_real(&q, 0) : (double)NAN;
+    return query_end(&q, e);
+}
+
+/* What is kept is rounded: one that equals the bound is looked at. */
+static int take_kept_shares(struct work *w, size_t sae, const float *kept,
+                            struct err *e)
+{
+    const struct catalog_sae *s = &w->saes[sae];
+    double share, least = w->wanted->min_share;
+    for (size_t i = 0; i < s->n; i++) {
+        if (!(kept[i] >= (float)least))
+            continue;
+        if (least > 0 && kept[i] == (float)least) {
+            TRY(read_share(&share, w, &w->features[s->first + i], e));
+            if (!(share >= least))
+                continue;
+        }
+        w->shares[s->first + i - w->first] = kept[i];
+    }
+    return 0;
 }
 
 static int read_shares_of(struct work *w, size_t sae, struct err *e)
@@ -91,7 +111,7 @@ static int read_shares(struct work *w, struct err *e)
     for (size_t s = w->wanted->sae_from; s < w->wanted->sae_to; s++) {
         const float *kept = head_shares_of(w->kept_shares, s, w->wanted->head);
         if (kept != NULL)
-            take_kept_shares(w, s, kept);
+            TRY(take_kept_shares(w, s, kept, e));
         else
             TRY(read_shares_of(w, s, e));
     }
@@ -102,16 +122,8 @@ static int read_shares(struct work *w, struct err *e)
 static int read_exact_shares(struct list *out, const struct work *w,
                              struct err *e)
 {
-    for (size_t i = 0; i < out->n; i++) {
-        const struct catalog_feature *f = out->items[i].feature;
-        struct query q = query_begin(w->queries, QUERY_SHARE_OF_HEAD);
-        query_bind(&q, w->saes[f->sae].id);
-        query_bind(&q, f->feature);
-        query_bind(&q, w->wanted->head);
-        if (query_next(&q))
-            out->items[i].share = query_real(&q, 0);
-        TRY(query_end(&q, e));
-    }
+    for (size_t i = 0; i < out->n; i++)
+        TRY(read_share(&out->items[i].share, w, out->items[i].feature, e));
     return 0;
 }
 
