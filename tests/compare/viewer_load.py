@@ -125,6 +125,8 @@ def flood(what, server, paths, seconds=SECONDS):
             key.fileobj.send(rng.choice(requests))
     took = time.perf_counter() - begun
     before, own = server.seconds() - before, time.process_time() - own
+    for key in selector.get_map().values():
+        key.fileobj.close()
     selector.close()
     print(f"{what}, {CONNECTIONS} connections for {seconds} s: "
           f"{done / took:.0f} requests a second, {wrong} errors; "
