@@ -181,17 +181,18 @@ class Writing(OnCopy):
         for limit, more in (
                 (7, "sort=max"), (9, "sort=index&order=desc"),
                 (8, "sort=entropy&order=asc"), (1, "token=%4Cily"),
-                (7, "head=1&min_share=0&sort=share"), (1, "source=%42en")):  # links come lowered
+                (7, "head=1&min_share=0&sort=share"), (1, "source=%42en")):
             for feature in range(24):
                 star(feature, True)
             first = f"/api/features?sae=1&starred=1&limit={limit}&{more}"
             want = [row["feature"] for row in self.server.api(
                 first[5:].replace("limit=", "limit=2"))["rows"]]
-            target, seen = first, []
+            target, seen = first, []  # headers come lowered: no "Lily" above
             while target:
                 answer = self.server.ask(target)
                 self.assertEqual(answer.status, 200, (target, answer.body))
                 page = answer.json()
+                self.assertEqual(page["total"], len(want) - len(seen))
                 seen += [row["feature"] for row in page["rows"]]
                 for row in page["rows"]:  # also the one that it went on behind
                     star(row["feature"], False)

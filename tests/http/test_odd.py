@@ -292,8 +292,7 @@ class DamagedPages(unittest.TestCase):
                 self.assertIn("headscope-changed", answer.headers)
 
     def test_cut_off_while_it_is_served(self):
-        """No page of the file is mapped: one that is gone is an error, and not
-        the end of the server."""
+        """A page that is gone is an error, and not the end of the server."""
         shutil.copy(planted("whole.db"), "pages.db")
         with Server("pages.db") as server:
             self.assertEqual(self.look(server)[500], 0)
