@@ -70,19 +70,22 @@ static const char *const sql[QUERY_N] = {
                                 " WHERE e.sae = ? AND e.head = ? AND e.rank = 1"
                                 " ORDER BY e.contribution DESC LIMIT ?",
     [QUERY_EXAMPLE_VOCAB] =
-        "SELECT t.vocab, e.value, NULL FROM example AS e"
+        "SELECT t.vocab FROM example AS e"
         " CROSS JOIN token AS t ON t.id = e.token"
         " WHERE e.sae = ? AND e.feature = ? AND e.kind = 'top'"
         " AND e.interval = 1 AND t.vocab IS NOT NULL ORDER BY e.rank LIMIT ?",
-    [QUERY_HEAD_VOCAB] =
-        "SELECT t.vocab, " HEAD_EXAMPLE_VALUE ", e.contribution"
-        " FROM head_example AS e" JOIN_SCALE
-        " CROSS JOIN token AS t ON t.id = e.token"
-        " WHERE e.sae = ? AND e.feature = ? AND e.head = ?"
-        " AND t.vocab IS NOT NULL ORDER BY e.rank LIMIT ?",
-    [QUERY_WINDOW] = "SELECT t.id, v.text, v.bytes IS NOT NULL FROM token AS t"
-                     " LEFT JOIN vocab AS v ON v.id = t.vocab"
-                     " WHERE t.id BETWEEN ? AND ? ORDER BY t.id",
+    [QUERY_HEAD_VOCAB] = "SELECT t.vocab FROM head_example AS e"
+                         " CROSS JOIN token AS t ON t.id = e.token"
+                         " WHERE e.sae = ? AND e.feature = ? AND e.head = ?"
+                         " AND t.vocab IS NOT NULL ORDER BY e.rank LIMIT ?",
+    [QUERY_HEADS_VOCAB] =
+        "SELECT e.head, t.vocab, (e.level - 0.5) * (SELECT scale FROM feature"
+        " WHERE sae = ?1 AND feature = ?2), e.contribution"
+        " FROM head_example AS e CROSS JOIN token AS t ON t.id = e.token"
+        " WHERE e.sae = ?1 AND e.feature = ?2 AND t.vocab IS NOT NULL"
+        " ORDER BY e.head, e.rank",
+    [QUERY_WINDOW] = "SELECT id, vocab FROM token WHERE id BETWEEN ? AND ?"
+                     " ORDER BY id",
     [QUERY_LEVELS] =
         "SELECT token, level FROM activation"
         " WHERE sae = ?1 AND feature = ?2 AND token BETWEEN ?3 AND ?4"
@@ -194,11 +197,16 @@ static const char *const sql[QUERY_N] = {
         " AND token >= ? ORDER BY token LIMIT ?",
     [QUERY_ACTIVE_FEATURES] = "SELECT feature FROM activation_by_token"
                               " WHERE sae = ? AND token = ?",
+    [QUERY_SHARES] =
+        "SELECT feature, head, data_share FROM feature_head WHERE sae = ?",
+    [QUERY_SHARE_OF_HEAD] = "SELECT data_share FROM feature_head"
+                            " WHERE sae = ? AND feature = ? AND head = ?",
     [QUERY_SHARES_OF_HEAD] = "SELECT feature, data_share FROM feature_head"
                              " INDEXED BY feature_head_by_share"
                              " WHERE sae = ? AND head = ? AND data_share >= ?"
                              " ORDER BY data_share DESC",
     [QUERY_VOCAB] = VOCAB_COLUMNS "WHERE id = ?",
+    [QUERY_VOCAB_ALL] = VOCAB_COLUMNS "WHERE id >= 0 AND id < ?",
     [QUERY_VOCAB_BY_TEXT] = VOCAB_COLUMNS "WHERE text = ? ORDER BY count DESC",
     [QUERY_VOCAB_WITHIN] =
         VOCAB_COLUMNS "WHERE instr(lower(text), lower(?1)) > 0"

@@ -481,6 +481,8 @@ CREATE TABLE feature_source_token (
     PRIMARY KEY (sae, feature, rank),
     FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX feature_source_token_by_vocab
+    ON feature_source_token (sae, vocab, feature, share, count);
 
 -- Token strings and features: at how many tokens with this string the feature
 -- is active, and how strongly. Kept are the pairs among the 16 most frequent,

@@ -36,6 +36,7 @@ static const struct endpoint {
     {"circuit_overlap", api_circuit_overlap, "rows", false},
     {"labels", api_labels, "rows", false},
     {"label", api_label, "", true},
+    {"labels/import", api_labels_import, "", true},
 };
 
 bool api_owns(const char *path)
@@ -125,6 +126,7 @@ void api_answer(struct api_answer *out, const struct call_site *site,
             put_csv(out, object, endpoint->rows);
         else
             put_json(out, object);
+        memcpy(out->next, c.next, sizeof out->next);
     }
     json_decref(object);
 }

@@ -106,6 +106,31 @@ class Lists(OnDatabase):
         self.assertEqual((dead["max"], dead["shares"], dead["tokens"]),
                          (None, [None] * 4, []))
 
+    def test_pages_behind_a_row(self):
+        for more in ("sort=max", "sort=share&order=asc", "head=1&min_share=0",
+                     "head=1&min_share=0.3&sort=share&order=asc", "token=Lily",
+                     "source=Ben", "sae=2&sort=entropy", "dead=0&sort=index"):
+            whole = self.pages(f"features?{more}", 200)
+            rows, page = [], self.api(f"features?{more}&limit=11")
+            while True:
+                self.assertEqual(page["offset"], len(rows))
+                rows += page["rows"]
+                if page["next"] is None:
+                    break
+                self.assertEqual(page["next"], "{sae}:{feature}".format(
+                    **rows[-1]))
+                page = self.api(
+                    f"features?{more}&limit=11&after={page['next']}")
+            self.assertEqual(rows, whole, more)
+        answer = self.server.ask("/api/features.csv?limit=5&sort=max&offset=7")
+        self.assertTrue(answer.headers["link"].startswith(
+            "</api/features.csv?limit=5&sort=max&after="))
+        for wrong in ("after=", "after=1", "after=1:", "after=1:99",
+                      "after=9:1", "after=1:1x", "after=x:1",
+                      "after=1:3&offset=2", "after=1:4&token=Lily",
+                      "after=1:89&head=1&min_share=0.1&sort=share"):
+            self.refused(400, "features?" + wrong)
+
     def test_offsets_beyond_the_end(self):
         for offset in 270, 9999999, 2**63 - 1:
             for more in "", "&token=Lily", "&head=1&min_share=0":
