@@ -13,14 +13,17 @@
 #include "base/arena.h"
 #include "dump/tensor.h"
 
-/* A tensor as the pickle describes it. It lies in a storage, a file of its own
- * beside the pickle, without gaps. */
+/* A tensor as the pickle describes it. It lies without gaps in a storage, a
+ * file of its own beside the pickle. */
 struct pickle_tensor {
     char *name;
     struct tensor tensor; /* data NULL */
     char *storage;        /* the storage's key: digits */
     size_t storage_bytes;
     size_t at; /* where in the storage the tensor begins, in bytes */
+    /* Two axes, the columns lie one after the other: what W.T is in torch,
+     * and what dictionary_learning saves. */
+    bool transposed;
 };
 
 struct pickle {
@@ -33,8 +36,9 @@ struct pickle {
 enum { PICKLE_BYTES_MAX = 1 << 18 };
 
 /* Runs the program in bytes[size]; `where` names it in messages. Tensors with
- * gaps (strides), sparse ones and dtypes that dtype does not list are refused.
- * Memory is some hundred bytes for each of the program. */
+ * other strides than those of a contiguous one or its transpose are refused,
+ * and what is no tensor or of a type that enum dtype does not list. Memory is
+ * some hundred bytes for each of the program. */
 int pickle_read(struct pickle *p, const void *bytes, size_t size,
                 const char *where, struct err *e);
 void pickle_free(struct pickle *p);

@@ -147,24 +147,40 @@ static int take_shape(struct tensor *t, const struct machine *m,
     return tensor_bytes(&t->bytes, t->dtype, t->shape, t->rank, where, e);
 }
 
-/* In C order without gaps; of an axis of one the stride does not matter. */
-static int check_strides(const struct tensor *t, const struct machine *m,
+/* Whether strides are those of the order of axes, the last of which varies
+ * fastest; of an axis of one the stride does not matter. */
+static bool has_order(const struct tensor *t, const struct machine *m,
+                      const struct value *strides, const int *order)
+{
+    int64_t expected = 1;
+    for (int i = t->rank - 1; i >= 0; i--) {
+        int axis = order[i];
+        const struct value *stride = machine_item(m, strides, (size_t)axis);
+        if (stride->kind != VALUE_INT ||
+            (t->shape[axis] != 1 && stride->number != expected))
+            return false;
+        expected *= t->shape[axis]; /* tensor_bytes: it fits */
+    }
+    return true;
+}
+
+static int check_strides(struct pickle_tensor *out, const struct machine *m,
                          const struct value *strides, const char *where,
                          struct err *e)
 {
-    bool whole = strides->n == (size_t)t->rank;
-    int64_t expected = 1;
-    for (int i = t->rank - 1; whole && t->bytes > 0 && i >= 0; i--) {
-        const struct value *stride = machine_item(m, strides, (size_t)i);
-        whole = stride->kind == VALUE_INT &&
-                (t->shape[i] == 1 || stride->number == expected);
-        expected *= t->shape[i]; /* tensor_bytes: it fits */
+    static const int in_order[TENSOR_RANK_MAX] = {0, 1, 2, 3, 4, 5, 6, 7};
+    static const int transposed[] = {1, 0};
+    const struct tensor *t = &out->tensor;
+    if (strides->n == (size_t)t->rank) {
+        if (t->bytes == 0 || has_order(t, m, strides, in_order))
+            return 0;
+        out->transposed = t->rank == 2 && has_order(t, m, strides, transposed);
+        if (out->transposed)
+            return 0;
     }
-    if (whole)
-        return 0;
     return err_set(e, ERR_INPUT,
-                   "%s: strides other than those of a contiguous tensor; save "
-                   "it with .contiguous()",
+                   "%s: strides of neither a contiguous tensor nor the "
+                   "transpose of one; save it with .contiguous()",
                    where);
 }
 
@@ -181,7 +197,7 @@ static int take_tensor(struct pickle_tensor *out, struct arena *arena,
     t->dtype = (enum dtype)machine_item(m, storage, 1)->number;
     TRY(tensor_bytes(&out->storage_bytes, t->dtype, &count, 1, where, e));
     TRY(take_shape(t, m, machine_item(m, v, 2), where, e));
-    TRY(check_strides(t, m, machine_item(m, v, 3), where, e));
+    TRY(check_strides(out, m, machine_item(m, v, 3), where, e));
     size_t width = dtype_size(t->dtype);
     if (offset < 0 || (uint64_t)offset > out->storage_bytes / width ||
         t->bytes > out->storage_bytes - (size_t)offset * width)

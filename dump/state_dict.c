@@ -99,6 +99,7 @@ static int place_tensor(struct tensor_file *f, size_t i, const char *root,
                        "says %zu",
                        f->path, t->name, place->member.size, t->storage_bytes);
     place->at = t->at;
+    place->transposed = t->transposed;
     f->tensors[i] = t->tensor;
     return arena_string(&f->arena, &f->names[i], t->name, e);
 }

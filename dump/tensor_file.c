@@ -81,6 +81,22 @@ size_t tensor_file_find(const struct tensor_file *f, const char *name)
     return i;
 }
 
+/* t's numbers in C order from in[], where they lie column by column; in squares
+ * that fit the cache. */
+static void transpose(unsigned char *out, const unsigned char *in,
+                      const struct tensor *t)
+{
+    enum { SQUARE = 32 };
+    size_t rows = (size_t)t->shape[0], columns = (size_t)t->shape[1];
+    size_t width = dtype_size(t->dtype);
+    for (size_t r = 0; r < rows; r += SQUARE)
+        for (size_t c = 0; c < columns; c += SQUARE)
+            for (size_t i = r; i < rows && i < r + SQUARE; i++)
+                for (size_t j = c; j < columns && j < c + SQUARE; j++)
+                    memcpy(out + (i * columns + j) * width,
+                           in + (j * rows + i) * width, width);
+}
+
 int tensor_file_load(struct tensor_file *f, size_t i, struct err *e)
 {
     struct tensor *t = &f->tensors[i];
@@ -92,5 +108,11 @@ int tensor_file_load(struct tensor_file *f, size_t i, struct err *e)
     TRY(archive_read(&f->archive, &place->member, bytes, place->member.size,
                      e));
     t->data = bytes + place->at;
+    if (!place->transposed)
+        return 0;
+    unsigned char *in_order;
+    TRY(arena_get(&f->arena, &in_order, t->bytes, 1, f->names[i], e));
+    transpose(in_order, bytes + place->at, t);
+    t->data = in_order;
     return 0;
 }

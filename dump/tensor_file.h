@@ -28,7 +28,8 @@ struct tensor_file {
 /* Where in an archive a tensor lies. */
 struct tensor_place {
     struct archive_member member;
-    size_t at; /* its first byte */
+    size_t at;       /* its first byte */
+    bool transposed; /* two axes: it lies column by column */
 };
 
 /* Finds the container by the file's first bytes. On failure nothing is left
@@ -39,7 +40,7 @@ void tensor_file_close(struct tensor_file *f);
 /* The number of the tensor of that name; f->n if there is none. */
 size_t tensor_file_find(const struct tensor_file *f, const char *name);
 
-/* Makes tensors[i].data readable, until the file is closed. */
+/* Makes tensors[i].data readable, in C order, until the file is closed. */
 int tensor_file_load(struct tensor_file *f, size_t i, struct err *e);
 
 /* The readers of the two kinds of archive, for tensor_file_open: f->archive is
