@@ -22,6 +22,7 @@ torch, numpy, safetensors.
 import importlib
 import importlib.util
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -34,6 +35,8 @@ from safetensors.torch import save_file
 
 sys.path.append(str(pathlib.Path(__file__).parent))
 from headscope_files import Sae  # noqa: E402
+
+os.environ["SPARSIFY_DISABLE_TRITON"] = "1"  # there may be no GPU
 
 TOLERANCE = 1e-4
 D, M, K, ROWS = 48, 160, 12, 400
