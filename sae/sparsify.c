@@ -11,6 +11,9 @@
 #include "base/json.h"
 #include "sae/tensors.h"
 
+/* Of sparsify's configuration. */
+enum { K_DEFAULT = 32, FACTOR_DEFAULT = 32 };
+
 static const char *const names[] = {"encoder.weight", "encoder.bias", "W_dec",
                                     "b_dec", NULL};
 
@@ -42,8 +45,8 @@ static int read_config(struct sae *s, const json_t *cfg, const char *where,
     TRY(json_need_int(&d, cfg, "d_in", 1, SAE_WIDTH_MAX, where, e));
     TRY(json_get_int(&latents, cfg, "num_latents", 0, SAE_WIDTH_MAX, 0, where,
                      e));
-    TRY(json_get_int(&factor, cfg, "expansion_factor", 1, SAE_WIDTH_MAX, 32,
-                     where, e));
+    TRY(json_get_int(&factor, cfg, "expansion_factor", 1, SAE_WIDTH_MAX,
+                     FACTOR_DEFAULT, where, e));
     if (latents == 0)
         latents = d * factor;
     if ((int64_t)s->d != d || (int64_t)s->m != latents)
@@ -51,7 +54,12 @@ static int read_config(struct sae *s, const json_t *cfg, const char *where,
                        "%s: d_in %d and %lld latents, but encoder.weight is "
                        "[%zu, %zu]",
                        where, (int)d, (long long)latents, s->m, s->d);
-    TRY(json_get_int(&k, cfg, "k", 1, (int64_t)s->m, 32, where, e));
+    TRY(json_get_int(&k, cfg, "k", 1, (int64_t)s->m, K_DEFAULT, where, e));
+    if (k > (int64_t)s->m)
+        return err_set(e, ERR_INPUT,
+                       "%s: k is not given, and its default %d "
+                       "is more than the %zu latents",
+                       where, K_DEFAULT, s->m);
     s->k = (size_t)k;
     return 0;
 }

@@ -61,9 +61,8 @@ static void make_saes(void)
                     .b_dec = b_dec};
     for (int i = 0; i < FORMATS; i++) {
         struct err e;
-        s.architecture = formats[i].format == SAE_FORMAT_SPARSIFY
-                             ? SAE_TOPK
-                             : SAE_STANDARD;
+        s.architecture =
+            formats[i].format == SAE_FORMAT_SPARSIFY ? SAE_TOPK : SAE_STANDARD;
         s.k = s.architecture == SAE_TOPK ? 2 : 0;
         (void)snprintf(folders[i], sizeof folders[i], "fuzz-%ld-%d.sae",
                        (long)getpid(), i);
