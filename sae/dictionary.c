@@ -220,13 +220,13 @@ static int read_tensors(struct sae *s, struct tensor_file *f, enum class c,
                         struct err *e)
 {
     TRY(sae_read_sizes(s, f, classes[c].w_enc, classes[c].encoder_major, e));
+    TRY(sae_read_vector(s, &s->b_dec, f, classes[c].b_dec, s->d, e));
+    if (classes[c].b_enc != NULL)
+        TRY(sae_read_vector(s, &s->b_enc, f, classes[c].b_enc, s->m, e));
     TRY(sae_read_matrix(s, &s->w_enc, f, classes[c].w_enc,
                         classes[c].encoder_major, e));
     TRY(sae_read_matrix(s, &s->w_dec, f, classes[c].w_dec,
                         classes[c].decoder_major, e));
-    TRY(sae_read_vector(s, &s->b_dec, f, classes[c].b_dec, s->d, e));
-    if (classes[c].b_enc != NULL)
-        TRY(sae_read_vector(s, &s->b_enc, f, classes[c].b_enc, s->m, e));
     return refuse_others(f, c, e);
 }
 

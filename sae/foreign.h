@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Inside of sae/: one reader and one writer for each format of formats.h. A
- * reader fills everything of *s but name, fingerprint and headscope.json; a
- * writer has been told by sae_export_check that the format can carry s.
+ * reader fills everything of *s but name, fingerprint and headscope.json,
+ * vectors before matrices, so that sizes that disagree cost nothing; a writer
+ * has been told by sae_export_check that the format can carry s.
  */
 #ifndef SAE_FOREIGN_H
 #define SAE_FOREIGN_H

@@ -31,11 +31,11 @@ static int layer_of_path(const char *path)
 static int read_tensors(struct sae *s, struct tensor_file *f, struct err *e)
 {
     TRY(sae_read_sizes(s, f, "W_enc", INPUT_MAJOR, e));
-    TRY(sae_read_matrix(s, &s->w_enc, f, "W_enc", INPUT_MAJOR, e));
-    TRY(sae_read_matrix(s, &s->w_dec, f, "W_dec", FEATURE_MAJOR, e));
     TRY(sae_read_vector(s, &s->b_enc, f, "b_enc", s->m, e));
     TRY(sae_read_vector(s, &s->b_dec, f, "b_dec", s->d, e));
     TRY(sae_read_vector(s, &s->threshold, f, "threshold", s->m, e));
+    TRY(sae_read_matrix(s, &s->w_enc, f, "W_enc", INPUT_MAJOR, e));
+    TRY(sae_read_matrix(s, &s->w_dec, f, "W_dec", FEATURE_MAJOR, e));
     return sae_refuse_other_tensors(f, names, "Gemma Scope's", e);
 }
 

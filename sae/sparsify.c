@@ -66,10 +66,10 @@ static int read_config(struct sae *s, const json_t *cfg, const char *where,
 
 static int read_tensors(struct sae *s, struct tensor_file *f, struct err *e)
 {
-    TRY(sae_read_matrix(s, &s->w_enc, f, names[0], FEATURE_MAJOR, e));
     TRY(sae_read_vector(s, &s->b_enc, f, names[1], s->m, e));
-    TRY(sae_read_matrix(s, &s->w_dec, f, names[2], FEATURE_MAJOR, e));
     TRY(sae_read_vector(s, &s->b_dec, f, names[3], s->d, e));
+    TRY(sae_read_matrix(s, &s->w_enc, f, names[0], FEATURE_MAJOR, e));
+    TRY(sae_read_matrix(s, &s->w_dec, f, names[2], FEATURE_MAJOR, e));
     return sae_refuse_other_tensors(f, names, "sparsify's", e);
 }
 
