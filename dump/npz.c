@@ -40,7 +40,7 @@ static int read_member(struct tensor_file *f, size_t i, void *prefix,
     return arena_string(&f->arena, &f->names[i], name, e);
 }
 
-int npz_read(struct tensor_file *f, struct err *e)
+int tensor_file_read_npz(struct tensor_file *f, struct err *e)
 {
     size_t n = f->archive.n;
     void *prefix;
@@ -54,8 +54,8 @@ int npz_read(struct tensor_file *f, struct err *e)
     return 0;
 }
 
-int npz_write(const char *path, const struct tensor_entry *entries, size_t n,
-              struct err *e)
+int tensor_file_write_npz(const char *path, const struct tensor_entry *entries,
+                          size_t n, struct err *e)
 {
     struct arena arena = {0};
     struct archive_entry *members = NULL;

@@ -118,7 +118,7 @@ static int place_tensors(struct tensor_file *f, const char *root,
     return 0;
 }
 
-int state_dict_read(struct tensor_file *f, struct err *e)
+int tensor_file_read_state_dict(struct tensor_file *f, struct err *e)
 {
     char root[MEMBER_NAME_MAX] = "";
     struct pickle p = {0};
@@ -166,8 +166,9 @@ static int write_members(const char *path, const struct tensor_entry *entries,
     return archive_write(path, members, n + 3, e);
 }
 
-int state_dict_write(const char *path, const struct tensor_entry *entries,
-                     size_t n, struct err *e)
+int tensor_file_write_state_dict(const char *path,
+                                 const struct tensor_entry *entries, size_t n,
+                                 struct err *e)
 {
     struct arena arena = {0};
     int code = write_members(path, entries, n, &arena, e);

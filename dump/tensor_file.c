@@ -31,9 +31,9 @@ static int read_archive(struct tensor_file *f, struct err *e)
         size_t n = strlen(name);
         if (n > sizeof pickle - 1 &&
             strcmp(name + n - (sizeof pickle - 1), pickle) == 0)
-            return state_dict_read(f, e);
+            return tensor_file_read_state_dict(f, e);
     }
-    return npz_read(f, e);
+    return tensor_file_read_npz(f, e);
 }
 
 static int read_safetensors(struct tensor_file *f, struct err *e)

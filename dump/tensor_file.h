@@ -45,8 +45,8 @@ int tensor_file_load(struct tensor_file *f, size_t i, struct err *e);
 
 /* The readers of the two kinds of archive, for tensor_file_open: f->archive is
  * open, and they fill names, tensors and places. */
-int npz_read(struct tensor_file *f, struct err *e);
-int state_dict_read(struct tensor_file *f, struct err *e);
+int tensor_file_read_npz(struct tensor_file *f, struct err *e);
+int tensor_file_read_state_dict(struct tensor_file *f, struct err *e);
 
 /* Writers, not atomic: for files inside an output folder. Numbers are f32, i32
  * or i64, in C order, borrowed. */
@@ -54,9 +54,10 @@ struct tensor_entry {
     const char *name;
     struct tensor tensor;
 };
-int npz_write(const char *path, const struct tensor_entry *entries, size_t n,
-              struct err *e);
-int state_dict_write(const char *path, const struct tensor_entry *entries,
-                     size_t n, struct err *e);
+int tensor_file_write_npz(const char *path, const struct tensor_entry *entries,
+                          size_t n, struct err *e);
+int tensor_file_write_state_dict(const char *path,
+                                 const struct tensor_entry *entries, size_t n,
+                                 struct err *e);
 
 #endif

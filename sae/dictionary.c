@@ -249,7 +249,8 @@ static int read_all(struct sae *s, struct tensor_file *f, const json_t *config,
     return read_place(s, trainer, where, e);
 }
 
-int dictionary_read(struct sae *s, const struct sae_files *files, struct err *e)
+int sae_read_dictionary(struct sae *s, const struct sae_files *files,
+                        struct err *e)
 {
     struct tensor_file f;
     json_t *config = NULL;
@@ -276,7 +277,7 @@ return s->apply_b_dec_to_input && sae_has_unit_rows(s) ? AUTO_ENCODER
                                                        : AUTO_ENCODER_NEW;
 }
 
-bool dictionary_subtracts(const struct sae *s)
+bool sae_dictionary_subtracts(const struct sae *s)
 {
     return classes[class_of(s)].subtracts;
 }
@@ -308,7 +309,7 @@ static int write_tensors(const struct sae *s, enum class c, const char *path,
             "threshold",
             {.dtype = DTYPE_F32, .data = &unused, .bytes = sizeof unused}};
     }
-    return state_dict_write(path, entries, n, e);
+    return tensor_file_write_state_dict(path, entries, n, e);
 }
 
 static json_t *make_config(const struct sae *s, enum class c)
@@ -324,7 +325,7 @@ static json_t *make_config(const struct sae *s, enum class c)
     return json_pack("{s:o, s:{}}", "trainer", trainer, "buffer");
 }
 
-int dictionary_write(const struct sae *s, const char *folder, struct err *e)
+int sae_write_dictionary(const struct sae *s, const char *folder, struct err *e)
 {
     char path[OUTPUT_PATH_MAX];
     struct arena arena = {0};

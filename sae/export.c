@@ -70,7 +70,7 @@ int sae_export_check(const struct sae *s, enum sae_format format, struct err *e)
 static bool moves_bias(const struct sae *s, enum sae_format format)
 {
     if (format == SAE_FORMAT_DICTIONARY_LEARNING)
-        return dictionary_subtracts(s) != s->apply_b_dec_to_input;
+        return sae_dictionary_subtracts(s) != s->apply_b_dec_to_input;
     return s->apply_b_dec_to_input ? !carries[format].subtracts
                                    : !carries[format].raw;
 }
@@ -124,13 +124,13 @@ static int write_format(const struct sae *s, enum sae_format format,
 {
     switch (format) {
     case SAE_FORMAT_SPARSIFY:
-        return sparsify_write(s, folder, e);
+        return sae_write_sparsify(s, folder, e);
     case SAE_FORMAT_DICTIONARY_LEARNING:
-        return dictionary_write(s, folder, e);
+        return sae_write_dictionary(s, folder, e);
     case SAE_FORMAT_GEMMA_SCOPE:
-        return gemma_scope_write(s, folder, e);
+        return sae_write_gemma_scope(s, folder, e);
     case SAE_FORMAT_KISSANE:
-        return kissane_write(s, folder, e);
+        return sae_write_kissane(s, folder, e);
     default:
         return sae_write(s, folder, own, e);
     }

@@ -68,7 +68,8 @@ static int read_tensors(struct sae *s, struct tensor_file *f, struct err *e)
 
 /* rescale_acts_by_decoder_norm: h is multiplied by ‖W_dec[i]‖ before selection
  * and divided again in decoding, which is what unit rows do. */
-int saelens_read(struct sae *s, const struct sae_files *files, struct err *e)
+int sae_read_saelens(struct sae *s, const struct sae_files *files,
+                     struct err *e)
 {
     bool rescale = false;
     json_t *cfg;

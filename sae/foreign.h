@@ -19,20 +19,25 @@ struct sae_files {
     char tensors[OUTPUT_PATH_MAX];
 };
 
-int saelens_read(struct sae *s, const struct sae_files *files, struct err *e);
-int sparsify_read(struct sae *s, const struct sae_files *files, struct err *e);
-int dictionary_read(struct sae *s, const struct sae_files *files,
-                    struct err *e);
-int gemma_scope_read(struct sae *s, const struct sae_files *files,
+int sae_read_saelens(struct sae *s, const struct sae_files *files,
                      struct err *e);
-int kissane_read(struct sae *s, const struct sae_files *files, struct err *e);
+int sae_read_sparsify(struct sae *s, const struct sae_files *files,
+                      struct err *e);
+int sae_read_dictionary(struct sae *s, const struct sae_files *files,
+                        struct err *e);
+int sae_read_gemma_scope(struct sae *s, const struct sae_files *files,
+                         struct err *e);
+int sae_read_kissane(struct sae *s, const struct sae_files *files,
+                     struct err *e);
 
-int sparsify_write(const struct sae *s, const char *folder, struct err *e);
-int dictionary_write(const struct sae *s, const char *folder, struct err *e);
+int sae_write_sparsify(const struct sae *s, const char *folder, struct err *e);
+int sae_write_dictionary(const struct sae *s, const char *folder,
+                         struct err *e);
 /* Whether the class that is written subtracts b_dec from the input. */
-bool dictionary_subtracts(const struct sae *s);
-int gemma_scope_write(const struct sae *s, const char *folder, struct err *e);
-int kissane_write(const struct sae *s, const char *folder, struct err *e);
+bool sae_dictionary_subtracts(const struct sae *s);
+int sae_write_gemma_scope(const struct sae *s, const char *folder,
+                          struct err *e);
+int sae_write_kissane(const struct sae *s, const char *folder, struct err *e);
 
 /* Writes `config`, which it takes over and which may be NULL for want of
  * memory, as folder/name. */

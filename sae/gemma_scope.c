@@ -39,8 +39,8 @@ static int read_tensors(struct sae *s, struct tensor_file *f, struct err *e)
     return sae_refuse_other_tensors(f, names, "Gemma Scope's", e);
 }
 
-int gemma_scope_read(struct sae *s, const struct sae_files *files,
-                     struct err *e)
+int sae_read_gemma_scope(struct sae *s, const struct sae_files *files,
+                         struct err *e)
 {
     struct tensor_file f;
     s->architecture = SAE_JUMPRELU;
@@ -67,10 +67,12 @@ static int write_tensors(const struct sae *s, const char *path,
         sae_vector_entry("b_dec", s->b_dec, s->d),
         sae_vector_entry("threshold", threshold, s->m),
     };
-    return npz_write(path, entries, sizeof entries / sizeof *entries, e);
+    return tensor_file_write_npz(path, entries,
+                                 sizeof entries / sizeof *entries, e);
 }
 
-int gemma_scope_write(const struct sae *s, const char *folder, struct err *e)
+int sae_write_gemma_scope(const struct sae *s, const char *folder,
+                          struct err *e)
 {
     char path[OUTPUT_PATH_MAX];
     struct arena arena = {0};

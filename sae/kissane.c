@@ -44,7 +44,8 @@ static int read_tensors(struct sae *s, struct tensor_file *f, struct err *e)
     return sae_refuse_other_tensors(f, names, "Kissane's", e);
 }
 
-int kissane_read(struct sae *s, const struct sae_files *files, struct err *e)
+int sae_read_kissane(struct sae *s, const struct sae_files *files,
+                     struct err *e)
 {
     struct tensor_file f;
     json_t *cfg = NULL;
@@ -75,10 +76,10 @@ static int write_tensors(const struct sae *s, const char *path,
         sae_matrix_entry("W_dec", s, s->w_dec, FEATURE_MAJOR),
         sae_vector_entry("b_dec", s->b_dec, s->d),
     };
-    return state_dict_write(path, entries, 4, e);
+    return tensor_file_write_state_dict(path, entries, 4, e);
 }
 
-int kissane_write(const struct sae *s, const char *folder, struct err *e)
+int sae_write_kissane(const struct sae *s, const char *folder, struct err *e)
 {
     char name[300], path[OUTPUT_PATH_MAX];
     struct arena arena = {0};

@@ -216,15 +216,15 @@ static int read_format(struct sae *s, const struct sae_files *files,
 {
     switch (files->format) {
     case SAE_FORMAT_SPARSIFY:
-        return sparsify_read(s, files, e);
+        return sae_read_sparsify(s, files, e);
     case SAE_FORMAT_DICTIONARY_LEARNING:
-        return dictionary_read(s, files, e);
+        return sae_read_dictionary(s, files, e);
     case SAE_FORMAT_GEMMA_SCOPE:
-        return gemma_scope_read(s, files, e);
+        return sae_read_gemma_scope(s, files, e);
     case SAE_FORMAT_KISSANE:
-        return kissane_read(s, files, e);
+        return sae_read_kissane(s, files, e);
     default:
-        return saelens_read(s, files, e);
+        return sae_read_saelens(s, files, e);
     }
 }
 

@@ -73,7 +73,8 @@ static int read_tensors(struct sae *s, struct tensor_file *f, struct err *e)
     return sae_refuse_other_tensors(f, names, "sparsify's", e);
 }
 
-int sparsify_read(struct sae *s, const struct sae_files *files, struct err *e)
+int sae_read_sparsify(struct sae *s, const struct sae_files *files,
+                      struct err *e)
 {
     struct tensor_file f;
     json_t *cfg = NULL;
@@ -122,7 +123,7 @@ static int put_tensors(const struct sae *s, const float *b_enc,
 }
 
 /* normalize_decoder is about training; rows keep the length that they have. */
-int sparsify_write(const struct sae *s, const char *folder, struct err *e)
+int sae_write_sparsify(const struct sae *s, const char *folder, struct err *e)
 {
     char path[OUTPUT_PATH_MAX];
     struct arena arena = {0};

@@ -281,7 +281,8 @@ static void write_dictionary(const struct sae *s, const int32_t *k,
     };
     struct err e;
     (void)mkdir("trained", 0777);
-    assert_int_equal(state_dict_write("trained/ae.pt", entries, 6, &e), 0);
+    assert_int_equal(
+        tensor_file_write_state_dict("trained/ae.pt", entries, 6, &e), 0);
     write_text("trained/config.json", config);
 }
 

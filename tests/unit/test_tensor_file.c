@@ -55,8 +55,8 @@ static void test_round_trips(void **state)
     (void)state;
     struct tensor_file f;
     struct err e = {0};
-    assert_int_equal(state_dict_write("a.pt", entries, N, &e), 0);
-    assert_int_equal(npz_write("a.npz", entries, N, &e), 0);
+    assert_int_equal(tensor_file_write_state_dict("a.pt", entries, N, &e), 0);
+    assert_int_equal(tensor_file_write_npz("a.npz", entries, N, &e), 0);
     static const char *const paths[] = {"a.pt", "a.npz"};
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(tensor_file_open(&f, paths[i], &e), 0);
