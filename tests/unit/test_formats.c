@@ -307,6 +307,41 @@ static void test_batch_topk_is_a_threshold(void **state)
     sae_free(&s);
 }
 
+/* dictionary_learning makes the rows of this one class unit length when it
+ * loads it: the same reconstruction, codes times the norm. */
+static void test_auto_encoder_gets_unit_rows(void **state)
+{
+    (void)state;
+    struct sae s = sae_make(SAE_STANDARD, true, true), t;
+    struct err e = {0};
+    float decoder[D * M];
+    for (size_t i = 0; i < M; i++) {
+        const float norm = 0.5f + (float)(i % 4);
+        for (size_t j = 0; j < D; j++) {
+            decoder[j * M + i] = s.w_dec[i * D + j] * norm;
+            s.w_enc[i * D + j] /= norm;
+        }
+        s.b_enc[i] /= norm;
+    }
+    const struct tensor_entry entries[] = {
+        entry("encoder.weight", DTYPE_F32, s.w_enc, M, D),
+        entry("encoder.bias", DTYPE_F32, s.b_enc, M, 0),
+        entry("decoder.weight", DTYPE_F32, decoder, D, M),
+        entry("bias", DTYPE_F32, s.b_dec, D, 0),
+    };
+    assert_int_equal(mkdir("long", 0777), 0);
+    assert_int_equal(tensor_file_write_state_dict("long/ae.pt", entries, 4, &e),
+                     0);
+    write_text("long/config.json",
+               "{\"trainer\": {\"dict_class\": \"AutoEncoder\"}}");
+    assert_int_equal(sae_load(&t, "long", &e), 0);
+    sae_free(&s);
+    s = sae_make(SAE_STANDARD, true, true); /* as before it was stretched */
+    assert_same_function(&s, &t);
+    sae_free(&t);
+    sae_free(&s);
+}
+
 static void test_dictionary_refusals(void **state)
 {
     (void)state;
@@ -413,6 +448,7 @@ int main(void)
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_record_goes_along),
         cmocka_unit_test(test_batch_topk_is_a_threshold),
+        cmocka_unit_test(test_auto_encoder_gets_unit_rows),
         cmocka_unit_test(test_dictionary_refusals),
         cmocka_unit_test(test_config_refusals),
         cmocka_unit_test(test_default_k),
