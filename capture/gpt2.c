@@ -126,6 +126,12 @@ void gpt2_pattern(const struct gpt2_config *c, float *out, const float *qkv,
     attend_to(c, out, qkv + (size_t)head * (size_t)c->d_head, 0, t);
 }
 
+void gpt2_pattern_row(const struct gpt2_config *c, float *out, const float *qkv,
+                      int head, int destination)
+{
+    attend_to(c, out, qkv + (size_t)head * (size_t)c->d_head, destination, 1);
+}
+
 /* z (n, d) from qkv (n, 3 d), context by context and head by head. */
 static void attend(const struct gpt2_config *c, float *z, const float *qkv,
                    float *scores, const struct gpt2_batch *b)
@@ -211,6 +217,8 @@ void gpt2_forward(const struct gpt2 *g, struct gpt2_workspace *w,
     embed(g, w->x, batch);
     show_residual(tap, 0, w->x);
     for (int l = 0; l < layers; l++) {
+        if (tap->stop != NULL && tap->stop(tap->ctx))
+            return;
         const struct gpt2_layer *layer = &g->layer[l];
         float *z = wanted_z(tap, l) != NULL ? wanted_z(tap, l) : w->z;
         run_attention(g, w, batch, tap, l, z);
