@@ -135,8 +135,9 @@ static int heads_json(json_t **out, struct comparison *c, struct err *e)
                 double by =
                     distance(z_at(c->run, l, p->here) + h * d_head,
                              z_at(c->other, l, p->there) + h * d_head, d_head);
-                list[n++] = (struct differing){
-                    .by = by, .pair = p, .layer = l, .what = h};
+                if (by > 0)
+                    list[n++] = (struct differing){
+                        .by = by, .pair = p, .layer = l, .what = h};
             }
     qsort(list, n, sizeof *list, largest_first);
     *out = json_array();
@@ -168,7 +169,8 @@ static void differ_at(struct differing *list, size_t *n,
         if (k < k_end && b->feature[k] == f)
             one.after = (double)b->value[k++];
         one.by = fabs(one.after - one.before);
-        list[(*n)++] = one;
+        if (one.by > 0)
+            list[(*n)++] = one;
     }
 }
 
