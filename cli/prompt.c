@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/interrupt.h"
 #include "cli/cli.h"
 #include "cli/prompt_print.h"
@@ -14,7 +16,7 @@
 
 static struct prompt_options {
     const char *position, *token, *minus, *feature, *recursive, *edit, *with;
-    int64_t top, features;
+    int64_t top, features, repeats;
     int bos;
     bool fold;
 } own;
@@ -49,6 +51,9 @@ static const struct option own_table[] = {
      "a second prompt to compare with, as a corrupted one"},
     {"top", 0, OPTION_COUNT, FIELD(top), "20", 1, 1e6, NULL, "N",
      "the most parts, tokens and differences to list, the largest first"},
+    {"repeats", 0, OPTION_COUNT, FIELD(repeats), "0", 0, 1e6, NULL, "N",
+     "ask it all N times more and say how long the forward pass and the "
+     "questions take, without reading model and SAEs"},
     {"fold-value-biases", 0, OPTION_FLAG, FIELD(fold), NULL, 0, 0, NULL, NULL,
      "z is without value biases, as the SAEs were trained"},
     {"bos", 0, OPTION_CHOICE, FIELD(bos), "always", 0, 0, "always|never", NULL,
@@ -188,6 +193,63 @@ static int ask_all(json_t *report, struct prompt *p, struct err *e)
     return 0;
 }
 
+/* ---- time ---- */
+
+struct times {
+    double *run, *questions, *processor; /* (repeats) seconds */
+};
+
+static int rising(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return a < b ? -1 : a > b;
+}
+
+static double median_of(double *x, size_t n)
+{
+    qsort(x, n, sizeof *x, rising);
+    return n % 2 == 1 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
+}
+
+static int time_once(struct times *t, size_t i, struct prompt *p,
+                     const struct prompt_text *text, struct err *e)
+{
+    json_t *report = json_object();
+    clock_t used = clock();
+    double begin = clock_seconds(), middle;
+    prompt_run_close(&p->other);
+    prompt_run_close(&p->run);
+    int code = open_runs(p, text, e);
+    middle = clock_seconds();
+    if (code == 0)
+        code = ask_all(report, p, e);
+    t->run[i] = middle - begin;
+    t->questions[i] = clock_seconds() - middle;
+    t->processor[i] = (double)(clock() - used) / CLOCKS_PER_SEC;
+    json_decref(report);
+    return code;
+}
+
+/* Medians of the repeats into the report. */
+static int time_all(json_t *report, struct prompt *p,
+                    const struct prompt_text *text, struct arena *arena,
+                    struct err *e)
+{
+    struct times t;
+    size_t n = (size_t)own.repeats;
+    TRY(arena_get(arena, &t.run, n, sizeof *t.run, "times", e));
+    TRY(arena_get(arena, &t.questions, n, sizeof *t.questions, "times", e));
+    TRY(arena_get(arena, &t.processor, n, sizeof *t.processor, "times", e));
+    for (size_t i = 0; i < n; i++)
+        TRY(time_once(&t, i, p, text, e));
+    json_t *seconds = json_pack("{s:f, s:f, s:f}", "run", median_of(t.run, n),
+                                "questions", median_of(t.questions, n),
+                                "processor", median_of(t.processor, n));
+    return json_object_set_new(report, "seconds", seconds) != 0
+               ? err_memory(e, "report", 0)
+               : 0;
+}
+
 /* ---- the command ---- */
 
 static int run_prompt(struct prompt *p, const struct common_options *common,
@@ -205,6 +267,12 @@ static int run_prompt(struct prompt *p, const struct common_options *common,
         return 0;
     TRY(open_runs(p, &text, e));
     TRY(ask_all(report, p, e));
+    if (own.repeats > 0) {
+        struct arena arena = {0};
+        int code = time_all(report, p, &text, &arena, e);
+        arena_free(&arena);
+        TRY(code);
+    }
     if (!common->json)
         prompt_print(report);
     return 0;

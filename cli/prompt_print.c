@@ -298,6 +298,16 @@ static void print_compare(const json_t *report)
     print_differing(report, answer);
 }
 
+static void print_seconds(const json_t *report)
+{
+    const json_t *s = json_object_get(report, "seconds");
+    if (s != NULL)
+        (void)printf("\nforward pass and features %.1f ms, questions %.1f ms, "
+                     "together %.1f ms of processor time\n",
+                     1e3 * real_of(s, "run"), 1e3 * real_of(s, "questions"),
+                     1e3 * real_of(s, "processor"));
+}
+
 void prompt_print(const json_t *report)
 {
     print_tokens(report);
@@ -308,4 +318,5 @@ void prompt_print(const json_t *report)
     print_trace(report);
     print_edit(report);
     print_compare(report);
+    print_seconds(report);
 }
