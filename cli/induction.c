@@ -14,7 +14,7 @@
 #include "lens/prompt.h"
 
 static struct induction_options {
-    const char *output;
+    const char *output, *prompts;
     int64_t count, tokens, longest, top;
 } own;
 
@@ -23,6 +23,8 @@ static struct induction_options {
 static const struct option own_table[] = {
     {"output", 'o', OPTION_TEXT, FIELD(output), NULL, 0, 0, NULL, "FILE.svg",
      "write the plot to this file"},
+    {"prompts", 0, OPTION_TEXT, FIELD(prompts), NULL, 0, 0, NULL, "FILE.jsonl",
+     "write the sequences as prompts, for headscope ablate and others"},
     {"count", 0, OPTION_COUNT, FIELD(count), "100", 1, 1e6, NULL, "N",
      "sequences for each length of the prefix"},
     {"tokens", 0, OPTION_COUNT, FIELD(tokens), "128", 3, 1e6, NULL, "N",
@@ -82,37 +84,82 @@ static void print_report(const json_t *report)
     print_figures(heads, "logit", 2);
 }
 
-static int write_plot(const json_t *report, const char *model, bool force,
-                      struct err *e)
+static void put_plot(FILE *f, const json_t *report, const char *model)
+{
+    induction_plot(f, report, model, (size_t)own.top);
+}
+
+static void put_lines(FILE *f, const json_t *sequences, const char *model)
+{
+    (void)model;
+    size_t i;
+    json_t *line;
+    json_array_foreach(sequences, i, line)
+    {
+        (void)json_dumpf(line, f, JSON_COMPACT);
+        (void)fputc('\n', f);
+    }
+}
+
+static int write_file(const char *path, bool force,
+                      void (*put)(FILE *f, const json_t *x, const char *model),
+                      const json_t *x, const char *model, struct err *e)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *f = open_memstream(&text, &size);
     if (f == NULL)
-        return err_memory(e, "a plot", 0);
-    induction_plot(f, report, model, (size_t)own.top);
-    int code = fclose(f) != 0
-                   ? err_memory(e, "a plot", size)
-                   : output_write_file(own.output, text, size, force, e);
+        return err_memory(e, path, 0);
+    put(f, x, model);
+    int code = fclose(f) != 0 ? err_memory(e, path, size)
+                              : output_write_file(path, text, size, force, e);
     free(text);
     return code;
 }
 
 /* ---- the command ---- */
 
+static struct prompt_induction options_of(const struct common_options *common)
+{
+    return (struct prompt_induction){.seed = (uint64_t)common->seed,
+                                     .count = (size_t)own.count,
+                                     .tokens = (size_t)own.tokens,
+                                     .longest = (size_t)own.longest};
+}
+
+static int write_prompts(const struct prompt_lens *lens,
+                         const struct common_options *common, struct err *e)
+{
+    json_t *sequences;
+    const struct prompt_induction options = options_of(common);
+    if (own.prompts == NULL)
+        return 0;
+    TRY(prompt_induction_sequences(&sequences, lens, &options, e));
+    int code =
+        write_file(own.prompts, common->force, put_lines, sequences, NULL, e);
+    json_decref(sequences);
+    return code;
+}
+
 static int measure(json_t *report, struct prompt_lens *lens,
                    const struct common_options *common, struct err *e)
 {
-    const struct prompt_induction options = {.seed = (uint64_t)common->seed,
-                                             .count = (size_t)own.count,
-                                             .tokens = (size_t)own.tokens,
-                                             .longest = (size_t)own.longest};
+    const struct prompt_induction options = options_of(common);
     const struct prompt_stop stop = {is_interrupted, NULL};
     json_t *answer;
     TRY(prompt_induction(&answer, lens, &options, &stop, e));
-    return json_object_update_new(report, answer) != 0
-               ? err_memory(e, "report", 0)
-               : 0;
+    if (json_object_update_new(report, answer) != 0)
+        return err_memory(e, "report", 0);
+    return write_prompts(lens, common, e);
+}
+
+static int check_outputs(const struct common_options *common, struct err *e)
+{
+    if (own.output != NULL)
+        TRY(output_check(own.output, false, common->force, e));
+    if (own.prompts != NULL)
+        TRY(output_check(own.prompts, false, common->force, e));
+    return 0;
 }
 
 static int run(const struct common_options *common, const char *const *args,
@@ -122,14 +169,11 @@ static int run(const struct common_options *common, const char *const *args,
     struct prompt_lens *lens = NULL;
     const struct prompt_lens_options options = {
         .model = args[0], .threads = (int)common->threads};
-    if (own.output != NULL)
-        TRY(output_check(own.output, false, common->force, e));
+    TRY(check_outputs(common, e));
     TRY(prompt_lens_open(&lens, &options, e));
     if (common->dry_run && !common->json)
-        (void)printf("would run %" PRId64 " sequences of %" PRId64
-                     " tokens; writes %s\n",
-                     own.count * own.longest, own.tokens + 1,
-                     own.output != NULL ? own.output : "nothing");
+        (void)printf("would run %" PRId64 " sequences of %" PRId64 " tokens\n",
+                     own.count * own.longest, own.tokens + 1);
     int code = common->dry_run ? 0 : measure(report, lens, common, e);
     prompt_lens_close(&lens);
     if (code != 0 || common->dry_run)
@@ -137,7 +181,7 @@ static int run(const struct common_options *common, const char *const *args,
     if (own.output != NULL) {
         char name[256];
         output_base_name(name, sizeof name, args[0]);
-        TRY(write_plot(report, name, common->force, e));
+        TRY(write_file(own.output, common->force, put_plot, report, name, e));
     }
     if (!common->json)
         print_report(report);

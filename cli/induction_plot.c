@@ -2,6 +2,7 @@
 #include "cli/induction_plot.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -27,8 +28,8 @@ struct panel {
     FILE *out;
     const char *figure; /* "attention", "logit" */
     const json_t *heads;
-    size_t n, longest; /* heads to draw; lengths */
-    double x, low, high;
+    size_t n, longest;         /* heads to draw; lengths */
+    double x, low, high, step; /* of the axis */
 };
 
 static double figure_of(const struct panel *p, size_t head, size_t length)
@@ -49,6 +50,8 @@ static double y_of(const struct panel *p, double value)
     return TOP + TALL * (p->high - value) / (p->high - p->low);
 }
 
+/* The least of 1, 2, 5, 10, ... times a power of ten that makes at most five
+ * steps; low and high then are multiples of it. */
 static void find_range(struct panel *p)
 {
     for (size_t h = 0; h < p->n; h++)
@@ -57,14 +60,24 @@ static void find_range(struct panel *p)
             p->low = value < p->low ? value : p->low;
             p->high = value > p->high ? value : p->high;
         }
+    double span = p->high > p->low ? p->high - p->low : 1;
+    static const double nice[] = {1, 2, 5, 10};
+    double power = pow(10, floor(log10(span / 5)));
+    size_t i = 0;
+    while (i < 3 && nice[i] * power * 5 < span)
+        i++;
+    p->step = nice[i] * power;
+    p->low = floor(p->low / p->step + 0.25) * p->step;
+    p->high = ceil(p->high / p->step) * p->step;
 }
 
 static void draw_axes(const struct panel *p, const char *title)
 {
     (void)fprintf(p->out, "<text x=\"%.1f\" y=\"%d\">%s</text>\n", p->x,
                   TOP - 14, title);
-    for (int i = 0; i <= 4; i++) {
-        double value = p->low + (p->high - p->low) * i / 4;
+    int steps = (int)lround((p->high - p->low) / p->step);
+    for (int i = 0; i <= steps; i++) {
+        double value = p->low + p->step * i;
         (void)fprintf(p->out,
                       "<path class=\"grid\" d=\"M%.1f %.1fh%d\"/>"
                       "<text class=\"small\" text-anchor=\"end\" x=\"%.1f\" "
@@ -72,6 +85,10 @@ static void draw_axes(const struct panel *p, const char *title)
                       p->x, y_of(p, value), PANEL, p->x - 6, y_of(p, value) + 4,
                       value);
     }
+    (void)fprintf(p->out,
+                  "<text class=\"small\" x=\"%.1f\" y=\"%d\">tokens of the "
+                  "prefix</text>\n",
+                  p->x, HEIGHT - 14);
     for (size_t i = 0; i < p->longest; i++)
         (void)fprintf(p->out,
                       "<text class=\"small\" text-anchor=\"middle\" "
@@ -84,15 +101,15 @@ struct label {
     double y;
 };
 
-static int by_height(const void *left, const void *right)
+static int lowest_first(const void *left, const void *right)
 {
     const struct label *a = left, *b = right;
     if (a->y != b->y)
-        return a->y < b->y ? -1 : 1;
+        return a->y > b->y ? -1 : 1;
     return a->head < b->head ? -1 : 1;
 }
 
-/* Names at the lines' ends, moved down where they would overlap. */
+/* Names at the lines' ends, moved up where they would overlap. */
 static void draw_labels(const struct panel *p)
 {
     struct label *label = calloc(p->n, sizeof *label);
@@ -100,10 +117,10 @@ static void draw_labels(const struct panel *p)
         return;
     for (size_t h = 0; h < p->n; h++)
         label[h] = (struct label){h, y_of(p, figure_of(p, h, p->longest - 1))};
-    qsort(label, p->n, sizeof *label, by_height);
+    qsort(label, p->n, sizeof *label, lowest_first);
     for (size_t i = 0; i < p->n; i++) {
-        if (i > 0 && label[i].y < label[i - 1].y + LINE_HEIGHT)
-            label[i].y = label[i - 1].y + LINE_HEIGHT;
+        if (i > 0 && label[i].y > label[i - 1].y - LINE_HEIGHT)
+            label[i].y = label[i - 1].y - LINE_HEIGHT;
         const json_t *head = json_array_get(p->heads, label[i].head);
         (void)fprintf(
             p->out,
@@ -138,8 +155,6 @@ static void draw_lines(const struct panel *p)
 static void draw_panel(struct panel *p, const char *title)
 {
     find_range(p);
-    if (p->high <= p->low)
-        p->high = p->low + 1;
     draw_axes(p, title);
     draw_lines(p);
     draw_labels(p);
@@ -187,8 +202,5 @@ void induction_plot(FILE *out, const json_t *report, const char *model,
     (void)fprintf(out, "</text>\n");
     draw_panel(&attention, "attention to what followed before");
     draw_panel(&logit, "added to that token's logit, over the mean");
-    (void)fprintf(out,
-                  "<text class=\"small\" x=\"%d\" y=\"%d\">tokens of the "
-                  "prefix</text>\n</svg>\n",
-                  LEFT, HEIGHT - 14);
+    (void)fprintf(out, "</svg>\n");
 }

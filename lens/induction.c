@@ -40,6 +40,29 @@ size_t induction_draw(int32_t *ids, const struct induction_job *job, size_t p,
     return first + p;
 }
 
+int induction_check(const struct induction_job *job, struct err *e)
+{
+    size_t positions = (size_t)job->model->config.positions;
+    if (job->count == 0 || job->longest == 0)
+        return err_set(e, ERR_INPUT, "induction needs a sequence and a prefix");
+    if (job->tokens >= positions)
+        return err_set(e, ERR_INPUT,
+                       "sequences of %zu tokens behind BOS, but the model has "
+                       "only %zu positions",
+                       job->tokens, positions);
+    if (job->longest > (job->tokens - 1) / 2)
+        return err_set(e, ERR_INPUT,
+                       "a prefix of %zu tokens and its copy do not fit into "
+                       "%zu tokens",
+                       job->longest, job->tokens);
+    if (job->vocab < 2 * job->tokens)
+        return err_set(e, ERR_INPUT,
+                       "the model has %zu tokens, too few to draw %zu without "
+                       "repeats",
+                       job->vocab, job->tokens);
+    return 0;
+}
+
 /* ---- a group of sequences ---- */
 
 struct measuring {
@@ -151,29 +174,6 @@ static void run_group(void *ctx, size_t item, int thread)
 
 /* ---- all of it ---- */
 
-static int check(const struct induction_job *job, struct err *e)
-{
-    size_t positions = (size_t)job->model->config.positions;
-    if (job->count == 0 || job->longest == 0)
-        return err_set(e, ERR_INPUT, "induction needs a sequence and a prefix");
-    if (job->tokens >= positions)
-        return err_set(e, ERR_INPUT,
-                       "sequences of %zu tokens behind BOS, but the model has "
-                       "only %zu positions",
-                       job->tokens, positions);
-    if (job->longest > (job->tokens - 1) / 2)
-        return err_set(e, ERR_INPUT,
-                       "a prefix of %zu tokens and its copy do not fit into "
-                       "%zu tokens",
-                       job->longest, job->tokens);
-    if (job->vocab < 2 * job->tokens)
-        return err_set(e, ERR_INPUT,
-                       "the model has %zu tokens, too few to draw %zu without "
-                       "repeats",
-                       job->vocab, job->tokens);
-    return 0;
-}
-
 static int get_thread(struct thread *t, struct measuring *q, struct err *e)
 {
     static const char what[] = "induction";
@@ -240,7 +240,7 @@ static int measure(struct measuring *q, struct err *e)
 {
     struct induction *x = q->x;
     size_t count = q->job->count, all = count * x->longest;
-    TRY(check(q->job, e));
+    TRY(induction_check(q->job, e));
     TRY(get_room(q, e));
     find_mean(q);
     team_run(q->job->team, run_group, q, (all + TOGETHER - 1) / TOGETHER);

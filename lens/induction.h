@@ -40,6 +40,9 @@ struct induction {
     struct arena arena;
 };
 
+/* Whether it can be drawn and run. */
+int induction_check(const struct induction_job *job, struct err *e);
+
 /* Draws the sequence of a number with a prefix of p tokens: ids[0] is BOS, of
  * `tokens` + 1. Returns the position of x. */
 size_t induction_draw(int32_t *ids, const struct induction_job *job, size_t p,

@@ -219,5 +219,10 @@ struct prompt_induction {
 int prompt_induction(json_t **out, struct prompt_lens *l,
                      const struct prompt_induction *options,
                      const struct prompt_stop *stop, struct err *e);
+/* Its sequences, [{ids, answer_tokens: [x], prefix: length, source: the
+ * position of x}], as prompts of a task (docs/formats.md). */
+int prompt_induction_sequences(json_t **out, const struct prompt_lens *l,
+                               const struct prompt_induction *options,
+                               struct err *e);
 
 #endif

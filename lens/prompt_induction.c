@@ -112,3 +112,40 @@ int prompt_induction(json_t **out, struct prompt_lens *l,
     induction_free(&x);
     return code;
 }
+
+static json_t *sequence_json(const int32_t *ids, size_t n, size_t prefix,
+                             size_t source)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_append_new(list, json_integer(ids[i]));
+    return json_pack("{s:o, s:[i], s:I, s:I}", "ids", list, "answer_tokens",
+                     ids[source], "prefix", (json_int_t)prefix, "source",
+                     (json_int_t)source);
+}
+
+int prompt_induction_sequences(json_t **out, const struct prompt_lens *l,
+                               const struct prompt_induction *options,
+                               struct err *e)
+{
+    const struct induction_job job = job_of(l, options, NULL);
+    TRY(induction_check(&job, e));
+    int32_t *ids = malloc((job.tokens + 1) * sizeof *ids);
+    if (ids == NULL)
+        return err_memory(e, "a sequence", (job.tokens + 1) * sizeof *ids);
+    json_t *list = json_array();
+    int bad = 0;
+    for (size_t p = 1; p <= job.longest; p++)
+        for (size_t i = 0; i < job.count; i++) {
+            size_t source = induction_draw(ids, &job, p, i);
+            bad |= json_array_append_new(
+                list, sequence_json(ids, job.tokens + 1, p, source));
+        }
+    free(ids);
+    if (bad != 0) {
+        json_decref(list);
+        return err_memory(e, "an answer", 0);
+    }
+    *out = list;
+    return 0;
+}
