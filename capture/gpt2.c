@@ -126,6 +126,12 @@ void gpt2_pattern(const struct gpt2_config *c, float *out, const float *qkv,
     attend_to(c, out, qkv + (size_t)head * (size_t)c->d_head, 0, t);
 }
 
+void gpt2_pattern_row(const struct gpt2_config *c, float *out, const float *qkv,
+                      int head, int destination)
+{
+    attend_to(c, out, qkv + (size_t)head * (size_t)c->d_head, destination, 1);
+}
+
 /* z (n, d) from qkv (n, 3 d), context by context and head by head. */
 static void attend(const struct gpt2_config *c, float *z, const float *qkv,
                    float *scores, const struct gpt2_batch *b)
@@ -219,6 +225,8 @@ void gpt2_layers(const struct gpt2 *g, struct gpt2_workspace *w,
     size_t n = gpt2_batch_rows(batch);
     for (int l = first; l < end; l++) {
         const struct gpt2_layer *layer = &g->layer[l];
+        if (tap->stop != NULL && tap->stop(tap->ctx))
+            return;
         linear_add(w->x, begin_layer(g, w, batch, tap, l), &layer->attn_proj,
                    n);
         show_residual(tap, 2 * l + 1, w->x);
@@ -249,8 +257,12 @@ void gpt2_logits(const struct gpt2 *g, struct gpt2_workspace *w, float *logits,
 {
     int d = g->config.d_model, vocab = g->config.vocab;
     normalise(g, w->normed, x, &g->ln_f, n);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, vocab, d, 1,
-                w->normed, d, g->head, d, 0, logits, vocab);
+    if (n == 1) /* sgemm would copy all of the head */
+        cblas_sgemv(CblasRowMajor, CblasNoTrans, vocab, d, 1, g->head, d,
+                    w->normed, 1, 0, logits, 1);
+    else
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, vocab, d,
+                    1, w->normed, d, g->head, d, 0, logits, vocab);
 }
 
 /* ---- workspace ---- */

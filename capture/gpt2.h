@@ -111,6 +111,8 @@ struct gpt2_tap {
     /* The residual stream (rows, d_model): stage 0 is the embedding, 2 l + 1
      * stands behind layer l's attention, 2 l + 2 behind its MLP. */
     void (*residual)(void *ctx, int stage, const float *x);
+    /* Asked in front of each layer: true, and the pass ends there. */
+    bool (*stop)(void *ctx);
     void *ctx;
 };
 
@@ -130,6 +132,9 @@ void gpt2_layers(const struct gpt2 *g, struct gpt2_workspace *w,
  * of what gpt2_tap's qkv is given. */
 void gpt2_pattern(const struct gpt2_config *c, float *out, const float *qkv,
                   int head, int t);
+/* The same of one destination: out (destination + 1). */
+void gpt2_pattern_row(const struct gpt2_config *c, float *out, const float *qkv,
+                      int head, int destination);
 
 /* Logits (n, vocab) of rows x (n, d_model) of the residual stream after all
  * layers. Overwrites w->normed; n is at most w->rows. */

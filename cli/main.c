@@ -28,6 +28,7 @@ static const struct command *const commands[] = {
     &command_circuit_codes,
     &command_circuit_truth,
     &command_circuit_faithful,
+    &command_induction,
     &command_labels,
     &command_export,
     &command_info,

@@ -91,10 +91,17 @@ bool saes_has(const struct saes *s, int layer)
     return s->sae != NULL && s->sae[layer].m > 0;
 }
 
+int saes_encode_into(const struct saes *s, int layer, int thread,
+                     const float *z, size_t n, struct codes *codes,
+                     struct err *e)
+{
+    return sae_encode(&s->shared[thread * s->layers + layer], z, n, codes, e);
+}
+
 int saes_encode(const struct saes *s, int layer, int thread, const float *z,
                 size_t n, const struct codes **codes, struct err *e)
 {
-    int at = thread * s->layers + layer;
-    *codes = &s->codes[at];
-    return sae_encode(&s->shared[at], z, n, &s->codes[at], e);
+    struct codes *own = &s->codes[thread * s->layers + layer];
+    *codes = own;
+    return saes_encode_into(s, layer, thread, z, n, own, e);
 }

@@ -36,5 +36,9 @@ bool saes_has(const struct saes *s, int layer);
  * does so again. */
 int saes_encode(const struct saes *s, int layer, int thread, const float *z,
                 size_t n, const struct codes **codes, struct err *e);
+/* The same into codes of the caller's. */
+int saes_encode_into(const struct saes *s, int layer, int thread,
+                     const float *z, size_t n, struct codes *codes,
+                     struct err *e);
 
 #endif
