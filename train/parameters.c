@@ -24,6 +24,17 @@ int parameters_init(struct parameters *p, size_t d, size_t m, struct err *e)
     return get(p, &p->b_dec, d, "b_dec", e);
 }
 
+int parameters_add_threshold(struct parameters *p, struct err *e)
+{
+    return get(p, &p->threshold, p->m, "thresholds", e);
+}
+
+int parameters_add_gate(struct parameters *p, struct err *e)
+{
+    TRY(get(p, &p->r_mag, p->m, "r_mag", e));
+    return get(p, &p->b_mag, p->m, "b_mag", e);
+}
+
 void parameters_free(struct parameters *p)
 {
     arena_free(&p->arena);
