@@ -264,29 +264,83 @@ int options_set(const struct option_group *groups, size_t n_groups,
     return set_value(o, field_of(group, o), text, e);
 }
 
-/* The file named by --config, or NULL. */
-static const char *config_file(int argc, char **argv)
+/* The value of --NAME in argv before "--", or NULL. */
+static const char *typed(const char *name, int argc, char **argv)
 {
-    static const char name[] = "--config";
+    size_t length = strlen(name);
+    const char *found = NULL;
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], name) == 0 && i + 1 < argc)
-            return argv[i + 1];
-        if (strncmp(argv[i], name, sizeof name - 1) == 0 &&
-            argv[i][sizeof name - 1] == '=')
-            return argv[i] + sizeof name;
+        if (strncmp(argv[i], "--", 2) != 0 ||
+            strncmp(argv[i] + 2, name, length) != 0)
+            continue;
+        const char *rest = argv[i] + 2 + length;
+        if (*rest == '\0' && i + 1 < argc)
+            found = argv[i + 1];
+        else if (*rest == '=')
+            found = rest + 1;
     }
-    return NULL;
+    return found;
+}
+
+/* Fills a group from the preset of that name. */
+static int set_preset(const struct option_group *g, const char *name,
+                      struct err *e)
+{
+    const struct option_preset *p = g->presets;
+    while (p->name != NULL && strcmp(p->name, name) != 0)
+        p++;
+    if (p->name == NULL)
+        return err_set(e, ERR_INPUT, "--preset %.60s: there is no such preset",
+                       name);
+    for (size_t i = 0; p->values[i][0] != NULL; i++)
+        TRY(options_set(g, 1, p->values[i][0], p->values[i][1], e));
+    return options_set(g, 1, "preset", name, e);
+}
+
+/* Fills the groups that have presets from the one that argv names, or the file
+ * that was read, which then has to be read again; *again says so. */
+static int set_presets(const struct option_group *groups, size_t n_groups,
+                       int argc, char **argv, bool *again, struct err *e)
+{
+    for (size_t i = 0; i < n_groups; i++) {
+        const struct option_group *g = &groups[i];
+        const struct option_group *group = NULL;
+        if (g->presets == NULL)
+            continue;
+        const char *name = typed("preset", argc, argv);
+        const struct option *o = find(g, 1, "preset", 6, 0, &group);
+        if (name == NULL)
+            memcpy(&name, field_of(g, o), sizeof name);
+        if (name == NULL)
+            continue;
+        TRY(set_preset(g, name, e));
+        *again = true;
+    }
+    return 0;
+}
+
+/* Defaults, the preset, the file. */
+static int set_before(const struct option_group *groups, size_t n_groups,
+                      int argc, char **argv, struct err *e)
+{
+    const struct option_group *group = NULL;
+    for (size_t g = 0; g < n_groups; g++)
+        TRY(set_defaults(&groups[g], e));
+    const char *file = typed("config", argc, argv);
+    if (find(groups, n_groups, "config", 6, 0, &group) == NULL)
+        file = NULL;
+    if (file != NULL)
+        TRY(options_read_file(groups, n_groups, file, e));
+    bool again = false;
+    TRY(set_presets(groups, n_groups, argc, argv, &again, e));
+    return file != NULL && again ? options_read_file(groups, n_groups, file, e)
+                                 : 0;
 }
 
 int options_parse(const struct option_group *groups, size_t n_groups, int argc,
                   char **argv, int *n_args, struct err *e)
 {
-    const struct option_group *group = NULL;
-    for (size_t g = 0; g < n_groups; g++)
-        TRY(set_defaults(&groups[g], e));
-    const char *file = config_file(argc, argv);
-    if (file != NULL && find(groups, n_groups, "config", 6, 0, &group) != NULL)
-        TRY(options_read_file(groups, n_groups, file, e));
+    TRY(set_before(groups, n_groups, argc, argv, e));
     int n = 0;
     bool only_arguments = false;
     for (int i = 0; i < argc; i++) {

@@ -37,12 +37,21 @@ struct option {
     const char *help;     /* one or two sentences, without a full stop */
 };
 
+/* A named set of values, {name, text} pairs that end with a NULL name. */
+struct option_preset {
+    const char *name;
+    const char *const (*values)[2];
+};
+
 /* Rows with the struct they fill. */
 struct option_group {
     const char *title;
     const struct option *options;
     size_t n;
     void *values;
+    /* For a row "preset" of text: sets that it may name, ended by a NULL name;
+     * NULL: none. */
+    const struct option_preset *presets;
 };
 
 /* What a command takes, for --help and docs. */
@@ -53,11 +62,12 @@ struct option_usage {
     const char *details;   /* paragraphs below the summary, or NULL */
 };
 
-/* Fills every field with its default, then, where argv has --config FILE and a
- * table a row "config", from that file (options_read_file), then from argv.
- * Arguments that are no options are moved to the front of argv; *n_args says
- * how many. Unknown options, missing values and values out of range are
- * ERR_INPUT, with the nearest known name where one is near. */
+/* Fills every field with its default, then from the preset that argv or the
+ * file names, then, where argv has --config FILE and a table a row "config",
+ * from that file (options_read_file), then from argv. Arguments that are no
+ * options are moved to the front of argv; *n_args says how many. Unknown
+ * options, missing values and values out of range are ERR_INPUT, with the
+ * nearest known name where one is near. */
 int options_parse(const struct option_group *groups, size_t n_groups, int argc,
                   char **argv, int *n_args, struct err *e);
 

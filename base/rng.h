@@ -22,6 +22,7 @@ enum rng_stream {
     RNG_EXAMPLES = 8, /* active tokens that are examples of a feature */
     RNG_SILENT = 9,   /* tokens at which it might be silent */
     RNG_CIRCUIT = 10, /* examples of a task that train */
+    RNG_RESAMPLE = 11, /* rows at which dead features begin anew */
 };
 
 /* One sequence: `lane` tells apart several of one stream (an epoch, a

@@ -41,5 +41,8 @@ void parameters_free(struct parameters *p);
  * and copies them to the encoder (tied at the start). */
 void parameters_draw(struct parameters *p, uint64_t seed,
                      const struct team *team);
+/* Draws encoder rows for themselves, from lane m + i. */
+void parameters_draw_encoder(struct parameters *p, uint64_t seed,
+                             const struct team *team);
 
 #endif

@@ -47,6 +47,7 @@ int step_init(struct step *s, struct parameters *p, const struct team *team,
     TRY(arena_get(a, &s->rows, (size_t)team->threads * 2 * d, sizeof(float),
                   "sums", e));
     TRY(arena_get(a, &s->bias, d, sizeof(float), "sums", e));
+    TRY(arena_get(a, &s->fired, m, sizeof(uint64_t), "counters", e));
     return arena_get(a, &s->silent, m, sizeof(uint64_t), "counters", e);
 }
 
@@ -314,7 +315,7 @@ static int reserve(float **out, size_t n, struct err *e)
 static int have_entries(struct step *s, struct err *e)
 {
     size_t need = s->codes.start[s->codes.n];
-    if (need <= s->entries && s->g != NULL)
+    if (need <= s->entries && s->g != NULL && (!has_own(s) || s->h != NULL))
         return 0;
     size_t n = need + need / 4 + 1;
     s->entries = 0;
@@ -365,6 +366,8 @@ static void sum_up(struct step_result *out, const struct step *s, size_t n,
         .sum = sum / (double)n,
         .l0 = active / (double)n,
     };
+    for (size_t i = 0; s->penalty.p < 1 && i < s->codes.start[n]; i++)
+        out->l1 += (double)s->codes.value[i] / (double)n;
     if (s->penalty.kind != PENALTY_NONE)
         out->loss += out->penalty;
 }

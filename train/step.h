@@ -123,7 +123,8 @@ struct step {
     float *rows;        /* (threads, 2, d) a feature's gradients */
     float *bias;        /* (d) ∂L/∂b_dec */
     uint64_t *silent;   /* (m) tokens since a feature was last active */
-    double norm;        /* global gradient norm of the last step; 0 before */
+    uint64_t *fired;   /* (m) rows in which it was, as someone last zeroed it */
+    double norm;       /* global gradient norm of the last step; 0 before */
     size_t candidates; /* of the last step's selection, as struct forward has */
     unsigned passes;
     double seconds[STEP_PHASES]; /* since step_init, for measurements */
@@ -152,6 +153,7 @@ struct step_result {
     double error;   /* mean ‖e‖² of all features */
     double penalty; /* L's term for sparsity */
     double sum;     /* mean Σ φ(u), without λ */
+    double l1;      /* mean Σ f, where the power is not 1 */
     double l0;      /* active features a row */
 };
 

@@ -126,13 +126,13 @@ static bool has_pairs(const struct transposed *t, size_t i)
     return t->start[i + 1] > t->start[i];
 }
 
-/* Whether a feature was active; pairs that only learn do not count. */
-static bool is_active(const struct transposed *t, size_t i)
+/* In how many rows a feature was active; pairs that only learn do not count. */
+static size_t count_active(const struct transposed *t, size_t i)
 {
+    size_t active = 0;
     for (size_t j = t->start[i]; j < t->start[i + 1]; j++)
-        if (t->f[j] > 0)
-            return true;
-    return false;
+        active += t->f[j] > 0;
+    return active;
 }
 
 static void remove_along(float *gradient, const float *row, size_t d)
@@ -206,11 +206,12 @@ static void update_feature(const struct update *u, size_t i, float *scratch,
     float along = step_feature_gradient(s, i, dec, enc);
     struct scalar_gradients q = step_scalar_gradients(s, i, along);
     /* AuxK's pairs do not make a feature alive. */
-    bool active = is_active(&s->pairs, i);
+    size_t active = count_active(&s->pairs, i);
     if (has_pairs(&s->pairs, i) || threshold_pulls(&s->threshold, i) ||
         (s->auxk.n > 0 && has_pairs(&s->aux_pairs, i)))
         take_gradient(s, i, dec, enc, along, &q, bias, norm);
-    s->silent[i] = active ? 0 : s->silent[i] + s->codes.n;
+    s->silent[i] = active > 0 ? 0 : s->silent[i] + s->codes.n;
+    s->fired[i] += active;
     kernels.adam(&u->adam, w_enc, p->w_enc.m + at, p->w_enc.v + at, enc,
                  u->clip, d);
     kernels.adam(&u->adam, w_dec, p->w_dec.m + at, p->w_dec.v + at, dec,

@@ -71,7 +71,7 @@ static const struct option table[] = {
      .help = "which rule"},
 };
 static const struct option_group group = {
-    "Test options", table, sizeof table / sizeof *table, &values};
+    "Test options", table, sizeof table / sizeof *table, &values, NULL};
 static const struct option_usage usage = {"try", "Tries things", "FILE...",
                                           NULL};
 
