@@ -137,6 +137,7 @@ struct state {
     int64_t
         progress[PROGRESS]; /* steps, bytes of the curve, bits of the norm */
     int64_t controller[CONTROLLER_NUMBERS]; /* bits */
+    int64_t dense;
 };
 
 static void add(struct state *t, const char *name, enum dtype dtype, void *data,
@@ -193,6 +194,8 @@ static void list_state(struct state *t, const struct step *s,
     list_own(t, p);
     if (parts.controller)
         add(t, "controller", DTYPE_I64, t->controller, CONTROLLER_NUMBERS, 0);
+    if (parts.controller)
+        add(t, "dense", DTYPE_I64, &t->dense, 1, 0);
     if (parts.fired)
         add(t, "fired", DTYPE_I64, s->fired, p->m, 0);
 }
@@ -217,6 +220,7 @@ int checkpoint_save(const char *folder, const struct checkpoint *c,
     struct state t;
     list_state(&t, s, parts);
     memcpy(t.controller, &c->controller, sizeof t.controller);
+    t.dense = s->was_dense;
     t.progress[0] = (int64_t)c->step;
     t.progress[1] = (int64_t)c->curve_bytes;
     memcpy(&t.progress[2], &s->norm, sizeof s->norm);
@@ -265,6 +269,7 @@ int checkpoint_load(struct checkpoint *c, struct step *s,
     memcpy(&s->norm, &t.progress[2], sizeof s->norm);
     if (parts.controller)
         memcpy(&c->controller, t.controller, sizeof c->controller);
+    s->was_dense = parts.controller && t.dense != 0;
     step_pack(s);
     return 0;
 }

@@ -7,7 +7,8 @@
  *                        once; a run goes on only where it is the same
  *     state.safetensors  weights, Adam's moments, dead counters, the norm that
  *                        clips the next step, steps done, bytes of
- *                        metrics.jsonl; the controller of a penalty, and
+ *                        metrics.jsonl; whether the last batch was dense, the
+ *                        controller of a penalty, and
  *                        activations counted for resampling. Replaced in one
  * rename
  *

@@ -33,8 +33,8 @@
 struct sparsity {
     enum penalty_kind kind;
     bool steered;
-    double lambda;                    /* where it is not steered */
-    double target;                    /* L0 */
+    double lambda;         /* where it is not steered */
+    double target;         /* L0 */
     uint64_t warmup_until; /* step */
     double p_end;
     uint64_t p_from, p_until;

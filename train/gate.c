@@ -25,19 +25,24 @@ size_t gate_activate(const struct gate *t, const struct entries *row)
     return active;
 }
 
-double gate_gradient(const struct gate *t, const struct entries *row,
-                     const float *centred, float *scratch, double *auxiliary)
+double gate_explain(const struct gate *t, const struct entries *row,
+                    const float *centred, float *scratch)
 {
     size_t d = t->p->d, count = row->count;
     const float *w_dec = t->p->w_dec.w;
-    double sum = 0, n = (double)t->n;
     for (size_t j = 0; j < d; j++)
         scratch[j] = -centred[j];
     kernels.add_rows(scratch, w_dec, row->feature, row->h, count, d);
-    *auxiliary = kernels.dot_double(scratch, scratch, d);
+    double square = kernels.dot_double(scratch, scratch, d);
     kernels.scale(scratch, 2.0f / (float)t->n, d);
     kernels.dot_rows(row->side, scratch, w_dec, row->feature, count, d);
-    for (size_t j = 0; j < count; j++) {
+    return square;
+}
+
+double gate_gradient(const struct gate *t, const struct entries *row)
+{
+    double sum = 0, n = (double)t->n;
+    for (size_t j = 0; j < row->count; j++) {
         double pi = (double)row->h[j];
         float by_gate =
             row->side[j] + (float)(penalty_slope(&t->penalty, pi) / n);

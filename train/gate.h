@@ -41,10 +41,12 @@ void gate_gains(float *gain, const struct parameters *p);
 /* From π to f. Returns how many are active. */
 size_t gate_activate(const struct gate *t, const struct entries *row);
 
-/* Of a row whose g is ⟨G, W_dec[i]⟩: g becomes g_u, side g_μ. `centred` (d) is
- * x − b_dec, `scratch` (d). Returns Σ penalty_value; *auxiliary is the row's
- * ‖·‖² of the last term. */
-double gate_gradient(const struct gate *t, const struct entries *row,
-                     const float *centred, float *scratch, double *auxiliary);
+/* A row's ‖·‖² of the last term; leaves ⟨G', W_dec[i]⟩ in side. `centred` (d)
+ * is x − b_dec, `scratch` (d). */
+double gate_explain(const struct gate *t, const struct entries *row,
+                    const float *centred, float *scratch);
+/* Of a row whose g is ⟨G, W_dec[i]⟩ and whose side ⟨G', W_dec[i]⟩: g becomes
+ * g_u, side g_μ. Returns Σ penalty_value. */
+double gate_gradient(const struct gate *t, const struct entries *row);
 
 #endif

@@ -8,10 +8,7 @@
 
 #include "base/clock.h"
 #include "kernels/kernels.h"
-
-/* Items of parallel work: big enough to be worth handing out, small enough to
- * share evenly. */
-enum { BLOCK_ROWS = 64 };
+#include "train/decode.h"
 
 const struct optimiser optimiser_default = {
     .beta1 = 0.9, .beta2 = 0.999, .clip = 1, .threshold = 1};
@@ -27,7 +24,7 @@ int step_init(struct step *s, struct parameters *p, const struct team *team,
     *s = (struct step){
         .p = p, .team = team, .batch = batch, .optimiser = optimiser_default};
     size_t d = p->d, m = p->m;
-    size_t blocks = ceil_div(batch, BLOCK_ROWS);
+    size_t blocks = ceil_div(batch, DECODE_ROWS);
     size_t chunks = ceil_div(m, STEP_CHUNK_FEATURES);
     struct arena *a = &s->arena;
     TRY(forward_init(&s->forward, team, e));
@@ -65,6 +62,8 @@ void step_free(struct step *s)
     transposed_free(&s->aux_pairs);
     arena_free(&s->arena);
     arena_free(&s->gradient_arena);
+    arena_free(&s->dense_arena);
+    encoder_free(&s->exact);
     *s = (struct step){0};
 }
 
@@ -83,18 +82,6 @@ static void clock_phase(struct step *s, enum step_phase phase, double *since)
 
 /* ---- forward ---- */
 
-/* Whether features have numbers of their own: thresholds, or gates. */
-static bool has_own(const struct step *s)
-{
-    return s->p->threshold.w != NULL || s->p->b_mag.w != NULL;
-}
-
-static struct gate gate_of(const struct step *s)
-{
-    return (struct gate){
-        .p = s->p, .gain = s->gain, .penalty = s->penalty, .n = s->codes.n};
-}
-
 struct batch {
     struct step *s;
     const float *x;
@@ -105,8 +92,8 @@ static void centre_rows(void *ctx, size_t block, int thread)
 {
     (void)thread;
     const struct batch *b = ctx;
-    size_t d = b->s->p->d, first = block * BLOCK_ROWS;
-    for (size_t r = first; r < b->n && r < first + BLOCK_ROWS; r++)
+    size_t d = b->s->p->d, first = block * DECODE_ROWS;
+    for (size_t r = first; r < b->n && r < first + DECODE_ROWS; r++)
         kernels.subtract(b->s->centred + r * d, b->x + r * d, b->s->p->b_dec.w,
                          d);
 }
@@ -116,121 +103,6 @@ float *step_gradient_row(const struct step *s, size_t p, size_t r)
     return s->gradient + (p * s->codes.n + r) * s->p->d;
 }
 
-/* Codes stand in feature order, so a group's are a stretch of a row's. */
-static size_t group_end(const struct step *s, size_t p, size_t at, size_t end)
-{
-    while (at < end && s->codes.feature[at] < s->groups.end[p])
-        at++;
-    return at;
-}
-
-/* e_p of all prefixes, each going on where the one before it stopped:
- * e_p = Σ_{i < w_p} f_i·W_dec[i] − (x − b_dec). */
-static void decode_prefixes(struct step *s, size_t r,
-                            size_t group[GROUPS_MAX + 1])
-{
-    const struct codes *c = &s->codes;
-    size_t d = s->p->d;
-    double loss = 0, error = 0;
-    group[0] = c->start[r];
-    for (size_t p = 0; p < s->groups.n; p++) {
-        float *e = step_gradient_row(s, p, r);
-        size_t at = group[p], end = group_end(s, p, at, c->start[r + 1]);
-        if (p > 0)
-            memcpy(e, step_gradient_row(s, p - 1, r), d * sizeof *e);
-        for (size_t j = 0; p == 0 && j < d; j++)
-            e[j] = -s->centred[r * d + j];
-        kernels.add_rows(e, s->p->w_dec.w, c->feature + at, c->value + at,
-                         end - at, d);
-        if (p == 0 || end > at)
-            error = kernels.dot_double(e, e, d);
-        loss += error;
-        group[p + 1] = end;
-    }
-    s->row_loss[r] = loss / (double)s->groups.n;
-    s->row_error[r] = error;
-}
-
-static struct entries entries_of(const struct step *s, size_t r)
-{
-    size_t first = s->codes.start[r];
-    struct entries row = {
-        .feature = s->codes.feature + first,
-        .f = s->codes.value + first,
-        .g = s->g + first,
-        .count = s->codes.start[r + 1] - first,
-    };
-    if (has_own(s)) {
-        row.h = s->h + first;
-        row.side = s->side + first;
-    }
-    return row;
-}
-
-/* The penalty of a plain row: adds its slopes to g. Returns Σ φ(u). */
-static double penalise(const struct step *s, const struct entries *row)
-{
-    double sum = 0, n = (double)s->codes.n;
-    for (size_t j = 0; j < row->count; j++) {
-        double norm =
-            s->optimiser.free_rows ? (double)s->norms[row->feature[j]] : 1;
-        double u = (double)row->f[j] * norm;
-        row->g[j] += (float)(penalty_slope(&s->penalty, u) * norm / n);
-        sum += penalty_value(&s->penalty, u);
-    }
-    return sum;
-}
-
-/* From ∂L/∂f to ∂L/∂h, with what the loss has beside ‖e‖². */
-static void add_terms(struct step *s, size_t r, float *scratch)
-{
-    struct entries row = entries_of(s, r);
-    double auxiliary = 0;
-    if (s->p->threshold.w != NULL) {
-        s->row_penalty[r] = threshold_gradient(&s->threshold, &row);
-    } else if (s->p->b_mag.w != NULL) {
-        const struct gate gate = gate_of(s);
-        s->row_penalty[r] = gate_gradient(&gate, &row, s->centred + r * s->p->d,
-                                          scratch, &auxiliary);
-        s->row_loss[r] += auxiliary;
-    } else {
-        s->row_penalty[r] =
-            s->penalty.kind != PENALTY_NONE ? penalise(s, &row) : 0;
-    }
-}
-
-/* G of each group and ⟨G, W_dec⟩ of one row. */
-static void decode_row(struct step *s, size_t r)
-{
-    const struct codes *c = &s->codes;
-    size_t d = s->p->d, groups = s->groups.n, group[GROUPS_MAX + 1];
-    decode_prefixes(s, r, group);
-    for (size_t p = groups; p-- > 0;) {
-        float *G = step_gradient_row(s, p, r);
-        size_t at = group[p];
-        kernels.scale(G, 2.0f / (float)(c->n * groups), d);
-        if (p + 1 < groups)
-            kernels.add_scaled(G, 1, step_gradient_row(s, p + 1, r), d);
-        kernels.dot_rows(s->g + at, G, s->p->w_dec.w, c->feature + at,
-                         group[p + 1] - at, d);
-    }
-}
-
-static void decode_rows(void *ctx, size_t block, int thread)
-{
-    const struct batch *b = ctx;
-    struct step *s = b->s;
-    size_t d = s->p->d, first = block * BLOCK_ROWS;
-    float *bias = s->block_bias + block * d;
-    float *scratch = s->rows + (size_t)thread * 2 * d;
-    memset(bias, 0, d * sizeof *bias);
-    for (size_t r = first; r < b->n && r < first + BLOCK_ROWS; r++) {
-        decode_row(s, r);
-        add_terms(s, r, scratch);
-        kernels.add_scaled(bias, 1, step_gradient_row(s, 0, r), d);
-    }
-}
-
 /* ---- activations of thresholds and gates ---- */
 
 static void activate_rows(void *ctx, size_t block, int thread)
@@ -238,10 +110,10 @@ static void activate_rows(void *ctx, size_t block, int thread)
     (void)thread;
     const struct batch *b = ctx;
     struct step *s = b->s;
-    const struct gate gate = gate_of(s);
-    size_t first = block * BLOCK_ROWS;
-    for (size_t r = first; r < b->n && r < first + BLOCK_ROWS; r++) {
-        struct entries row = entries_of(s, r);
+    const struct gate gate = decode_gate(s);
+    size_t first = block * DECODE_ROWS;
+    for (size_t r = first; r < b->n && r < first + DECODE_ROWS; r++) {
+        struct entries row = decode_entries(s, r);
         size_t active = s->p->threshold.w != NULL
                             ? threshold_activate(s->p->threshold.w, &row)
                             : gate_activate(&gate, &row);
@@ -254,10 +126,10 @@ static void sum_block(void *ctx, size_t block, int thread)
 {
     (void)thread;
     const struct batch *b = ctx;
-    size_t d = b->s->p->d, first = block * BLOCK_ROWS;
+    size_t d = b->s->p->d, first = block * DECODE_ROWS;
     float *sum = b->s->block_bias + block * d;
     memset(sum, 0, d * sizeof *sum);
-    for (size_t r = first; r < b->n && r < first + BLOCK_ROWS; r++)
+    for (size_t r = first; r < b->n && r < first + DECODE_ROWS; r++)
         kernels.add_scaled(sum, 1, b->s->centred + r * d, d);
 }
 
@@ -276,7 +148,7 @@ static void activate(struct step *s, const struct batch *b, size_t blocks,
     struct parameters *p = s->p;
     s->threshold = (struct threshold){.pull = 0};
     *active = (double)s->codes.start[b->n];
-    if (!has_own(s))
+    if (!decode_has_own(s))
         return;
     if (p->b_mag.w != NULL)
         gate_gains(s->gain, p);
@@ -315,16 +187,54 @@ static int reserve(float **out, size_t n, struct err *e)
 static int have_entries(struct step *s, struct err *e)
 {
     size_t need = s->codes.start[s->codes.n];
-    if (need <= s->entries && s->g != NULL && (!has_own(s) || s->h != NULL))
+    if (need <= s->entries && s->g != NULL &&
+        (!decode_has_own(s) || s->h != NULL))
         return 0;
     size_t n = need + need / 4 + 1;
     s->entries = 0;
     TRY(reserve(&s->g, n, e));
-    if (has_own(s)) {
+    if (decode_has_own(s)) {
         TRY(reserve(&s->h, n, e));
         TRY(reserve(&s->side, n, e));
     }
     s->entries = n;
+    return 0;
+}
+
+bool step_is_dense(const struct step *s)
+{
+    size_t n = s->codes.n;
+    if (s->groups.n > 1 || s->density == DENSITY_SPARSE)
+        return false;
+    return s->density == DENSITY_DENSE ||
+           dense_pays(s->codes.start[n], n, s->p->m);
+}
+
+static int have_tiles(struct step *s, struct err *e)
+{
+    size_t threads = (size_t)s->team->threads;
+    struct arena *a = &s->dense_arena;
+    if (s->tiles != NULL)
+        return 0;
+    TRY(arena_get(a, &s->blocks, threads * 2 * DENSE_LISTS * s->p->d,
+                  sizeof(float), "dense tiles", e));
+    return arena_get(a, &s->tiles, threads * DENSE_TILE, sizeof(float),
+                     "dense tiles", e);
+}
+
+/* An exact one where the batch before was dense. It is packed here, since
+ * updates pack the other. */
+static int choose_encoder(struct step *s, const struct encoder **encoder,
+                          struct err *e)
+{
+    *encoder = &s->encoder;
+    if (!s->was_dense || !s->encoder.coarse)
+        return 0;
+    if (s->exact.capacity == 0)
+        TRY(encoder_init(&s->exact, s->p->d, s->p->m, ENCODER_EXACT, e));
+    encoder_set(&s->exact, s->p->w_enc.w, s->p->b_enc.w, NULL, s->p->m);
+    encoder_pack(&s->exact, s->team);
+    *encoder = &s->exact;
     return 0;
 }
 
@@ -398,7 +308,7 @@ int step_forward(struct step *s, const float *x, size_t n,
     assert(n > 0 && n <= s->batch);
     struct batch b = {s, x, n};
     struct selection rule = selection_of(s, plan);
-    size_t blocks = ceil_div(n, BLOCK_ROWS);
+    size_t blocks = ceil_div(n, DECODE_ROWS);
     double active;
     double since = clock_seconds();
     TRY(set_groups(s, &plan->groups, n, e));
@@ -407,16 +317,19 @@ int step_forward(struct step *s, const float *x, size_t n,
         measure_norms(s);
     team_run(s->team, centre_rows, &b, blocks);
     clock_phase(s, PHASE_PACK, &since);
-    TRY(forward_run(&s->forward, &s->encoder, &rule, s->centred, n, &s->codes,
-                    e));
+    const struct encoder *encoder;
+    TRY(choose_encoder(s, &encoder, e));
+    TRY(forward_run(&s->forward, encoder, &rule, s->centred, n, &s->codes, e));
     clock_phase(s, PHASE_SELECT, &since);
     s->seconds[PHASE_SELECT] -= s->forward.seconds;
     s->seconds[PHASE_PRODUCT] += s->forward.seconds;
     s->candidates = s->forward.candidates;
     s->passes = s->forward.passes;
     TRY(have_entries(s, e));
+    if (step_is_dense(s))
+        TRY(have_tiles(s, e));
     activate(s, &b, blocks, plan, &active);
-    team_run(s->team, decode_rows, &b, blocks);
+    decode_batch(s);
     add_blocks(s, s->bias, blocks);
     sum_up(out, s, n, active);
     clock_phase(s, PHASE_DECODE, &since);
@@ -429,8 +342,8 @@ int step_transpose(struct step *s, struct err *e)
 {
     double since = clock_seconds();
     size_t m = s->p->m;
-    TRY(transpose(&s->pairs, &s->codes, s->g, has_own(s) ? s->side : NULL, m,
-                  s->team, e));
+    TRY(transpose(&s->pairs, &s->codes, s->g,
+                  decode_has_own(s) ? s->side : NULL, m, s->team, e));
     if (s->auxk.n > 0)
         TRY(transpose(&s->aux_pairs, &s->auxk.codes, s->auxk.g, NULL, m,
                       s->team, e));

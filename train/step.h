@@ -44,6 +44,11 @@
  *
  *     Σ_r φ'(u_ri)·f_ri/n · W_dec[i]/‖W_dec[i]‖
  *
+ * Where a batch's codes are so many that the lists cost more than matrices
+ * would (train/dense.h), the products with them go by dense tiles, and the
+ * encoder's is exact, as rescoring would cost more. The same loss and
+ * gradients, but for rounding.
+ *
  * Only the product with W_enc is dense; the rest touches active features only.
  * Each feature's gradients are summed by one thread in row order and used at
  * once: no gradient matrix, no atomics, the same bits for any number of
@@ -57,6 +62,7 @@
 
 #include "sae/forward.h"
 #include "train/auxk.h"
+#include "train/dense.h"
 #include "train/gate.h"
 #include "train/groups.h"
 #include "train/parameters.h"
@@ -89,6 +95,9 @@ struct optimiser {
 /* Adam's (0.9, 0.999), clip 1, threshold 1. */
 extern const struct optimiser optimiser_default;
 
+/* Whether products go by dense tiles; DENSITY_AUTO: where that is faster. */
+enum density { DENSITY_AUTO, DENSITY_SPARSE, DENSITY_DENSE };
+
 struct step {
     struct parameters *p;
     const struct team *team;
@@ -114,6 +123,11 @@ struct step {
     float *gain;  /* (m) e^r of a gated SAE, */
     float *norms; /* (m) ‖W_dec[i]‖ of free rows, at the last forward pass */
     float *sum;   /* (d) Σ_rows x − b_dec, with a pre-activation loss */
+    enum density density;
+    bool was_dense;        /* the last batch that was learnt from */
+    struct encoder exact;  /* of dense batches, where `encoder` is coarse */
+    float *tiles, *blocks; /* of dense batches: (threads, DENSE_TILE),
+                              (threads, 2, DENSE_LISTS, d) */
     struct transposed pairs, aux_pairs; /* in feature order; rows of aux_pairs
                                            count from auxk.first */
     /* Partial sums of blocks of rows and chunks of features. */
@@ -128,7 +142,7 @@ struct step {
     size_t candidates; /* of the last step's selection, as struct forward has */
     unsigned passes;
     double seconds[STEP_PHASES]; /* since step_init, for measurements */
-    struct arena arena, gradient_arena;
+    struct arena arena, gradient_arena, dense_arena;
 };
 
 /* What differs from step to step. */
@@ -195,6 +209,8 @@ struct scalar_gradients {
 };
 struct scalar_gradients step_scalar_gradients(const struct step *s, size_t i,
                                               float along);
+/* Whether the products with the codes that s holds go by dense tiles. */
+bool step_is_dense(const struct step *s);
 /* Row r of group p's part of s->gradient, (d). */
 float *step_gradient_row(const struct step *s, size_t p, size_t r);
 /* Updates every feature, leaves ∂L/∂b_dec in s->bias, then updates b_dec. */

@@ -33,6 +33,33 @@ static float add_gradient(const struct transposed *t, size_t i, float *dec,
     return sum;
 }
 
+/* dec and enc (count, d) of features from the first on, by dense tiles; without
+ * prefixes and AuxK. */
+static void dense_gradients(const struct step *s, size_t first, size_t count,
+                            float *dec, float *enc, float *tile)
+{
+    size_t d = s->p->d;
+    struct dense_lists t = {.start = s->pairs.start + first,
+                            .index = s->pairs.row,
+                            .count = count,
+                            .universe = s->codes.n,
+                            .w = step_gradient_row(s, 0, 0),
+                            .d = d};
+    memset(dec, 0, count * d * sizeof *dec);
+    memset(enc, 0, count * d * sizeof *enc);
+    dense_add(&t, dec, s->pairs.f, tile);
+    t.w = s->centred;
+    dense_add(&t, enc, s->pairs.g, tile);
+}
+
+static float sum_g(const struct transposed *t, size_t i)
+{
+    float sum = 0;
+    for (size_t j = t->start[i]; j < t->start[i + 1]; j++)
+        sum += t->g[j];
+    return sum;
+}
+
 /* What the penalty adds for a decoder row's norm. */
 static void add_norm_gradient(const struct step *s, size_t i, float *dec)
 {
@@ -56,14 +83,11 @@ static float add_pull(const struct step *s, float *enc)
     return -(float)pull;
 }
 
-float step_feature_gradient(const struct step *s, size_t i, float *dec,
-                            float *enc)
+/* What is not of the main pairs. */
+static float add_other(const struct step *s, size_t i, float *dec, float *enc)
 {
     size_t d = s->p->d;
-    const float *gradient = step_gradient_row(s, groups_of(&s->groups, i), 0);
-    memset(dec, 0, d * sizeof *dec);
-    memset(enc, 0, d * sizeof *enc);
-    float along = add_gradient(&s->pairs, i, dec, enc, gradient, s->centred, d);
+    float along = 0;
     if (s->auxk.n > 0)
         along += add_gradient(&s->aux_pairs, i, dec, enc, s->auxk.gradient,
                               s->centred + s->auxk.first * d, d);
@@ -72,6 +96,17 @@ float step_feature_gradient(const struct step *s, size_t i, float *dec,
     if (threshold_pulls(&s->threshold, i))
         along += add_pull(s, enc);
     return along;
+}
+
+float step_feature_gradient(const struct step *s, size_t i, float *dec,
+                            float *enc)
+{
+    size_t d = s->p->d;
+    const float *gradient = step_gradient_row(s, groups_of(&s->groups, i), 0);
+    memset(dec, 0, d * sizeof *dec);
+    memset(enc, 0, d * sizeof *enc);
+    return add_gradient(&s->pairs, i, dec, enc, gradient, s->centred, d) +
+           add_other(s, i, dec, enc);
 }
 
 /* Σ side over a feature's pairs; of those that are active, how many, and Σ
@@ -193,17 +228,15 @@ static void update_scalars(const struct update *u, size_t i,
     }
 }
 
-/* Updates feature i; adds its squared gradient norm and its share of
- * ∂L/∂b_dec to the chunk's sums. */
-static void update_feature(const struct update *u, size_t i, float *scratch,
-                           float *bias, double *norm)
+/* Updates feature i by its gradients; adds its squared gradient norm and its
+ * share of ∂L/∂b_dec to the chunk's sums. */
+static void update_feature(const struct update *u, size_t i, float *dec,
+                           float *enc, float along, float *bias, double *norm)
 {
     struct step *s = u->s;
     struct parameters *p = s->p;
     size_t d = p->d, at = i * d;
-    float *dec = scratch, *enc = scratch + d;
     float *w_enc = p->w_enc.w + at, *w_dec = p->w_dec.w + at;
-    float along = step_feature_gradient(s, i, dec, enc);
     struct scalar_gradients q = step_scalar_gradients(s, i, along);
     /* AuxK's pairs do not make a feature alive. */
     size_t active = count_active(&s->pairs, i);
@@ -223,6 +256,21 @@ static void update_feature(const struct update *u, size_t i, float *scratch,
         renormalise(w_enc, d);
 }
 
+static void update_densely(const struct update *u, size_t first, size_t end,
+                           int thread, float *bias, double *norm)
+{
+    struct step *s = u->s;
+    size_t d = s->p->d;
+    float *dec = s->blocks + (size_t)thread * 2 * DENSE_LISTS * d;
+    float *enc = dec + DENSE_LISTS * d;
+    dense_gradients(s, first, end - first, dec, enc,
+                    s->tiles + (size_t)thread * DENSE_TILE);
+    for (size_t i = first; i < end; i++, dec += d, enc += d) {
+        float along = sum_g(&s->pairs, i) + add_other(s, i, dec, enc);
+        update_feature(u, i, dec, enc, along, bias, norm);
+    }
+}
+
 static void update_chunk(void *ctx, size_t chunk, int thread)
 {
     const struct update *u = ctx;
@@ -233,8 +281,12 @@ static void update_chunk(void *ctx, size_t chunk, int thread)
     memset(bias, 0, d * sizeof *bias);
     *norm = 0;
     size_t end = least(first + STEP_CHUNK_FEATURES, s->p->m);
-    for (size_t i = first; i < end; i++) {
-        update_feature(u, i, s->rows + (size_t)thread * 2 * d, bias, norm);
+    if (step_is_dense(s))
+        update_densely(u, first, end, thread, bias, norm);
+    for (size_t i = first; !step_is_dense(s) && i < end; i++) {
+        float *dec = s->rows + (size_t)thread * 2 * d, *enc = dec + d;
+        float along = step_feature_gradient(s, i, dec, enc);
+        update_feature(u, i, dec, enc, along, bias, norm);
     }
     /* While the new rows are still in cache. */
     size_t features = s->encoder.product.features;
@@ -267,5 +319,6 @@ void step_update(struct step *s, const struct step_plan *plan)
     s->norm = sqrt(norm);
     kernels.adam(&u.adam, p->b_dec.w, p->b_dec.m, p->b_dec.v, s->bias, u.clip,
                  d);
+    s->was_dense = step_is_dense(s);
     s->seconds[PHASE_UPDATE] += clock_seconds() - since;
 }

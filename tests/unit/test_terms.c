@@ -258,12 +258,14 @@ static double check_feature(struct fixture *t, struct exact *q, size_t i)
     return norm - (t->step.optimiser.free_rows ? 0 : projection * projection);
 }
 
-static void check(enum form form, const struct step_plan *plan, bool free_rows)
+static void check_density(enum form form, const struct step_plan *plan,
+                          bool free_rows, enum density density)
 {
     static struct fixture t;
     struct err e;
     struct step_result result;
     setup(&t, form, plan, free_rows);
+    t.step.density = density;
     assert_int_equal(step_forward(&t.step, t.x, N, plan, &result, &e), 0);
     assert_int_equal(step_aux(&t.step, plan, &e), 0);
     assert_int_equal(step_transpose(&t.step, &e), 0);
@@ -287,6 +289,13 @@ static void check(enum form form, const struct step_plan *plan, bool free_rows)
         assert_near("b_dec", (double)t.step.bias[j], want_bias[j]);
     assert_near("norm", t.step.norm, sqrt(norm));
     teardown(&t);
+}
+
+/* Through the lists, and through dense tiles. */
+static void check(enum form form, const struct step_plan *plan, bool free_rows)
+{
+    check_density(form, plan, free_rows, DENSITY_SPARSE);
+    check_density(form, plan, free_rows, DENSITY_DENSE);
 }
 
 static struct step_plan plan_of(enum rule rule, enum penalty_kind kind,
@@ -352,7 +361,9 @@ static void test_gated(void **state)
 
 enum { WIDE_D = 48, WIDE_M = 700, WIDE_N = 300 };
 
-static void run_wide(struct parameters *p, enum form form, int threads)
+/* Six steps; *loss is the last one's. */
+static void run_wide(struct parameters *p, enum form form, int threads,
+                     enum density density, double *loss)
 {
     struct err e;
     struct team team = team_make(threads);
@@ -364,6 +375,7 @@ static void run_wide(struct parameters *p, enum form form, int threads)
     if (form == GATED)
         assert_int_equal(parameters_add_gate(p, &e), 0);
     assert_int_equal(step_init(&s, p, &team, WIDE_N, &e), 0);
+    s.density = density;
     parameters_draw(p, 11, &team);
     for (size_t i = 0; form == JUMPRELU && i < WIDE_M; i++)
         p->threshold.w[i] = 1;
@@ -380,8 +392,31 @@ static void run_wide(struct parameters *p, enum form form, int threads)
         plan.dead_tokens = WIDE_N;
         fill(x, WIDE_N * WIDE_D, 1, (uint32_t)(100 + t));
         assert_int_equal(step_run(&s, x, WIDE_N, &plan, &result, &e), 0);
+        *loss = result.loss;
     }
     step_free(&s);
+}
+
+/* Where to switch is a matter of speed: after six steps by either way the loss
+ * is the same to 2e-6 and weights, of up to 1, are to 2e-5. Catches tiles that
+ * leave out or repeat entries at their edges. */
+static void test_dense_is_the_same(void **state)
+{
+    (void)state;
+    for (enum form form = RELU; form <= GATED; form++) {
+        struct parameters a, b;
+        double loss_a, loss_b;
+        run_wide(&a, form, 2, DENSITY_SPARSE, &loss_a);
+        run_wide(&b, form, 2, DENSITY_DENSE, &loss_b);
+        if (!(fabs(loss_a - loss_b) <= 2e-6 * loss_a))
+            fail_msg("form %d: loss %.9g and %.9g", form, loss_a, loss_b);
+        for (size_t i = 0; i < WIDE_M * WIDE_D; i++)
+            if (!(fabsf(a.w_enc.w[i] - b.w_enc.w[i]) <= 2e-5f) ||
+                !(fabsf(a.w_dec.w[i] - b.w_dec.w[i]) <= 2e-5f))
+                fail_msg("form %d: weight %zu differs", form, i);
+        parameters_free(&a);
+        parameters_free(&b);
+    }
 }
 
 static void test_same_bits_for_any_threads(void **state)
@@ -390,8 +425,9 @@ static void test_same_bits_for_any_threads(void **state)
     for (enum form form = RELU; form <= GATED; form++)
         for (int threads = 2; threads <= 7; threads += 5) {
             struct parameters one, more;
-            run_wide(&one, form, 1);
-            run_wide(&more, form, threads);
+            double loss;
+            run_wide(&one, form, 1, DENSITY_AUTO, &loss);
+            run_wide(&more, form, threads, DENSITY_AUTO, &loss);
             size_t size = WIDE_M * WIDE_D * sizeof(float);
             assert_memory_equal(one.w_enc.w, more.w_enc.w, size);
             assert_memory_equal(one.w_dec.w, more.w_dec.w, size);
@@ -433,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_jumprelu),
         cmocka_unit_test(test_pull),
         cmocka_unit_test(test_gated),
+        cmocka_unit_test(test_dense_is_the_same),
         cmocka_unit_test(test_same_bits_for_any_threads),
         cmocka_unit_test(test_window_is_not_alive),
     };
