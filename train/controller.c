@@ -64,6 +64,8 @@ static void steer(struct controller *c, const struct sparsity *s, uint64_t t,
     c->lambda *=
         exp(integral * thousandths * error + proportional * (error - c->error));
     c->error = error;
+    if (result->sum > 0)
+        c->lambda = fmin(c->lambda, s->spread / result->sum);
 }
 
 void controller_observe(struct controller *c, const struct sparsity *s,

@@ -15,7 +15,9 @@
  *
  * in steps of 1/1000 of the run: a controller with integral and proportional
  * part, in logarithms, as λ and L0 are each known up to a factor only. λ begins
- * where the penalty is 1/100 of the first step's loss.
+ * where the penalty is 1/100 of the first step's loss, and the penalty is held
+ * below three times ‖e‖²: thresholds move no faster for more, as Adam divides
+ * by the size of gradients, and λ would go on rising until they are there.
  *
  * p-annealing (Karvonen et al. 2024): the power falls in a line from 1 to its
  * end; so that the penalty neither jumps nor fades, λ is multiplied by Σ u / Σ
@@ -35,6 +37,7 @@ struct sparsity {
     bool steered;
     double lambda;         /* where it is not steered */
     double target;         /* L0 */
+    double spread;         /* E‖x − μ‖² of the rows as they train */
     uint64_t warmup_until; /* step */
     double p_end;
     uint64_t p_from, p_until;

@@ -96,8 +96,10 @@ int run_prepare(struct run *r, const struct train_job *job,
         o.features = (int64_t)r->start.m;
     }
     TRY(train_configure(&r->config, &o, spec->d, rows, e));
-    if (o.raw_inputs)
+    if (o.raw_inputs) {
         r->in.scale = 1;
+        r->config.sparsity.spread = r->in.variance;
+    }
     TRY(measure_sample(r, o.init == TRAIN_INIT_ACTIVE, e));
     TRY(make_parameters(r, e));
     TRY(step_init(&r->step, &r->p, job->team, r->config.batch, e));
