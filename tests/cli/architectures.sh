@@ -86,8 +86,8 @@ headscope train tiny.dump --layer 0 --shared-heads --preset oneill --tokens 5k \
   --batch 256 -q -o oneill.sae >train.log
 [ "$(jq .d_sae oneill.sae/cfg.json)" = 200 ]
 headscope train tiny.dump --layer 0 --preset kissane --tokens 5k --batch 256 \
-  --warmup 3 -q -o kissane.sae >train.log
-[ "$(jq .input_scale kissane.sae/headscope.json)" = 1.0 ]
+  --expansion 1 --warmup 3 -q -o kissane.sae >train.log
+jq -e '.input_scale == 1' kissane.sae/headscope.json >/dev/null
 
 # -- refused
 # refuse_train WORDS ARGUMENT...
