@@ -264,66 +264,95 @@ int options_set(const struct option_group *groups, size_t n_groups,
     return set_value(o, field_of(group, o), text, e);
 }
 
-/* The value of --config or another option that counts before all others, or
- * NULL. */
-static const char *early_value(const char *name, int argc, char **argv)
+/* The value of --NAME in argv before "--", or NULL. */
+static const char *typed(const char *name, int argc, char **argv)
 {
     size_t length = strlen(name);
+    const char *found = NULL;
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strncmp(argv[i], name, length) != 0)
+        if (strncmp(argv[i], "--", 2) != 0 ||
+            strncmp(argv[i] + 2, name, length) != 0)
             continue;
-        if (argv[i][length] == '\0' && i + 1 < argc)
-            return argv[i + 1];
-        if (argv[i][length] == '=')
-            return argv[i] + length + 1;
+        const char *rest = argv[i] + 2 + length;
+        if (*rest == '\0' && i + 1 < argc)
+            found = argv[i + 1];
+        else if (*rest == '=')
+            found = rest + 1;
     }
-    return NULL;
+    return found;
 }
 
-/* Sets what stands in "width=64 seed=1" up to `end`. */
-static int set_listed(const struct option_group *group, const char *at,
-                      const char *end, struct err *e)
+static int refuse_preset(const struct option_group *g, const char *name,
+                         struct err *e)
 {
-    while (at < end) {
-        char name[64], value[64];
-        int used = 0;
-        if (sscanf(at, " %63[^= |]=%63[^ |]%n", name, value, &used) != 2)
-            break;
-        TRY(options_set(group, 1, name, value, e));
-        at += used;
+    char known[256] = "";
+    for (const struct option_preset *p = g->presets; p->name != NULL; p++) {
+        size_t n = strlen(known);
+        (void)snprintf(known + n, sizeof known - n, "%s%s", n > 0 ? ", " : "",
+                       p->name);
+    }
+    return err_set(e, ERR_INPUT, "--preset %.40s: there is only %s", name,
+                   known);
+}
+
+/* Fills a group from the preset of that name. */
+static int set_preset(const struct option_group *g, const char *name,
+                      struct err *e)
+{
+    const struct option_preset *p = g->presets;
+    while (p->name != NULL && strcmp(p->name, name) != 0)
+        p++;
+    if (p->name == NULL)
+        return refuse_preset(g, name, e);
+    for (size_t i = 0; p->values[i][0] != NULL; i++)
+        TRY(options_set(g, 1, p->values[i][0], p->values[i][1], e));
+    return options_set(g, 1, "preset", name, e);
+}
+
+/* Fills the groups that have presets from the one that argv names, or the file
+ * that was read, which then has to be read again; *again says so. */
+static int set_presets(const struct option_group *groups, size_t n_groups,
+                       int argc, char **argv, bool *again, struct err *e)
+{
+    for (size_t i = 0; i < n_groups; i++) {
+        const struct option_group *g = &groups[i];
+        const struct option_group *group = NULL;
+        if (g->presets == NULL)
+            continue;
+        const char *name = typed("preset", argc, argv);
+        const struct option *o = find(g, 1, "preset", 6, 0, &group);
+        if (name == NULL)
+            memcpy(&name, field_of(g, o), sizeof name);
+        if (name == NULL)
+            continue;
+        TRY(set_preset(g, name, e));
+        *again = true;
     }
     return 0;
 }
 
-/* The values of a preset of the row. Options that are text would keep a pointer
- * to the value: presets have none of these. */
-static int set_preset(const struct option_group *group, const struct option *o,
-                      const char *name, struct err *e)
+/* Defaults, the preset, the file. */
+static int set_before(const struct option_group *groups, size_t n_groups,
+                      int argc, char **argv, struct err *e)
 {
-    size_t length = strlen(name);
-    for (const char *at = o->choices; at != NULL && *at != '\0';) {
-        const char *end = at + strcspn(at, "|");
-        if (strncmp(at, name, length) == 0 && at[length] == ' ')
-            return set_listed(group, at + length, end, e);
-        at = *end == '|' ? end + 1 : end;
-    }
-    return err_set(e, ERR_INPUT, "--preset %.40s: there is only %s", name,
-                   o->value);
+    const struct option_group *group = NULL;
+    for (size_t g = 0; g < n_groups; g++)
+        TRY(set_defaults(&groups[g], e));
+    const char *file = typed("config", argc, argv);
+    if (find(groups, n_groups, "config", 6, 0, &group) == NULL)
+        file = NULL;
+    if (file != NULL)
+        TRY(options_read_file(groups, n_groups, file, e));
+    bool again = false;
+    TRY(set_presets(groups, n_groups, argc, argv, &again, e));
+    return file != NULL && again ? options_read_file(groups, n_groups, file, e)
+                                 : 0;
 }
 
 int options_parse(const struct option_group *groups, size_t n_groups, int argc,
                   char **argv, int *n_args, struct err *e)
 {
-    const struct option_group *group = NULL;
-    for (size_t g = 0; g < n_groups; g++)
-        TRY(set_defaults(&groups[g], e));
-    const char *file = early_value("--config", argc, argv);
-    if (file != NULL && find(groups, n_groups, "config", 6, 0, &group) != NULL)
-        TRY(options_read_file(groups, n_groups, file, e));
-    const char *preset = early_value("--preset", argc, argv);
-    const struct option *o = find(groups, n_groups, "preset", 6, 0, &group);
-    if (preset != NULL && o != NULL)
-        TRY(set_preset(group, o, preset, e));
+    TRY(set_before(groups, n_groups, argc, argv, e));
     int n = 0;
     bool only_arguments = false;
     for (int i = 0; i < argc; i++) {

@@ -32,10 +32,15 @@ struct option {
     size_t offset;        /* of the field in the group's struct */
     const char *fallback; /* default, as the user would type it; NULL: unset */
     double min, max;      /* range of a count or real; both 0: any ≥ 0 */
-    const char *choices;  /* "topk|batchtopk"; of a text "preset", what each
-                             sets: "one width=64 seed=1|other width=32" */
+    const char *choices;  /* "topk|batchtopk" */
     const char *value;    /* what --help calls the value: "N", "FILE" */
     const char *help;     /* one or two sentences, without a full stop */
+};
+
+/* A named set of values, {name, text} pairs that end with a NULL name. */
+struct option_preset {
+    const char *name;
+    const char *const (*values)[2];
 };
 
 /* Rows with the struct they fill. */
@@ -44,6 +49,9 @@ struct option_group {
     const struct option *options;
     size_t n;
     void *values;
+    /* For a row "preset" of text: sets that it may name, ended by a NULL name;
+     * NULL: none. */
+    const struct option_preset *presets;
 };
 
 /* What a command takes, for --help and docs. */
@@ -54,12 +62,12 @@ struct option_usage {
     const char *details;   /* paragraphs below the summary, or NULL */
 };
 
-/* Fills every field with its default, then, where argv has --config FILE and a
- * table a row "config", from that file (options_read_file), then from the
- * preset that argv names with --preset NAME, then from argv.
- * Arguments that are no options are moved to the front of argv; *n_args says
- * how many. Unknown options, missing values and values out of range are
- * ERR_INPUT, with the nearest known name where one is near. */
+/* Fills every field with its default, then from the preset that argv or the
+ * file names, then, where argv has --config FILE and a table a row "config",
+ * from that file (options_read_file), then from argv. Arguments that are no
+ * options are moved to the front of argv; *n_args says how many. Unknown
+ * options, missing values and values out of range are ERR_INPUT, with the
+ * nearest known name where one is near. */
 int options_parse(const struct option_group *groups, size_t n_groups, int argc,
                   char **argv, int *n_args, struct err *e);
 

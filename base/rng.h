@@ -23,6 +23,7 @@ enum rng_stream {
     RNG_SILENT = 9,     /* tokens at which it might be silent */
     RNG_CIRCUIT = 10,   /* examples of a task that train */
     RNG_INDUCTION = 11, /* random tokens with a repeated prefix */
+    RNG_RESAMPLE = 12,  /* rows at which dead features begin anew */
 };
 
 /* One sequence: `lane` tells apart several of one stream (an epoch, a

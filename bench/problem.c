@@ -69,12 +69,47 @@ void problem_free(struct problem *q)
     *q = (struct problem){0};
 }
 
+/* The threshold, or the bias, at which a batch has k active features a row. */
+static int set_level(struct parameters *p, const struct problem *q,
+                     const struct team *team, struct err *e)
+{
+    struct step probe;
+    struct step_result result;
+    struct step_plan plan = {
+        .rule = RULE_BATCH_TOPK, .k = q->shape.k, .rate = 0, .t = 1};
+    struct parameters plain = *p;
+    float level = 0;
+    plain.threshold = plain.r_mag = plain.b_mag = (struct weight){0};
+    int code = step_init(&probe, &plain, team, q->shape.n, e);
+    if (code == 0) {
+        step_pack(&probe);
+        code = step_forward(&probe, q->x, q->shape.n, &plan, &result, e);
+    }
+    size_t entries = code == 0 ? probe.codes.start[q->shape.n] : 0;
+    for (size_t i = 0; i < entries; i++)
+        if (i == 0 || probe.codes.value[i] < level)
+            level = probe.codes.value[i];
+    for (size_t i = 0; i < p->m; i++) {
+        if (p->threshold.w != NULL)
+            p->threshold.w[i] = level;
+        else
+            p->b_enc.w[i] = -level;
+    }
+    step_free(&probe);
+    return code;
+}
+
 int problem_parameters(struct parameters *p, const struct problem *q,
                        const struct team *team, struct err *e)
 {
+    enum train_architecture a = q->shape.architecture;
     TRY(parameters_init(p, q->shape.d, q->shape.m, e));
+    if (a == TRAIN_JUMPRELU)
+        TRY(parameters_add_threshold(p, e));
+    if (a == TRAIN_GATED)
+        TRY(parameters_add_gate(p, e));
     parameters_draw(p, q->shape.seed, team);
-    return 0;
+    return train_has_penalty(a) ? set_level(p, q, team, e) : 0;
 }
 
 const float *problem_rows(const struct problem *q, uint64_t t)
@@ -82,19 +117,36 @@ const float *problem_rows(const struct problem *q, uint64_t t)
     return q->x + t % PROBLEM_BATCHES * q->shape.n * q->shape.d;
 }
 
+static enum rule rule_of(enum train_architecture a)
+{
+    return a == TRAIN_TOPK        ? RULE_TOPK
+           : a == TRAIN_JUMPRELU  ? RULE_THRESHOLD
+           : train_has_penalty(a) ? RULE_POSITIVE
+                                  : RULE_BATCH_TOPK;
+}
+
 struct step_plan problem_plan(const struct problem *q, uint64_t t)
 {
-    return (struct step_plan){
-        .rule =
-            q->shape.architecture == TRAIN_TOPK ? RULE_TOPK : RULE_BATCH_TOPK,
+    enum train_architecture a = q->shape.architecture;
+    bool penalised = train_has_penalty(a);
+    struct step_plan plan = {
+        .rule = rule_of(a),
         .k = q->shape.k,
         .groups = q->shape.groups,
-        .rate = 1e-4,
+        .rate = penalised ? 1e-9 : 1e-4,
         .t = t,
-        .aux = q->shape.dead > 0 ? 1.0 / 32 : 0,
+        .aux = q->shape.dead > 0 && !penalised ? 1.0 / 32 : 0,
         .aux_parts = q->shape.aux_parts,
+        .bandwidth = q->shape.bandwidth,
+        .pull = a == TRAIN_JUMPRELU && q->shape.dead > 0 ? 3e-3 : 0,
         .dead_tokens = DEAD_TOKENS,
     };
+    if (penalised)
+        plan.penalty = (struct penalty){
+            .kind = a == TRAIN_JUMPRELU ? PENALTY_L0 : PENALTY_LP,
+            .weight = 1,
+            .p = 1};
+    return plan;
 }
 
 void problem_kill(const struct problem *q, uint64_t *silent)

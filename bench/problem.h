@@ -19,6 +19,7 @@ struct problem_shape {
     enum train_architecture architecture;
     struct groups groups; /* matryoshka */
     size_t aux_parts;     /* if any are dead */
+    float bandwidth;      /* jumprelu */
     uint64_t seed;
 };
 
@@ -41,7 +42,9 @@ int problem_read(struct problem *q, const struct problem_shape *shape,
 void problem_free(struct problem *q);
 
 /* Parameters as at the start of training: unit decoder rows, the encoder a
- * multiple of them. */
+ * multiple of them. Where k does not decide, all b_enc or thresholds are such
+ * that k features a row are active, as late in a training; the rate is then too
+ * small to change that. */
 int problem_parameters(struct parameters *p, const struct problem *q,
                        const struct team *team, struct err *e);
 

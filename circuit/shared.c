@@ -219,7 +219,7 @@ static int step(struct training *t, size_t number, float *before, struct err *e)
                     &t->codes, e));
     TRY(have_df(t, e));
     team_run(t->team, decode_block, t, t->blocks);
-    TRY(transpose(&t->by_feature, &t->codes, t->df, s->n, t->team, e));
+    TRY(transpose(&t->by_feature, &t->codes, t->df, NULL, s->n, t->team, e));
     memcpy(before, s->w_enc, s->n * s->d * sizeof *before);
     team_run(t->team, update_feature, t, s->n);
     update_biases(t, before);

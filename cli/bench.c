@@ -10,7 +10,7 @@ static struct bench_options {
     int64_t d, m, k, n, steps;
     int architecture;
     const char *groups;
-    double dead, aux_rows;
+    double dead, aux_rows, bandwidth;
     const char *dump;
     const char *layer;
     bool dense;
@@ -32,7 +32,11 @@ static const struct option own_table[] = {
     {"aux-rows", 0, OPTION_REAL, FIELD(aux_rows), TRAIN_AUX_ROWS, 0.001, 1,
      NULL, "SHARE", "part of a batch's rows that AuxK looks at"},
     {"architecture", 0, OPTION_CHOICE, FIELD(architecture), "batchtopk", 0, 0,
-     TRAIN_ARCHITECTURES, NULL, "what to train, as in `headscope train`"},
+     TRAIN_ARCHITECTURES, NULL,
+     "what to train, as in `headscope train`; relu, jumprelu and gated with "
+     "biases or thresholds at which k features a row are active, and no AuxK"},
+    {"bandwidth", 0, OPTION_REAL, FIELD(bandwidth), TRAIN_BANDWIDTH, 1e-6, 100,
+     NULL, "E", "of jumprelu"},
     {"groups", 0, OPTION_TEXT, FIELD(groups), GROUPS_DEFAULT, 0, 0, NULL,
      "SIZE,...", "sizes of matryoshka's prefixes"},
     {"steps", 0, OPTION_COUNT, FIELD(steps), "9", 1, 1000, NULL, "N",
@@ -221,6 +225,7 @@ static int run(const struct common_options *common, const char *const *args,
         .dead = own.dead,
         .architecture = (enum train_architecture)own.architecture,
         .aux_parts = train_aux_parts(own.aux_rows),
+        .bandwidth = (float)own.bandwidth,
         .seed = (uint64_t)common->seed,
     };
     struct dump *dump = NULL;

@@ -27,10 +27,7 @@ static const struct option own_table[] = {
     {"output", 'o', OPTION_TEXT, FIELD(output), NULL, 0, 0, NULL, "FILE.db",
      "database to put the result into, a new one or one that is there; a "
      "circuit of the same name is replaced"},
-    {"preset", 0, OPTION_TEXT, FIELD(preset), NULL, 0, 0,
-     "oneill features=200 lambda=0.02 steps=500 rate=1e-3 examples=10 seeds=10 "
-     "vectors=result score=codes",
-     "oneill",
+    {"preset", 0, OPTION_TEXT, FIELD(preset), NULL, 0, 0, NULL, "oneill",
      "what O'Neill & Bui 2024 use: the defaults below, 10 seeds; lambda is the "
      "one for indirect objects and greater-than, theirs for docstring is 0.05; "
      "other options come on top, and --json prints all under options"},
@@ -68,6 +65,14 @@ static const struct option own_table[] = {
     {"top", 0, OPTION_COUNT, FIELD(top), "10", 0, 0, NULL, "N",
      "heads to print; --json has all"},
 };
+
+static const char *const oneill[][2] = {
+    {"features", "200"},   {"lambda", "0.02"}, {"steps", "500"},
+    {"rate", "1e-3"},      {"examples", "10"}, {"seeds", "10"},
+    {"vectors", "result"}, {"score", "codes"}, {NULL, NULL},
+};
+static const struct option_preset presets[] = {{"oneill", oneill},
+                                               {NULL, NULL}};
 
 /* ---- running ---- */
 
@@ -220,7 +225,7 @@ const struct command command_circuit = {
     .args_min = 1,
     .args_max = -1,
     .groups = {{"Options", own_table, sizeof own_table / sizeof *own_table,
-                &own},
+                &own, presets},
                {"Input", dump_option_table, DUMP_OPTION_COUNT, &input}},
     .n_groups = 2,
     .run = run,

@@ -40,7 +40,7 @@ static struct common_options common;
 static struct option_group common_group(void)
 {
     return (struct option_group){"Common options", common_option_table,
-                                 common_option_count, &common};
+                                 common_option_count, &common, NULL};
 }
 
 /* ---- standard streams ---- */

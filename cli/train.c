@@ -15,6 +15,7 @@
 #include "cli/cli.h"
 #include "train/checkpoint.h"
 #include "train/plan.h"
+#include "train/presets.h"
 #include "train/record.h"
 
 static struct train_own_options {
@@ -275,7 +276,8 @@ static int check_outputs(const struct plan *plan, bool force, struct err *e)
 }
 
 static const struct option_group training_group = {
-    "Training", train_option_table, TRAIN_OPTION_COUNT, &training};
+    "Training", train_option_table, TRAIN_OPTION_COUNT, &training,
+    train_presets};
 
 static int train_open_dump(const struct common_options *common,
                            const struct dump *dump, json_t *report,
@@ -299,9 +301,9 @@ static int print_config(const struct common_options *common, json_t *report,
                         struct err *e)
 {
     const struct option_group groups[] = {
-        {NULL, own_table, sizeof own_table / sizeof *own_table, &own},
+        {NULL, own_table, sizeof own_table / sizeof *own_table, &own, NULL},
         training_group,
-        {NULL, dump_option_table, DUMP_OPTION_COUNT, &input},
+        {NULL, dump_option_table, DUMP_OPTION_COUNT, &input, NULL},
     };
     json_t *all = json_object();
     for (size_t g = 0; all != NULL && g < 3; g++)
@@ -347,7 +349,8 @@ const struct command command_train = {
     .args_max = -1,
     .groups = {{"Options", own_table, sizeof own_table / sizeof *own_table,
                 &own},
-               {"Training", train_option_table, TRAIN_OPTION_COUNT, &training},
+               {"Training", train_option_table, TRAIN_OPTION_COUNT, &training,
+                train_presets},
                {"Input", dump_option_table, DUMP_OPTION_COUNT, &input}},
     .n_groups = 3,
     .run = run,

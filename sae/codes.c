@@ -19,6 +19,21 @@ float codes_value(const struct codes *c, size_t row, uint32_t feature)
     return 0;
 }
 
+void codes_drop_zeros(struct codes *c)
+{
+    size_t n = 0, begin = 0;
+    for (size_t r = 0; r < c->n; r++) {
+        size_t end = c->start[r + 1];
+        for (size_t i = begin; i < end; i++) {
+            c->feature[n] = c->feature[i];
+            c->value[n] = c->value[i];
+            n += c->value[i] != 0;
+        }
+        begin = end;
+        c->start[r + 1] = n;
+    }
+}
+
 int codes_reserve(struct codes *c, size_t n, size_t entries, struct err *e)
 {
     if (n + 1 > c->rows_capacity) {

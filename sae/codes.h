@@ -24,6 +24,9 @@ void codes_free(struct codes *c);
 /* A feature's activation in a row, 0 if it is not active. */
 float codes_value(const struct codes *c, size_t row, uint32_t feature);
 
+/* Takes out the entries of value 0. */
+void codes_drop_zeros(struct codes *c);
+
 /* Makes room for n rows with `entries` active features together, and keeps what
  * is there. */
 int codes_reserve(struct codes *c, size_t n, size_t entries, struct err *e);

@@ -126,7 +126,7 @@ int checkpoint_end(uint64_t *steps, uint64_t *extended_from, const char *folder,
 
 /* ---- its state ---- */
 
-enum { TENSORS_MAX = 14, PROGRESS = 3 };
+enum { TENSORS_MAX = 22, PROGRESS = 3 };
 
 /* The tensors of a state with where they lie in memory. */
 struct state {
@@ -136,6 +136,8 @@ struct state {
     size_t n;
     int64_t
         progress[PROGRESS]; /* steps, bytes of the curve, bits of the norm */
+    int64_t controller[CONTROLLER_NUMBERS]; /* bits */
+    int64_t dense;
 };
 
 static void add(struct state *t, const char *name, enum dtype dtype, void *data,
@@ -160,7 +162,22 @@ static void add_weight(struct state *t, const char *const names[3],
     add(t, names[2], DTYPE_F32, w->v, rows, columns);
 }
 
-static void list_state(struct state *t, const struct step *s)
+static void list_own(struct state *t, const struct parameters *p)
+{
+    static const char *const threshold[] = {"threshold", "threshold.m",
+                                            "threshold.v"};
+    static const char *const r_mag[] = {"r_mag", "r_mag.m", "r_mag.v"};
+    static const char *const b_mag[] = {"b_mag", "b_mag.m", "b_mag.v"};
+    if (p->threshold.w != NULL)
+        add_weight(t, threshold, &p->threshold, p->m, 0);
+    if (p->b_mag.w != NULL) {
+        add_weight(t, r_mag, &p->r_mag, p->m, 0);
+        add_weight(t, b_mag, &p->b_mag, p->m, 0);
+    }
+}
+
+static void list_state(struct state *t, const struct step *s,
+                       struct checkpoint_parts parts)
 {
     static const char *const w_enc[] = {"W_enc", "W_enc.m", "W_enc.v"};
     static const char *const w_dec[] = {"W_dec", "W_dec.m", "W_dec.v"};
@@ -174,6 +191,13 @@ static void list_state(struct state *t, const struct step *s)
     add_weight(t, w_dec, &p->w_dec, p->m, p->d);
     add_weight(t, b_enc, &p->b_enc, p->m, 0);
     add_weight(t, b_dec, &p->b_dec, p->d, 0);
+    list_own(t, p);
+    if (parts.controller)
+        add(t, "controller", DTYPE_I64, t->controller, CONTROLLER_NUMBERS, 0);
+    if (parts.controller)
+        add(t, "dense", DTYPE_I64, &t->dense, 1, 0);
+    if (parts.fired)
+        add(t, "fired", DTYPE_I64, s->fired, p->m, 0);
 }
 
 static int write_state(const struct state *t, const char *path, struct err *e)
@@ -189,11 +213,14 @@ static int write_state(const struct state *t, const char *path, struct err *e)
 }
 
 int checkpoint_save(const char *folder, const struct checkpoint *c,
-                    const struct step *s, struct err *e)
+                    const struct step *s, struct checkpoint_parts parts,
+                    struct err *e)
 {
     char path[OUTPUT_PATH_MAX], written[OUTPUT_PATH_MAX];
     struct state t;
-    list_state(&t, s);
+    list_state(&t, s, parts);
+    memcpy(t.controller, &c->controller, sizeof t.controller);
+    t.dense = s->was_dense;
     t.progress[0] = (int64_t)c->step;
     t.progress[1] = (int64_t)c->curve_bytes;
     memcpy(&t.progress[2], &s->norm, sizeof s->norm);
@@ -222,13 +249,14 @@ static int read_state(const struct state *t, const struct safetensors *file,
     return 0;
 }
 
-int checkpoint_load(struct checkpoint *c, struct step *s, const char *folder,
+int checkpoint_load(struct checkpoint *c, struct step *s,
+                    struct checkpoint_parts parts, const char *folder,
                     struct err *e)
 {
     char path[OUTPUT_PATH_MAX];
     struct safetensors file;
     struct state t;
-    list_state(&t, s);
+    list_state(&t, s, parts);
     TRY(output_join(path, folder, CHECKPOINT_STATE, e));
     TRY(safetensors_open(&file, path, e));
     int code = read_state(&t, &file, path, e);
@@ -239,6 +267,9 @@ int checkpoint_load(struct checkpoint *c, struct step *s, const char *folder,
     c->step = (uint64_t)t.progress[0];
     c->curve_bytes = (uint64_t)t.progress[1];
     memcpy(&s->norm, &t.progress[2], sizeof s->norm);
+    if (parts.controller)
+        memcpy(&c->controller, t.controller, sizeof c->controller);
+    s->was_dense = parts.controller && t.dense != 0;
     step_pack(s);
     return 0;
 }

@@ -7,7 +7,10 @@
  *                        once; a run goes on only where it is the same
  *     state.safetensors  weights, Adam's moments, dead counters, the norm that
  *                        clips the next step, steps done, bytes of
- *                        metrics.jsonl. Replaced in one rename
+ *                        metrics.jsonl; whether the last batch was dense, the
+ *                        controller of a penalty, and
+ *                        activations counted for resampling. Replaced in one
+ * rename
  *
  * The position in the data, the schedules and k follow from the steps done; the
  * bound that batch-wide selection begins with has no influence on results.
@@ -18,7 +21,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "train/step.h"
+#include "train/controller.h"
 
 /* Below an SAE folder. A folder that holds it can be gone on with. */
 #define CHECKPOINT_FOLDER "checkpoint"
@@ -29,6 +32,12 @@ enum { CHECKPOINT_VERSION = 1 };
 struct checkpoint {
     uint64_t step;        /* done */
     uint64_t curve_bytes; /* of metrics.jsonl */
+    struct controller controller;
+};
+
+/* What a state holds that not every run has. */
+struct checkpoint_parts {
+    bool controller, fired;
 };
 
 /* Writes checkpoint/run.json into `folder`; `identity` is borrowed. */
@@ -47,11 +56,13 @@ int checkpoint_end(uint64_t *steps, uint64_t *extended_from, const char *folder,
 /* Writes the state of a run whose partial output is `folder`: old or new
  * whenever the program is killed. */
 int checkpoint_save(const char *folder, const struct checkpoint *c,
-                    const struct step *s, struct err *e);
+                    const struct step *s, struct checkpoint_parts parts,
+                    struct err *e);
 
 /* Fills the parameters, counters and norm of `s`, which has the widths that the
  * run was begun with, and packs it. */
-int checkpoint_load(struct checkpoint *c, struct step *s, const char *folder,
+int checkpoint_load(struct checkpoint *c, struct step *s,
+                    struct checkpoint_parts parts, const char *folder,
                     struct err *e);
 
 #endif

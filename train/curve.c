@@ -144,6 +144,7 @@ static int measure(struct metrics *q, const float *rows, size_t n,
     const struct sae sae = {
         .d = p->d, .m = p->m, .w_dec = p->w_dec.w, .b_dec = p->b_dec.w};
     TRY(step_forward(s, rows, n, plan, &result, e));
+    codes_drop_zeros(&s->codes);
     int code = metrics_init(q, p->d, p->m, heads, e);
     if (code == 0)
         code = metrics_add(q, &sae, s->team, rows, &s->codes, e);

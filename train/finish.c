@@ -17,7 +17,43 @@ static int copy(struct sae *s, float **out, const float *in, size_t n,
     return 0;
 }
 
-/* All but the threshold. */
+static enum sae_architecture written_as(enum train_architecture a)
+{
+    return a == TRAIN_TOPK   ? SAE_TOPK
+           : a == TRAIN_RELU ? SAE_STANDARD
+                             : SAE_JUMPRELU;
+}
+
+/* Free decoder rows become unit rows. */
+static void fold_norms(struct sae *s)
+{
+    for (size_t i = 0; i < s->m; i++) {
+        float *dec = s->w_dec + i * s->d;
+        double norm = sqrt(kernels.dot_double(dec, dec, s->d));
+        if (!(norm > 0))
+            continue;
+        kernels.scale(dec, (float)(1 / norm), s->d);
+        kernels.scale(s->w_enc + i * s->d, (float)norm, s->d);
+        s->b_enc[i] *= (float)norm;
+    }
+}
+
+/* W_enc and b_enc hold the gate's; both become the magnitude's, and the gate a
+ * threshold. */
+static int fold_gates(struct sae *s, const struct parameters *p, float unit,
+                      struct err *e)
+{
+    TRY(copy(s, &s->threshold, p->b_mag.w, p->m, unit, e));
+    for (size_t i = 0; i < s->m; i++) {
+        float gain = expf(p->r_mag.w[i]);
+        kernels.scale(s->w_enc + i * s->d, gain, s->d);
+        s->threshold[i] -= gain * s->b_enc[i];
+        s->b_enc[i] = unit * p->b_mag.w[i];
+    }
+    return 0;
+}
+
+/* All but a threshold that is to be calibrated. */
 static int fold(struct sae *s, const struct finish_input *f, struct err *e)
 {
     const struct parameters *p = f->p;
@@ -26,7 +62,7 @@ static int fold(struct sae *s, const struct finish_input *f, struct err *e)
     const struct dump_info *info = dump_info(r->dump);
     float unit = (float)(1 / f->in->scale);
     *s = (struct sae){
-        .architecture = c->architecture == TRAIN_TOPK ? SAE_TOPK : SAE_JUMPRELU,
+        .architecture = written_as(c->architecture),
         .d = p->d,
         .m = p->m,
         .k = c->architecture == TRAIN_TOPK ? c->k : 0,
@@ -40,7 +76,12 @@ static int fold(struct sae *s, const struct finish_input *f, struct err *e)
     TRY(copy(s, &s->w_enc, p->w_enc.w, p->m * p->d, 1, e));
     TRY(copy(s, &s->w_dec, p->w_dec.w, p->m * p->d, 1, e));
     TRY(copy(s, &s->b_enc, p->b_enc.w, p->m, unit, e));
-    return copy(s, &s->b_dec, p->b_dec.w, p->d, unit, e);
+    TRY(copy(s, &s->b_dec, p->b_dec.w, p->d, unit, e));
+    if (c->optimiser.free_rows)
+        fold_norms(s);
+    if (p->threshold.w != NULL)
+        TRY(copy(s, &s->threshold, p->threshold.w, p->m, unit, e));
+    return p->b_mag.w != NULL ? fold_gates(s, p, unit, e) : 0;
 }
 
 static int least_value(float *out, const struct codes *c, struct err *e)
@@ -144,7 +185,7 @@ int finish_sae(struct sae *s, struct finish_figures *figures,
     int code = fold(s, f, e);
     if (code == 0)
         code = sae_encoder_open(&enc, s, f->team, e);
-    if (code == 0 && s->architecture == SAE_JUMPRELU)
+    if (code == 0 && f->config->rule == RULE_BATCH_TOPK)
         code = calibrate(s, &enc, f->in, f->config->k, e);
     if (code == 0)
         code = measure(figures, &enc, f, e);

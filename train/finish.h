@@ -6,7 +6,9 @@
  * Training saw x' = s·x. Dividing b_enc and b_dec by s and keeping both
  * matrices gives h(x) = h'(x')/s and the same reconstruction, with unit
  * decoder rows and activations in raw units (reference: "fold" in
- * docs/formats.md).
+ * docs/formats.md). Thresholds are divided, too. Free decoder rows become unit
+ * rows, their norm going to W_enc and b_enc; a gated SAE becomes the jumprelu
+ * that it is (sae/sae.h), whose b_enc is b_mag.
  */
 #ifndef TRAIN_FINISH_H
 #define TRAIN_FINISH_H
@@ -37,9 +39,10 @@ struct finish_input {
     const struct team *team;
 };
 
-/* Fills *s (the caller's sae_free). For all but TopK the threshold is the value
- * at which the held-out sample has k active features a row on average, exactly
- * but for ties (trainers' running averages lag and depend on the batch size).
+/* Fills *s (the caller's sae_free). For BatchTopK and Matryoshka the threshold
+ * is the value at which the held-out sample has k active features a row on
+ * average, exactly but for ties (trainers' running averages lag and depend on
+ * the batch size).
  */
 int finish_sae(struct sae *s, struct finish_figures *figures,
                const struct finish_input *f, struct err *e);

@@ -25,6 +25,7 @@ static int measure(struct input *in, struct err *e)
                        r->view->layer[0]);
     /* Beyond this range scaled rows and their squares leave float. */
     static const double scale_max = 1e15;
+    in->variance = variance;
     in->scale = sqrt((double)in->d / variance);
     if (in->scale > scale_max || in->scale < 1 / scale_max)
         return err_set(e, ERR_INPUT,

@@ -15,7 +15,8 @@ struct input {
     size_t first, d; /* columns of the reading's rows */
     float *mean;     /* (d), raw units */
     double scale;
-    float *sample; /* (sample_rows, d) held-out rows, raw units */
+    double variance; /* E‖x − μ‖², raw */
+    float *sample;   /* (sample_rows, d) held-out rows, raw units */
     size_t sample_rows;
     struct arena arena;
 };

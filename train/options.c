@@ -3,82 +3,11 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stddef.h>
-
-#define FIELD(name) offsetof(struct train_options, name)
-
-const struct option train_option_table[TRAIN_OPTION_COUNT] = {
-    {"architecture", 0, OPTION_CHOICE, FIELD(architecture), "batchtopk", 0, 0,
-     TRAIN_ARCHITECTURES, NULL,
-     "batchtopk selects the n·k largest pre-activations of a batch of n rows, "
-     "topk the k largest of each row; matryoshka selects as batchtopk and "
-     "reconstructs from each of several prefixes of the features"},
-    {"groups", 0, OPTION_TEXT, FIELD(groups), GROUPS_DEFAULT, 0, 0, NULL,
-     "SIZE,...",
-     "sizes of matryoshka's prefixes, as numbers of features or shares of "
-     "them; all features are the last"},
-    {"features", 'm', OPTION_COUNT, FIELD(features), "0", 0, 1 << 20, NULL, "M",
-     "number of features; 0: 16 times the input width, 8 times from 2048"},
-    {"k", 'k', OPTION_COUNT, FIELD(k), "0", 0, 1024, NULL, "K",
-     "active features a row; 0: 8 up to width 64, 16 up to 128, 32, and 64 "
-     "from 2048"},
-    {"tokens", 0, OPTION_COUNT, FIELD(tokens), "0", 0, 1e15, NULL, "N",
-     "rows to train on, in as many passes over the dump as that takes; 0: one "
-     "pass, but at least 2M"},
-    {"batch", 0, OPTION_COUNT, FIELD(batch), "4096", 1, 1 << 20, NULL, "N",
-     "rows a step"},
-    {"rate", 0, OPTION_REAL, FIELD(rate), "0", 0, 1, NULL, "R",
-     "learning rate; 0: 2e-4 / sqrt(features / 16384)"},
-    {"warmup", 0, OPTION_COUNT, FIELD(warmup), "0", 0, 1e9, NULL, "STEPS",
-     "steps over which the rate rises; 0: 5 % of the steps, at most 1000"},
-    {"decay", 0, OPTION_REAL, FIELD(decay), "0.2", 0, 1, NULL, "SHARE",
-     "last part of the steps, over which the rate falls to zero"},
-    {"anneal", 0, OPTION_REAL, FIELD(anneal), "0.1", 0, 1, NULL, "SHARE",
-     "first part of the steps, over which k falls from 4k to k"},
-    {"aux", 0, OPTION_REAL, FIELD(aux), "0.03125", 0, 10, NULL, "ALPHA",
-     "weight of AuxK, by which dead features learn from what the others leave "
-     "over; 0: off"},
-    {"aux-rows", 0, OPTION_REAL, FIELD(aux_rows), TRAIN_AUX_ROWS, 0.001, 1,
-     NULL, "SHARE",
-     "part of a batch's rows that AuxK looks at, another part each step, "
-     "rounded to one of N equal parts; 1: all"},
-    {"dead-tokens", 0, OPTION_COUNT, FIELD(dead_tokens), "0", 0, 1e15, NULL,
-     "N",
-     "a feature that was silent for so many tokens is dead; 0: 3 % of the "
-     "run, at least 500k, at most 10M"},
-    {"held-out", 0, OPTION_REAL, FIELD(held_out), "0.05", 0.0001, 0.9, NULL,
-     "SHARE",
-     "part of the contexts that is kept out of training, for "
-     "measuring and for the threshold"},
-    {"memory", 0, OPTION_COUNT, FIELD(memory), "2G", 1e6, 1e13, NULL, "BYTES",
-     "size of the reservoirs in which rows are shuffled"},
-    {"skip-bos", 0, OPTION_FLAG, FIELD(skip_bos), NULL, 0, 0, NULL, NULL,
-     "leave out the first token of every context, where BOS stands and "
-     "attention is parked"},
-    {"skip-outliers", 0, OPTION_REAL, FIELD(skip_outliers), "0", 0, 1e6, NULL,
-     "TIMES",
-     "leave out tokens whose norm is more than so many times the median; 0: "
-     "none"},
-    {"init", 0, OPTION_CHOICE, FIELD(init), "random", 0, 0, "random|active",
-     NULL,
-     "decoder rows to begin with: drawn from the whole sphere, or from the "
-     "dimensions that hold 99 % of the variance"},
-    {"encoder-scale", 0, OPTION_REAL, FIELD(encoder_scale), "0", 0, 100, NULL,
-     "C",
-     "encoder to begin with: C times the decoder; 0: what reconstructs the "
-     "first batch best. Near 1 fewer features die, and FVU is higher for long"},
-    {"start", 0, OPTION_TEXT, FIELD(start), NULL, 0, 0, NULL, "SAE",
-     "begin with the weights of this SAE folder in place of random ones; "
-     "--features is then its own number"},
-    {"metrics-every", 0, OPTION_COUNT, FIELD(metrics_every), "0", 0, 1e15, NULL,
-     "STEPS",
-     "steps from one line of metrics.jsonl to the next; 0: about 50 lines a "
-     "run"},
-};
 
 const char *train_architecture_name(enum train_architecture a)
 {
-    static const char *const names[] = {"batchtopk", "topk", "matryoshka"};
+    static const char *const names[] = {"batchtopk", "topk",     "matryoshka",
+                                        "relu",      "jumprelu", "gated"};
     return names[a];
 }
 
@@ -113,11 +42,137 @@ static int check(const struct train_config *c, struct err *e)
                        "a batch of %zu rows with k %zu has too many active "
                        "features; lower --batch or --k",
                        c->batch, c->k);
+    if ((uint64_t)c->batch * c->m > UINT32_MAX &&
+        train_has_penalty(c->architecture))
+        return err_set(e, ERR_INPUT,
+                       "a batch of %zu rows may have too many active features "
+                       "of %zu; lower --batch or --features",
+                       c->batch, c->m);
     if (c->warmup > c->steps)
         return err_set(e, ERR_INPUT,
                        "a warm-up of %" PRIu64 " steps in a run of %" PRIu64,
                        c->warmup, c->steps);
     return 0;
+}
+
+static enum rule rule_of(enum train_architecture a)
+{
+    switch (a) {
+    case TRAIN_TOPK:
+        return RULE_TOPK;
+    case TRAIN_JUMPRELU:
+        return RULE_THRESHOLD;
+    case TRAIN_RELU:
+    case TRAIN_GATED:
+        return RULE_POSITIVE;
+    case TRAIN_BATCHTOPK:
+    case TRAIN_MATRYOSHKA:
+        break;
+    }
+    return RULE_BATCH_TOPK;
+}
+
+static enum penalty_kind kind_of(int penalty, enum train_architecture a)
+{
+    switch ((enum train_penalty)penalty) {
+    case TRAIN_PENALTY_L1:
+        return PENALTY_LP;
+    case TRAIN_PENALTY_L0:
+        return PENALTY_L0;
+    case TRAIN_PENALTY_TARGET:
+        return PENALTY_TARGET;
+    case TRAIN_PENALTY_TANH:
+        return PENALTY_TANH;
+    case TRAIN_PENALTY_AUTO:
+        break;
+    }
+    return a == TRAIN_JUMPRELU ? PENALTY_L0 : PENALTY_LP;
+}
+
+/* Whether the architecture learns from the penalty that was typed. */
+static int check_penalty(const struct train_config *c,
+                         const struct train_options *o, struct err *e)
+{
+    const struct sparsity *s = &c->sparsity;
+    if (!train_has_penalty(c->architecture) && o->free_rows)
+        return err_set(e, ERR_INPUT, "--free-rows is for relu");
+    if (!train_has_penalty(c->architecture))
+        return 0;
+    bool jumprelu = c->architecture == TRAIN_JUMPRELU;
+    bool counts = s->kind == PENALTY_L0 || s->kind == PENALTY_TARGET;
+    if (counts && !jumprelu)
+        return err_set(e, ERR_INPUT,
+                       "--penalty l0 and target are for jumprelu: only "
+                       "thresholds learn from a number of features");
+    if (s->p_end < 1 && s->kind != PENALTY_LP)
+        return err_set(e, ERR_INPUT, "--p-end is the power of --penalty l1");
+    if (o->free_rows && c->architecture != TRAIN_RELU)
+        return err_set(e, ERR_INPUT, "--free-rows is for relu");
+    if (s->target > (double)c->m)
+        return err_set(e, ERR_INPUT,
+                       "--target-l0 %g is more than the %zu features",
+                       s->target, c->m);
+    return 0;
+}
+
+static void configure_sparsity(struct train_config *c,
+                               const struct train_options *o)
+{
+    struct sparsity *s = &c->sparsity;
+    if (!train_has_penalty(c->architecture))
+        return;
+    *s = (struct sparsity){
+        .kind = kind_of(o->penalty, c->architecture),
+        .lambda = o->lambda * (o->loss == 0 ? 1 : (double)c->d),
+        .target = o->target_l0 > 0 ? o->target_l0 : (double)c->k,
+        .spread = (double)c->d,
+        .warmup_until = (uint64_t)((double)c->steps * o->sparsity_warmup),
+        .p_end = o->p_end > 0 ? o->p_end : 1,
+        .p_from = (uint64_t)((double)c->steps * o->p_from),
+        .p_until = c->decay_from,
+        .bandwidth = (float)o->bandwidth,
+        .threshold_start = o->threshold_start,
+        .pull = o->pull,
+    };
+    if (s->kind == PENALTY_TARGET && s->lambda == 0)
+        s->lambda = (double)c->d;
+    s->steered = s->lambda == 0;
+    c->k = (size_t)lround(fmax(s->target, 1));
+    c->anneal_until = 0;
+}
+
+static void configure_learning(struct train_config *c,
+                               const struct train_options *o)
+{
+    c->optimiser = (struct optimiser){
+        .beta1 = o->beta1,
+        .beta2 = o->beta2,
+        .clip = o->clip,
+        .threshold = o->threshold_rate,
+        .free_rows = o->free_rows,
+        .unit_encoder = o->unit_encoder,
+    };
+    c->resampling = (struct resampling){
+        .times = (uint64_t)o->resample,
+        .every = (uint64_t)o->resample_every,
+        .window = (uint64_t)o->resample_window,
+        .below = o->resample_below,
+    };
+    c->warmup_floor = o->warmup_floor;
+    c->warmup_cosine = o->warmup_shape != 0;
+    c->aux = o->aux >= 0                          ? o->aux
+             : train_has_penalty(c->architecture) ? 0
+                                                  : 1.0 / 32;
+    c->aux_parts = train_aux_parts(o->aux_rows);
+}
+
+static size_t features_of(const struct train_options *o, size_t d)
+{
+    if (o->features > 0)
+        return (size_t)o->features;
+    if (o->expansion > 0)
+        return (size_t)lround(fmax(o->expansion * (double)d, 1));
+    return d * (d < 2048 ? 16 : 8);
 }
 
 int train_configure(struct train_config *c, const struct train_options *o,
@@ -126,9 +181,9 @@ int train_configure(struct train_config *c, const struct train_options *o,
     static const uint64_t least_tokens = 2000000;
     *c = (struct train_config){
         .architecture = (enum train_architecture)o->architecture,
-        .rule = o->architecture == TRAIN_TOPK ? RULE_TOPK : RULE_BATCH_TOPK,
+        .rule = rule_of((enum train_architecture)o->architecture),
         .d = d,
-        .m = o->features > 0 ? (size_t)o->features : d * (d < 2048 ? 16 : 8),
+        .m = features_of(o, d),
         .batch = (size_t)o->batch,
     };
     c->k = o->k > 0 ? (size_t)o->k : default_k(d);
@@ -146,36 +201,14 @@ int train_configure(struct train_config *c, const struct train_options *o,
     c->dead_tokens = o->dead_tokens > 0
                          ? (uint64_t)o->dead_tokens
                          : clamp(tokens / 100 * 3, 500000, 10000000);
-    c->aux_parts = train_aux_parts(o->aux_rows);
+    configure_learning(c, o);
+    configure_sparsity(c, o);
     c->rate = o->rate > 0 ? o->rate : 2e-4 / sqrt((double)c->m / 16384.0);
     if (c->architecture == TRAIN_MATRYOSHKA)
         TRY(groups_parse(&c->groups, o->groups, c->m, e));
+    TRY(check_penalty(c, o, e));
+    if (c->resampling.times > 0 && c->resampling.window > c->resampling.every)
+        return err_set(e, ERR_INPUT,
+                       "--resample-window is more than --resample-every");
     return check(c, e);
-}
-
-void train_extend(struct train_config *c, uint64_t from, uint64_t steps)
-{
-    c->steps = steps;
-    c->decay_from = steps - (uint64_t)((double)(steps - from) * c->decay);
-    c->anneal_until = c->anneal_until < from ? c->anneal_until : from;
-}
-
-double train_rate_at(const struct train_config *c, uint64_t t)
-{
-    double rate = c->rate;
-    if (t < c->warmup)
-        rate *= (double)t / (double)c->warmup;
-    if (t > c->decay_from)
-        rate *=
-            (double)(c->steps - t + 1) / (double)(c->steps - c->decay_from + 1);
-    return rate;
-}
-
-size_t train_k_at(const struct train_config *c, uint64_t t)
-{
-    size_t most = 4 * c->k < c->m / 8 ? 4 * c->k : c->m / 8;
-    if (t > c->anneal_until || most <= c->k)
-        return c->k;
-    double done = (double)(t - 1) / (double)c->anneal_until;
-    return c->k + (size_t)((1 - done) * (double)(most - c->k));
 }

@@ -24,6 +24,17 @@ int parameters_init(struct parameters *p, size_t d, size_t m, struct err *e)
     return get(p, &p->b_dec, d, "b_dec", e);
 }
 
+int parameters_add_threshold(struct parameters *p, struct err *e)
+{
+    return get(p, &p->threshold, p->m, "thresholds", e);
+}
+
+int parameters_add_gate(struct parameters *p, struct err *e)
+{
+    TRY(get(p, &p->r_mag, p->m, "r_mag", e));
+    return get(p, &p->b_mag, p->m, "b_mag", e);
+}
+
 void parameters_free(struct parameters *p)
 {
     arena_free(&p->arena);
@@ -35,13 +46,8 @@ struct drawing {
     uint64_t seed;
 };
 
-static void draw_row(void *ctx, size_t i, int thread)
+static void draw_sphere(float *row, size_t d, struct rng r)
 {
-    (void)thread;
-    const struct drawing *job = ctx;
-    size_t d = job->p->d;
-    float *row = job->p->w_dec.w + i * d;
-    struct rng r = rng_at(job->seed, RNG_INIT, (uint32_t)i);
     double length = 0;
     while (length == 0) {
         for (size_t j = 0; j < d; j++)
@@ -49,6 +55,15 @@ static void draw_row(void *ctx, size_t i, int thread)
         length = sqrt(kernels.dot_double(row, row, d));
     }
     kernels.scale(row, (float)(1 / length), d);
+}
+
+static void draw_row(void *ctx, size_t i, int thread)
+{
+    (void)thread;
+    const struct drawing *job = ctx;
+    size_t d = job->p->d;
+    float *row = job->p->w_dec.w + i * d;
+    draw_sphere(row, d, rng_at(job->seed, RNG_INIT, (uint32_t)i));
     memcpy(job->p->w_enc.w + i * d, row, d * sizeof *row);
 }
 
@@ -57,4 +72,20 @@ void parameters_draw(struct parameters *p, uint64_t seed,
 {
     struct drawing job = {p, seed};
     team_run(team, draw_row, &job, p->m);
+}
+
+static void draw_encoder_row(void *ctx, size_t i, int thread)
+{
+    (void)thread;
+    const struct drawing *job = ctx;
+    size_t d = job->p->d;
+    draw_sphere(job->p->w_enc.w + i * d, d,
+                rng_at(job->seed, RNG_INIT, (uint32_t)(job->p->m + i)));
+}
+
+void parameters_draw_encoder(struct parameters *p, uint64_t seed,
+                             const struct team *team)
+{
+    struct drawing job = {p, seed};
+    team_run(team, draw_encoder_row, &job, p->m);
 }

@@ -39,7 +39,8 @@ static int parse_dimension(struct dimension *d, char *word, struct err *e)
     d->n = 0;
     /* One reading serves all, so what shapes it is the same for all. */
     static const char *const shared[] = {"batch",  "tokens",   "held-out",
-                                         "memory", "skip-bos", "skip-outliers"};
+                                         "memory", "skip-bos", "skip-outliers",
+                                         "preset"};
     for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
         if (strcmp(word, shared[i]) == 0)
             return err_set(e, ERR_INPUT,

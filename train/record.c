@@ -36,12 +36,14 @@ static json_t *figures_json(const struct record_point *p)
 
 static json_t *point_json(const struct record_point *p)
 {
-    return json_pack("{s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "step",
-                     (json_int_t)p->step, "tokens", (json_int_t)p->tokens, "k",
-                     (json_int_t)p->k, "loss", p->loss, "batch_fvu",
-                     p->batch_fvu, "l0", p->l0, "dead_fraction",
-                     p->dead_fraction, "learning_rate", p->rate,
-                     "gradient_norm", p->gradient_norm);
+    json_t *lambda =
+        p->penalty->kind == PENALTY_NONE ? NULL : json_real(p->penalty->weight);
+    return json_pack(
+        "{s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:o*}", "step",
+        (json_int_t)p->step, "tokens", (json_int_t)p->tokens, "k",
+        (json_int_t)p->k, "loss", p->loss, "batch_fvu", p->batch_fvu, "l0",
+        p->l0, "dead_fraction", p->dead_fraction, "learning_rate", p->rate,
+        "gradient_norm", p->gradient_norm, "lambda", lambda);
 }
 
 int record_curve_point(const struct record_point *p, struct err *e)

@@ -15,7 +15,8 @@ struct record_point {
     uint64_t step, tokens;
     size_t k;
     double loss;      /* mean ‖e‖² of the batch, scaled units */
-    double batch_fvu; /* loss / d: scaled inputs have E‖x − μ‖² = d */
+    double batch_fvu; /* error / d: scaled inputs have E‖x − μ‖² = d */
+    const struct penalty *penalty;   /* of none, nothing is written */
     const struct curve *curve;       /* with the figures of this point */
     const struct spectrum *spectrum; /* of the held-out sample */
     double scale; /* of inputs: L1 and MSE are given in raw units */

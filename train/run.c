@@ -9,9 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "kernels/kernels.h"
 #include "train/checkpoint.h"
 #include "train/initialise.h"
 #include "train/record.h"
+#include "train/schedule.h"
 #include "train/warm_start.h"
 
 enum { CURVE_POINTS = 50 }; /* lines of metrics.jsonl in a run, about */
@@ -24,7 +27,10 @@ static struct step_plan plan_at(const struct run *r, uint64_t t)
         .rate = train_rate_at(&r->config, t),
         .t = t,
         .groups = r->config.groups,
-        .aux = r->spec->options->aux,
+        .penalty = controller_penalty(&r->controller, &r->config.sparsity, t),
+        .bandwidth = r->config.sparsity.bandwidth,
+        .pull = r->config.sparsity.pull,
+        .aux = r->config.aux,
         .aux_parts = r->config.aux_parts,
         .dead_tokens = r->config.dead_tokens,
     };
@@ -57,6 +63,17 @@ static int measure_sample(struct run *r, bool axes, struct err *e)
     return code;
 }
 
+/* The tensors of the architecture. */
+static int make_parameters(struct run *r, struct err *e)
+{
+    TRY(parameters_init(&r->p, r->in.d, r->config.m, e));
+    if (r->config.architecture == TRAIN_JUMPRELU)
+        return parameters_add_threshold(&r->p, e);
+    if (r->config.architecture == TRAIN_GATED)
+        return parameters_add_gate(&r->p, e);
+    return 0;
+}
+
 int run_prepare(struct run *r, const struct train_job *job,
                 const struct train_spec *spec, const struct reading *reading,
                 struct err *e)
@@ -79,9 +96,14 @@ int run_prepare(struct run *r, const struct train_job *job,
         o.features = (int64_t)r->start.m;
     }
     TRY(train_configure(&r->config, &o, spec->d, rows, e));
+    if (o.raw_inputs) {
+        r->in.scale = 1;
+        r->config.sparsity.spread = r->in.variance;
+    }
     TRY(measure_sample(r, o.init == TRAIN_INIT_ACTIVE, e));
-    TRY(parameters_init(&r->p, spec->d, r->config.m, e));
+    TRY(make_parameters(r, e));
     TRY(step_init(&r->step, &r->p, job->team, r->config.batch, e));
+    r->step.optimiser = r->config.optimiser;
     return arena_get(&r->arena, &r->batch, r->config.batch * spec->d,
                      sizeof(float), "batch", e);
 }
@@ -93,8 +115,16 @@ int run_initialise(struct run *r, struct err *e)
         warm_start(&r->step, &r->start, &r->in);
         return 0;
     }
-    return initialise(&r->step, &r->in, &r->statistics, &plan,
-                      r->spec->options->encoder_scale, r->job->reading.seed, e);
+    const struct train_options *o = r->spec->options;
+    const struct start start = {
+        .encoder_scale = o->encoder_scale,
+        .untied = o->init == TRAIN_INIT_UNTIED,
+        .zero_bias = o->zero_bias,
+        .threshold = r->config.sparsity.threshold_start,
+        .target = r->config.k,
+        .seed = r->job->reading.seed,
+    };
+    return initialise(&r->step, &r->in, &r->statistics, &plan, &start, e);
 }
 
 static int begin_anew(struct run *r, struct err *e)
@@ -136,12 +166,22 @@ static int set_end(struct run *r, const char *from, uint64_t done,
     return bad != 0 ? err_memory(e, "checkpoint", 0) : 0;
 }
 
+/* What its checkpoints hold beside weights. */
+static struct checkpoint_parts checkpoint_parts(const struct run *r)
+{
+    return (struct checkpoint_parts){
+        .controller = train_has_penalty(r->config.architecture),
+        .fired = r->config.resampling.times > 0};
+}
+
 /* Goes on from the checkpoint in folder `from`. */
 static int go_on(struct run *r, const char *from, struct err *e)
 {
     struct checkpoint c;
     TRY(checkpoint_compare(from, r->identity, true, e));
-    TRY(checkpoint_load(&c, &r->step, from, e));
+    c.controller = r->controller;
+    TRY(checkpoint_load(&c, &r->step, checkpoint_parts(r), from, e));
+    r->controller = c.controller;
     TRY(set_end(r, from, c.step, e));
     TRY(curve_go_on(&r->curve, r->output.partial, from, c.curve_bytes, e));
     r->done = r->begun = r->saved = c.step;
@@ -217,7 +257,10 @@ static int add_curve_point(struct run *r, const struct step_plan *plan,
         .tokens = r->done * r->config.batch,
         .k = plan->k,
         .loss = r->last.loss,
-        .batch_fvu = r->last.error / (double)r->in.d,
+        .batch_fvu = r->spec->options->raw_inputs
+                         ? r->last.error / r->in.variance
+                         : r->last.error / (double)r->in.d,
+        .penalty = &plan->penalty,
         .curve = &r->curve,
         .spectrum = &r->held_out,
         .scale = r->in.scale,
@@ -244,6 +287,31 @@ static int not_finite(struct run *r, struct err *e)
                    r->spec->output, r->done, where, r->config.rate);
 }
 
+/* Resamples after the step of the plan, where that is due. */
+static int resample_dead(struct run *r, const struct step_plan *plan,
+                         struct err *e)
+{
+    const struct resampling *how = &r->config.resampling;
+    size_t d = r->in.d, n, count;
+    if (resample_begins_window(how, r->done))
+        memset(r->step.fired, 0, r->config.m * sizeof *r->step.fired);
+    if (!resample_is_due(how, r->done))
+        return 0;
+    struct arena scratch = {0};
+    float *rows;
+    int code = input_training_sample(&rows, &n, &r->in, &scratch, e);
+    if (code == 0) {
+        kernels.scale(rows, (float)r->in.scale, n * d);
+        code = resample(&r->step, how, rows, n, plan, r->job->reading.seed,
+                        &count, e);
+    }
+    arena_free(&scratch);
+    if (code == 0)
+        log_line(LOG_PROGRESS, "step %" PRIu64 ": %zu features begin anew",
+                 r->done, count);
+    return code;
+}
+
 int run_step(struct run *r, const float *rows, struct err *e)
 {
     const struct train_config *c = &r->config;
@@ -251,21 +319,24 @@ int run_step(struct run *r, const float *rows, struct err *e)
     input_take(&r->in, r->batch, rows, c->batch);
     TRY(step_run(&r->step, r->batch, c->batch, &plan, &r->last, e));
     r->done++;
+    controller_observe(&r->controller, &c->sparsity, r->done, c->steps,
+                       &r->last);
     if (!isfinite(r->last.loss) || !isfinite(r->step.norm))
         return not_finite(r, e);
     if (r->done % curve_every(r) == 0 || r->done == c->steps)
         TRY(add_curve_point(r, &plan, e));
-    return 0;
+    return resample_dead(r, &plan, e);
 }
 
 int run_save(struct run *r, struct err *e)
 {
-    struct checkpoint c = {.step = r->done};
+    struct checkpoint c = {.step = r->done, .controller = r->controller};
     /* On disk before the checkpoint that counts on it. */
     TRY(curve_sync(&r->curve, &c.curve_bytes, e));
     if (!r->keeps)
         TRY(output_sync(r->output.partial, e));
-    TRY(checkpoint_save(r->output.partial, &c, &r->step, e));
+    TRY(checkpoint_save(r->output.partial, &c, &r->step, checkpoint_parts(r),
+                        e));
     r->saved = r->done;
     r->keeps = true;
     return 0;

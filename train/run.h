@@ -29,6 +29,7 @@ struct run {
     struct arena arena;
     float *batch; /* (batch, d) */
     struct curve curve;
+    struct controller controller;
     uint64_t done;  /* steps */
     uint64_t begun; /* steps that were done before */
     uint64_t saved; /* steps at the last checkpoint */

@@ -8,13 +8,10 @@
 
 #include "base/clock.h"
 #include "kernels/kernels.h"
+#include "train/decode.h"
 
-/* Items of parallel work: big enough to be worth handing out, small enough to
- * share evenly. */
-enum { BLOCK_ROWS = 64, CHUNK_FEATURES = 64 /* whole panels */ };
-
-/* Adam as in Kingma & Ba, the defaults of docs/design.md. */
-static const double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+const struct optimiser optimiser_default = {
+    .beta1 = 0.9, .beta2 = 0.999, .clip = 1, .threshold = 1};
 
 static size_t ceil_div(size_t a, size_t b)
 {
@@ -24,10 +21,11 @@ static size_t ceil_div(size_t a, size_t b)
 int step_init(struct step *s, struct parameters *p, const struct team *team,
               size_t batch, struct err *e)
 {
-    *s = (struct step){.p = p, .team = team, .batch = batch};
+    *s = (struct step){
+        .p = p, .team = team, .batch = batch, .optimiser = optimiser_default};
     size_t d = p->d, m = p->m;
-    size_t blocks = ceil_div(batch, BLOCK_ROWS);
-    size_t chunks = ceil_div(m, CHUNK_FEATURES);
+    size_t blocks = ceil_div(batch, DECODE_ROWS);
+    size_t chunks = ceil_div(m, STEP_CHUNK_FEATURES);
     struct arena *a = &s->arena;
     TRY(forward_init(&s->forward, team, e));
     TRY(encoder_init(&s->encoder, d, m, ENCODER_COARSE, e));
@@ -36,12 +34,17 @@ int step_init(struct step *s, struct parameters *p, const struct team *team,
     TRY(arena_get(a, &s->centred, batch * d, sizeof(float), "batch", e));
     TRY(arena_get(a, &s->row_loss, batch, sizeof(double), "batch", e));
     TRY(arena_get(a, &s->row_error, batch, sizeof(double), "batch", e));
+    TRY(arena_get(a, &s->row_penalty, batch, sizeof(double), "batch", e));
+    TRY(arena_get(a, &s->gain, m, sizeof(float), "gains", e));
+    TRY(arena_get(a, &s->norms, m, sizeof(float), "norms", e));
+    TRY(arena_get(a, &s->sum, d, sizeof(float), "sums", e));
     TRY(arena_get(a, &s->block_bias, blocks * d, sizeof(float), "sums", e));
     TRY(arena_get(a, &s->chunk_bias, chunks * d, sizeof(float), "sums", e));
     TRY(arena_get(a, &s->chunk_norm, chunks, sizeof(double), "sums", e));
     TRY(arena_get(a, &s->rows, (size_t)team->threads * 2 * d, sizeof(float),
                   "sums", e));
     TRY(arena_get(a, &s->bias, d, sizeof(float), "sums", e));
+    TRY(arena_get(a, &s->fired, m, sizeof(uint64_t), "counters", e));
     return arena_get(a, &s->silent, m, sizeof(uint64_t), "counters", e);
 }
 
@@ -53,10 +56,14 @@ void step_free(struct step *s)
     auxk_free(&s->auxk);
     codes_free(&s->codes);
     free(s->g);
+    free(s->h);
+    free(s->side);
     transposed_free(&s->pairs);
     transposed_free(&s->aux_pairs);
     arena_free(&s->arena);
     arena_free(&s->gradient_arena);
+    arena_free(&s->dense_arena);
+    encoder_free(&s->exact);
     *s = (struct step){0};
 }
 
@@ -85,95 +92,194 @@ static void centre_rows(void *ctx, size_t block, int thread)
 {
     (void)thread;
     const struct batch *b = ctx;
-    size_t d = b->s->p->d, first = block * BLOCK_ROWS;
-    for (size_t r = first; r < b->n && r < first + BLOCK_ROWS; r++)
+    size_t d = b->s->p->d, first = block * DECODE_ROWS;
+    for (size_t r = first; r < b->n && r < first + DECODE_ROWS; r++)
         kernels.subtract(b->s->centred + r * d, b->x + r * d, b->s->p->b_dec.w,
                          d);
 }
 
-/* Group p's row r of s->gradient. */
-static float *gradient_row(const struct step *s, size_t p, size_t r)
+float *step_gradient_row(const struct step *s, size_t p, size_t r)
 {
     return s->gradient + (p * s->codes.n + r) * s->p->d;
 }
 
-/* Codes stand in feature order, so a group's are a stretch of a row's. */
-static size_t group_end(const struct step *s, size_t p, size_t at, size_t end)
-{
-    while (at < end && s->codes.feature[at] < s->groups.end[p])
-        at++;
-    return at;
-}
+/* ---- activations of thresholds and gates ---- */
 
-/* e_p of all prefixes, each going on where the one before it stopped:
- * e_p = Σ_{i < w_p} f_i·W_dec[i] − (x − b_dec). */
-static void decode_prefixes(struct step *s, size_t r,
-                            size_t group[GROUPS_MAX + 1])
-{
-    const struct codes *c = &s->codes;
-    size_t d = s->p->d;
-    double loss = 0, error = 0;
-    group[0] = c->start[r];
-    for (size_t p = 0; p < s->groups.n; p++) {
-        float *e = gradient_row(s, p, r);
-        size_t at = group[p], end = group_end(s, p, at, c->start[r + 1]);
-        if (p > 0)
-            memcpy(e, gradient_row(s, p - 1, r), d * sizeof *e);
-        for (size_t j = 0; p == 0 && j < d; j++)
-            e[j] = -s->centred[r * d + j];
-        kernels.add_rows(e, s->p->w_dec.w, c->feature + at, c->value + at,
-                         end - at, d);
-        if (p == 0 || end > at)
-            error = kernels.dot_double(e, e, d);
-        loss += error;
-        group[p + 1] = end;
-    }
-    s->row_loss[r] = loss / (double)s->groups.n;
-    s->row_error[r] = error;
-}
-
-/* G of each group and g of one row. */
-static void decode_row(struct step *s, size_t r)
-{
-    const struct codes *c = &s->codes;
-    size_t d = s->p->d, groups = s->groups.n, group[GROUPS_MAX + 1];
-    decode_prefixes(s, r, group);
-    for (size_t p = groups; p-- > 0;) {
-        float *G = gradient_row(s, p, r);
-        size_t at = group[p];
-        kernels.scale(G, 2.0f / (float)(c->n * groups), d);
-        if (p + 1 < groups)
-            kernels.add_scaled(G, 1, gradient_row(s, p + 1, r), d);
-        kernels.dot_rows(s->g + at, G, s->p->w_dec.w, c->feature + at,
-                         group[p + 1] - at, d);
-    }
-}
-
-static void decode_rows(void *ctx, size_t block, int thread)
+static void activate_rows(void *ctx, size_t block, int thread)
 {
     (void)thread;
     const struct batch *b = ctx;
     struct step *s = b->s;
-    size_t d = s->p->d, first = block * BLOCK_ROWS;
-    float *bias = s->block_bias + block * d;
-    memset(bias, 0, d * sizeof *bias);
-    for (size_t r = first; r < b->n && r < first + BLOCK_ROWS; r++) {
-        decode_row(s, r);
-        kernels.add_scaled(bias, 1, gradient_row(s, 0, r), d);
+    const struct gate gate = decode_gate(s);
+    size_t first = block * DECODE_ROWS;
+    for (size_t r = first; r < b->n && r < first + DECODE_ROWS; r++) {
+        struct entries row = decode_entries(s, r);
+        size_t active = s->p->threshold.w != NULL
+                            ? threshold_activate(s->p->threshold.w, &row)
+                            : gate_activate(&gate, &row);
+        s->row_loss[r] = (double)active;
     }
 }
 
-static int have_g(struct step *s, struct err *e)
+/* Σ_rows x − b_dec, in the blocks' order. */
+static void sum_block(void *ctx, size_t block, int thread)
+{
+    (void)thread;
+    const struct batch *b = ctx;
+    size_t d = b->s->p->d, first = block * DECODE_ROWS;
+    float *sum = b->s->block_bias + block * d;
+    memset(sum, 0, d * sizeof *sum);
+    for (size_t r = first; r < b->n && r < first + DECODE_ROWS; r++)
+        kernels.add_scaled(sum, 1, b->s->centred + r * d, d);
+}
+
+static void add_blocks(const struct step *s, float *sum, size_t blocks)
+{
+    size_t d = s->p->d;
+    memset(sum, 0, d * sizeof *sum);
+    for (size_t i = 0; i < blocks; i++)
+        kernels.add_scaled(sum, 1, s->block_bias + i * d, d);
+}
+
+/* From pre-activations to activations; *active: how many there are. */
+static void activate(struct step *s, const struct batch *b, size_t blocks,
+                     const struct step_plan *plan, double *active)
+{
+    struct parameters *p = s->p;
+    s->threshold = (struct threshold){.pull = 0};
+    *active = (double)s->codes.start[b->n];
+    if (!decode_has_own(s))
+        return;
+    if (p->b_mag.w != NULL)
+        gate_gains(s->gain, p);
+    team_run(s->team, activate_rows, (void *)(uintptr_t)b, blocks);
+    *active = 0;
+    for (size_t r = 0; r < b->n; r++)
+        *active += s->row_loss[r];
+    if (p->threshold.w == NULL)
+        return;
+    s->threshold = (struct threshold){
+        .theta = p->threshold.w,
+        .bandwidth = plan->bandwidth,
+        .penalty = s->penalty,
+        .slope_l0 = penalty_slope_l0(&s->penalty, *active, b->n),
+        .n = b->n,
+        .pull = plan->pull,
+        .silent = s->silent,
+        .dead_tokens = plan->dead_tokens,
+    };
+    if (plan->pull > 0) {
+        team_run(s->team, sum_block, (void *)(uintptr_t)b, blocks);
+        add_blocks(s, s->sum, blocks);
+    }
+}
+
+/* ---- forward ---- */
+
+static int reserve(float **out, size_t n, struct err *e)
+{
+    free(*out);
+    *out = malloc(n * sizeof **out);
+    return *out == NULL ? err_memory(e, "gradients", n * sizeof **out) : 0;
+}
+
+/* Room for what is known of each entry. */
+static int have_entries(struct step *s, struct err *e)
 {
     size_t need = s->codes.start[s->codes.n];
-    if (need > s->g_capacity || s->g == NULL) {
-        free(s->g);
-        s->g_capacity = need + need / 4 + 1;
-        s->g = malloc(s->g_capacity * sizeof *s->g);
-        if (s->g == NULL)
-            return err_memory(e, "gradients", s->g_capacity * sizeof *s->g);
+    if (need <= s->entries && s->g != NULL &&
+        (!decode_has_own(s) || s->h != NULL))
+        return 0;
+    size_t n = need + need / 4 + 1;
+    s->entries = 0;
+    TRY(reserve(&s->g, n, e));
+    if (decode_has_own(s)) {
+        TRY(reserve(&s->h, n, e));
+        TRY(reserve(&s->side, n, e));
     }
+    s->entries = n;
     return 0;
+}
+
+bool step_is_dense(const struct step *s)
+{
+    size_t n = s->codes.n;
+    if (s->groups.n > 1 || s->density == DENSITY_SPARSE)
+        return false;
+    return s->density == DENSITY_DENSE ||
+           dense_pays(s->codes.start[n], n, s->p->m);
+}
+
+static int have_tiles(struct step *s, struct err *e)
+{
+    size_t threads = (size_t)s->team->threads;
+    struct arena *a = &s->dense_arena;
+    if (s->tiles != NULL)
+        return 0;
+    TRY(arena_get(a, &s->blocks, threads * 2 * DENSE_LISTS * s->p->d,
+                  sizeof(float), "dense tiles", e));
+    return arena_get(a, &s->tiles, threads * DENSE_TILE, sizeof(float),
+                     "dense tiles", e);
+}
+
+/* An exact one where the batch before was dense. It is packed here, since
+ * updates pack the other. */
+static int choose_encoder(struct step *s, const struct encoder **encoder,
+                          struct err *e)
+{
+    *encoder = &s->encoder;
+    if (!s->was_dense || !s->encoder.coarse)
+        return 0;
+    if (s->exact.capacity == 0)
+        TRY(encoder_init(&s->exact, s->p->d, s->p->m, ENCODER_EXACT, e));
+    encoder_set(&s->exact, s->p->w_enc.w, s->p->b_enc.w, NULL, s->p->m);
+    encoder_pack(&s->exact, s->team);
+    *encoder = &s->exact;
+    return 0;
+}
+
+static void measure_norms(struct step *s)
+{
+    size_t d = s->p->d;
+    for (size_t i = 0; i < s->p->m; i++) {
+        const float *row = s->p->w_dec.w + i * d;
+        s->norms[i] = (float)sqrt(kernels.dot_double(row, row, d));
+    }
+}
+
+/* What of the plan a batch is worked out with. */
+static struct selection selection_of(struct step *s,
+                                     const struct step_plan *plan)
+{
+    struct selection rule = {
+        .rule = plan->rule, .k = plan->k, .guess = &s->guess};
+    if (plan->rule == RULE_THRESHOLD) {
+        rule.threshold = s->p->threshold.w;
+        rule.below = plan->bandwidth / 2;
+    }
+    return rule;
+}
+
+static void sum_up(struct step_result *out, const struct step *s, size_t n,
+                   double active)
+{
+    double loss = 0, error = 0, sum = 0;
+    for (size_t r = 0; r < n; r++) {
+        loss += s->row_loss[r];
+        error += s->row_error[r];
+        sum += s->row_penalty[r];
+    }
+    *out = (struct step_result){
+        .loss = loss / (double)n,
+        .error = error / (double)n,
+        .penalty = penalty_loss(&s->penalty, sum, n),
+        .sum = sum / (double)n,
+        .l0 = active / (double)n,
+    };
+    for (size_t i = 0; s->penalty.p < 1 && i < s->codes.start[n]; i++)
+        out->l1 += (double)s->codes.value[i] / (double)n;
+    if (s->penalty.kind != PENALTY_NONE)
+        out->loss += out->penalty;
 }
 
 /* Takes over the plan's prefixes and has room for a gradient of each. */
@@ -201,35 +307,31 @@ int step_forward(struct step *s, const float *x, size_t n,
 {
     assert(n > 0 && n <= s->batch);
     struct batch b = {s, x, n};
-    struct selection rule = {
-        .rule = plan->rule, .k = plan->k, .guess = &s->guess};
-    size_t blocks = ceil_div(n, BLOCK_ROWS), d = s->p->d;
+    struct selection rule = selection_of(s, plan);
+    size_t blocks = ceil_div(n, DECODE_ROWS);
+    double active;
     double since = clock_seconds();
     TRY(set_groups(s, &plan->groups, n, e));
+    s->penalty = plan->penalty;
+    if (s->optimiser.free_rows)
+        measure_norms(s);
     team_run(s->team, centre_rows, &b, blocks);
     clock_phase(s, PHASE_PACK, &since);
-    TRY(forward_run(&s->forward, &s->encoder, &rule, s->centred, n, &s->codes,
-                    e));
+    const struct encoder *encoder;
+    TRY(choose_encoder(s, &encoder, e));
+    TRY(forward_run(&s->forward, encoder, &rule, s->centred, n, &s->codes, e));
     clock_phase(s, PHASE_SELECT, &since);
     s->seconds[PHASE_SELECT] -= s->forward.seconds;
     s->seconds[PHASE_PRODUCT] += s->forward.seconds;
     s->candidates = s->forward.candidates;
     s->passes = s->forward.passes;
-    TRY(have_g(s, e));
-    team_run(s->team, decode_rows, &b, blocks);
-    double loss = 0, error = 0;
-    for (size_t r = 0; r < n; r++) {
-        loss += s->row_loss[r];
-        error += s->row_error[r];
-    }
-    memset(s->bias, 0, d * sizeof *s->bias);
-    for (size_t i = 0; i < blocks; i++)
-        kernels.add_scaled(s->bias, 1, s->block_bias + i * d, d);
-    *out = (struct step_result){
-        .loss = loss / (double)n,
-        .error = error / (double)n,
-        .l0 = (double)s->codes.start[n] / (double)n,
-    };
+    TRY(have_entries(s, e));
+    if (step_is_dense(s))
+        TRY(have_tiles(s, e));
+    activate(s, &b, blocks, plan, &active);
+    decode_batch(s);
+    add_blocks(s, s->bias, blocks);
+    sum_up(out, s, n, active);
     clock_phase(s, PHASE_DECODE, &since);
     return 0;
 }
@@ -240,137 +342,19 @@ int step_transpose(struct step *s, struct err *e)
 {
     double since = clock_seconds();
     size_t m = s->p->m;
-    TRY(transpose(&s->pairs, &s->codes, s->g, m, s->team, e));
+    TRY(transpose(&s->pairs, &s->codes, s->g,
+                  decode_has_own(s) ? s->side : NULL, m, s->team, e));
     if (s->auxk.n > 0)
-        TRY(transpose(&s->aux_pairs, &s->auxk.codes, s->auxk.g, m, s->team, e));
+        TRY(transpose(&s->aux_pairs, &s->auxk.codes, s->auxk.g, NULL, m,
+                      s->team, e));
     clock_phase(s, PHASE_ORDER, &since);
     return 0;
-}
-
-/* ---- update ---- */
-
-/* Adds the part that one list has in feature i's gradients; its rows count
- * from those of `gradient` and `input`. Returns that of b_enc[i]. */
-static float add_gradient(const struct transposed *t, size_t i, float *dec,
-                          float *enc, const float *gradient, const float *input,
-                          size_t d)
-{
-    size_t first = t->start[i], count = t->start[i + 1] - first;
-    const uint32_t *row = t->row + first;
-    const float *f = t->f + first, *g = t->g + first;
-    float b_enc = 0;
-    kernels.add_rows(dec, gradient, row, f, count, d);
-    kernels.add_rows(enc, input, row, g, count, d);
-    for (size_t j = 0; j < count; j++)
-        b_enc += g[j];
-    return b_enc;
 }
 
 const float *step_error(const struct step *s, float *unit)
 {
     *unit = (float)(s->codes.n * s->groups.n) / 2;
-    return gradient_row(s, s->groups.n - 1, 0);
-}
-
-float step_feature_gradient(const struct step *s, size_t i, float *dec,
-                            float *enc)
-{
-    size_t d = s->p->d;
-    const float *gradient = gradient_row(s, groups_of(&s->groups, i), 0);
-    memset(dec, 0, d * sizeof *dec);
-    memset(enc, 0, d * sizeof *enc);
-    float b_enc = add_gradient(&s->pairs, i, dec, enc, gradient, s->centred, d);
-    if (s->auxk.n > 0)
-        b_enc += add_gradient(&s->aux_pairs, i, dec, enc, s->auxk.gradient,
-                              s->centred + s->auxk.first * d, d);
-    return b_enc;
-}
-
-static size_t count_pairs(const struct transposed *t, size_t i)
-{
-    return t->start[i + 1] - t->start[i];
-}
-
-struct update {
-    struct step *s;
-    struct adam adam;
-    float clip;
-};
-
-/* Updates feature i; adds its squared gradient norm and its share of
- * ∂L/∂b_dec to the chunk's sums. */
-static void update_feature(const struct update *u, size_t i, float *scratch,
-                           float *bias, double *norm)
-{
-    struct step *s = u->s;
-    struct parameters *p = s->p;
-    size_t d = p->d, at = i * d;
-    float *dec = scratch, *enc = scratch + d;
-    float *w_dec = p->w_dec.w + at;
-    float b_enc = step_feature_gradient(s, i, dec, enc);
-    /* AuxK's pairs do not make a feature alive. */
-    bool active = count_pairs(&s->pairs, i) > 0;
-    if (active || (s->auxk.n > 0 && count_pairs(&s->aux_pairs, i) > 0)) {
-        kernels.add_scaled(dec, -kernels.dot(dec, w_dec, d), w_dec, d);
-        kernels.add_scaled(bias, -b_enc, p->w_enc.w + at, d);
-        *norm += kernels.dot_double(dec, dec, d) +
-                 kernels.dot_double(enc, enc, d) +
-                 (double)b_enc * (double)b_enc;
-    }
-    s->silent[i] = active ? 0 : s->silent[i] + s->codes.n;
-    kernels.adam(&u->adam, p->w_enc.w + at, p->w_enc.m + at, p->w_enc.v + at,
-                 enc, u->clip, d);
-    kernels.adam(&u->adam, w_dec, p->w_dec.m + at, p->w_dec.v + at, dec,
-                 u->clip, d);
-    kernels.adam(&u->adam, p->b_enc.w + i, p->b_enc.m + i, p->b_enc.v + i,
-                 &b_enc, u->clip, 1);
-    double length = sqrt(kernels.dot_double(w_dec, w_dec, d));
-    if (length > 0)
-        kernels.scale(w_dec, (float)(1 / length), d);
-}
-
-static void update_chunk(void *ctx, size_t chunk, int thread)
-{
-    const struct update *u = ctx;
-    struct step *s = u->s;
-    size_t d = s->p->d, first = chunk * CHUNK_FEATURES;
-    float *bias = s->chunk_bias + chunk * d;
-    double *norm = &s->chunk_norm[chunk];
-    memset(bias, 0, d * sizeof *bias);
-    *norm = 0;
-    size_t end =
-        first + CHUNK_FEATURES < s->p->m ? first + CHUNK_FEATURES : s->p->m;
-    for (size_t i = first; i < end; i++) {
-        update_feature(u, i, s->rows + (size_t)thread * 2 * d, bias, norm);
-    }
-    /* While the new rows are still in cache. */
-    size_t features = s->encoder.product.features;
-    for (size_t i = first; i < end; i += features)
-        encoder_pack_panel(&s->encoder, i / features);
-}
-
-void step_update(struct step *s, const struct step_plan *plan)
-{
-    struct parameters *p = s->p;
-    double since = clock_seconds();
-    size_t d = p->d, chunks = ceil_div(p->m, CHUNK_FEATURES);
-    double limit = sqrt((double)d);
-    struct update u = {
-        .s = s,
-        .adam = adam_at(beta1, beta2, epsilon, plan->rate, (double)plan->t),
-        .clip = s->norm > limit ? (float)(limit / s->norm) : 1,
-    };
-    team_run(s->team, update_chunk, &u, chunks);
-    double norm = 0;
-    for (size_t i = 0; i < chunks; i++) {
-        norm += s->chunk_norm[i];
-        kernels.add_scaled(s->bias, 1, s->chunk_bias + i * d, d);
-    }
-    norm += kernels.dot_double(s->bias, s->bias, d);
-    s->norm = sqrt(norm);
-    kernels.adam(&u.adam, p->b_dec.w, p->b_dec.m, p->b_dec.v, s->bias, u.clip,
-                 d);
-    clock_phase(s, PHASE_UPDATE, &since);
+    return step_gradient_row(s, s->groups.n - 1, 0);
 }
 
 int step_aux(struct step *s, const struct step_plan *plan, struct err *e)

@@ -32,6 +32,23 @@
  * k is. All prefixes have b_dec, so the first term of ∂L/∂b_dec is the first
  * group's. Without prefixes all this is one group.
  *
+ * Other architectures than TopK's differ in the rule that selects, in terms
+ * that the loss has beside, and in what a value's gradient is: the pairs are
+ * the same sparse list. train/penalty.h has the terms for sparsity, threshold.h
+ * JumpReLU, gate.h gated SAEs. Which one is trained follows from what tensors
+ * the parameters have.
+ *
+ * Decoder rows that are free (not of unit length) have no projection, and their
+ * norms count in the penalty, which then has a gradient by them: with φ of
+ * penalty.h and u = f·‖W_dec[i]‖,
+ *
+ *     Σ_r φ'(u_ri)·f_ri/n · W_dec[i]/‖W_dec[i]‖
+ *
+ * Where a batch's codes are so many that the lists cost more than matrices
+ * would (train/dense.h), the products with them go by dense tiles, and the
+ * encoder's is exact, as rescoring would cost more. The same loss and
+ * gradients, but for rounding.
+ *
  * Only the product with W_enc is dense; the rest touches active features only.
  * Each feature's gradients are summed by one thread in row order and used at
  * once: no gradient matrix, no atomics, the same bits for any number of
@@ -45,9 +62,15 @@
 
 #include "sae/forward.h"
 #include "train/auxk.h"
+#include "train/dense.h"
+#include "train/gate.h"
 #include "train/groups.h"
 #include "train/parameters.h"
+#include "train/threshold.h"
 #include "train/transpose.h"
+
+/* Items of parallel work over features: whole panels. */
+enum { STEP_CHUNK_FEATURES = 64 };
 
 /* What a step spends its time on, in order. */
 enum step_phase {
@@ -61,23 +84,50 @@ enum step_phase {
 };
 enum { STEP_PHASES = PHASE_UPDATE + 1 };
 
+/* How gradients become steps, the same for a whole run. */
+struct optimiser {
+    double beta1, beta2; /* of Adam */
+    double clip;         /* gradients to this norm times √d; 0: not */
+    double threshold;    /* θ's rate is so many times that of the others */
+    bool free_rows;      /* decoder rows are not held at unit length */
+    bool unit_encoder;   /* encoder rows are, too (O'Neill & Bui 2024) */
+};
+/* Adam's (0.9, 0.999), clip 1, threshold 1. */
+extern const struct optimiser optimiser_default;
+
+/* Whether products go by dense tiles; DENSITY_AUTO: where that is faster. */
+enum density { DENSITY_AUTO, DENSITY_SPARSE, DENSITY_DENSE };
+
 struct step {
     struct parameters *p;
     const struct team *team;
-    size_t batch;           /* most rows of a step */
-    struct encoder encoder; /* W_enc packed; each update packs it anew */
+    size_t batch;               /* most rows of a step */
+    struct optimiser optimiser; /* may be changed before a step */
+    struct encoder encoder;     /* W_enc packed; each update packs it anew */
     struct forward forward;
     struct guess guess;
     struct auxk auxk;
     struct codes codes;
-    struct groups groups; /* of the last batch; at least one */
-    float *centred;       /* (n, d) x − b_dec */
-    float *gradient;      /* (groups, n, d) G of each group */
-    size_t gradient_rows; /* there is room for */
-    double *row_loss;     /* (n) mean ‖e_p‖² */
-    double *row_error;    /* (n) ‖e‖² of all features */
-    float *g;             /* ∂L/∂f of each entry of codes */
-    size_t g_capacity;
+    struct groups groups;   /* of the last batch; at least one */
+    float *centred;         /* (n, d) x − b_dec */
+    float *gradient;        /* (groups, n, d) G of each group */
+    size_t gradient_rows;   /* there is room for */
+    double *row_loss;       /* (n) mean ‖e_p‖² */
+    double *row_error;      /* (n) ‖e‖² of all features */
+    double *row_penalty;    /* (n) Σ φ(u) */
+    float *g;               /* ∂L/∂h of each entry of codes */
+    float *h, *side;        /* of each entry, of thresholds and gates */
+    size_t entries;         /* there is room for */
+    struct penalty penalty; /* of the last batch */
+    struct threshold threshold;
+    float *gain;  /* (m) e^r of a gated SAE, */
+    float *norms; /* (m) ‖W_dec[i]‖ of free rows, at the last forward pass */
+    float *sum;   /* (d) Σ_rows x − b_dec, with a pre-activation loss */
+    enum density density;
+    bool was_dense;        /* the last batch that was learnt from */
+    struct encoder exact;  /* of dense batches, where `encoder` is coarse */
+    float *tiles, *blocks; /* of dense batches: (threads, DENSE_TILE),
+                              (threads, 2, DENSE_LISTS, d) */
     struct transposed pairs, aux_pairs; /* in feature order; rows of aux_pairs
                                            count from auxk.first */
     /* Partial sums of blocks of rows and chunks of features. */
@@ -87,17 +137,22 @@ struct step {
     float *rows;        /* (threads, 2, d) a feature's gradients */
     float *bias;        /* (d) ∂L/∂b_dec */
     uint64_t *silent;   /* (m) tokens since a feature was last active */
-    double norm;        /* global gradient norm of the last step; 0 before */
+    uint64_t *fired;   /* (m) rows in which it was, as someone last zeroed it */
+    double norm;       /* global gradient norm of the last step; 0 before */
     size_t candidates; /* of the last step's selection, as struct forward has */
     unsigned passes;
     double seconds[STEP_PHASES]; /* since step_init, for measurements */
-    struct arena arena, gradient_arena;
+    struct arena arena, gradient_arena, dense_arena;
 };
 
 /* What differs from step to step. */
 struct step_plan {
-    enum rule rule; /* RULE_TOPK or RULE_BATCH_TOPK */
-    size_t k;
+    enum rule rule; /* RULE_POSITIVE for ReLU and gated SAEs, RULE_THRESHOLD for
+                       JumpReLU */
+    size_t k;       /* of TopK and BatchTopK */
+    struct penalty penalty;
+    float bandwidth;      /* JumpReLU's ε */
+    double pull;          /* c of its pre-activation loss; 0: none */
     double rate;          /* learning rate */
     uint64_t t;           /* number of the step, the first being 1 */
     struct groups groups; /* Matryoshka's prefixes; none: TopK, BatchTopK */
@@ -107,9 +162,13 @@ struct step_plan {
 };
 
 struct step_result {
-    double loss;  /* L before the update, without AuxK */
-    double error; /* mean ‖e‖² of all features; L but for Matryoshka */
-    double l0;    /* active features a row */
+    double loss;    /* L before the update, without AuxK and pre-activation loss
+                     */
+    double error;   /* mean ‖e‖² of all features */
+    double penalty; /* L's term for sparsity */
+    double sum;     /* mean Σ φ(u), without λ */
+    double l1;      /* mean Σ f, where the power is not 1 */
+    double l0;      /* active features a row */
 };
 
 /* Keeps `p` and `team`. */
@@ -127,8 +186,9 @@ int step_run(struct step *s, const float *x, size_t n,
 
 /* The parts of a step, in their order, for evaluation and tests. */
 
-/* Selects, decodes, and leaves codes, G and g. The last group's G is
- * 2/(n·groups)·e. */
+/* Selects, decodes, and leaves codes, G, g and side. The last group's G is
+ * 2/(n·groups)·e. Codes of thresholds and gates have entries of value 0, which
+ * only learn. */
 int step_forward(struct step *s, const float *x, size_t n,
                  const struct step_plan *plan, struct step_result *out,
                  struct err *e);
@@ -138,10 +198,21 @@ int step_aux(struct step *s, const struct step_plan *plan, struct err *e);
 int step_transpose(struct step *s, struct err *e);
 /* (n, d) the last group's part of s->gradient; times *unit it is e. */
 const float *step_error(const struct step *s, float *unit);
-/* Gradients of feature i, not projected: dec (d), enc (d); returns that of
- * b_enc[i]. */
+/* Gradients of feature i, not projected: dec (d), enc (d); returns that of its
+ * part of x − b_dec in W_enc[i], which is that of b_enc[i] but for gated SAEs.
+ */
 float step_feature_gradient(const struct step *s, size_t i, float *dec,
                             float *enc);
+/* Those of its own numbers; `along` is what step_feature_gradient returned. */
+struct scalar_gradients {
+    float b_enc, threshold, r_mag, b_mag;
+};
+struct scalar_gradients step_scalar_gradients(const struct step *s, size_t i,
+                                              float along);
+/* Whether the products with the codes that s holds go by dense tiles. */
+bool step_is_dense(const struct step *s);
+/* Row r of group p's part of s->gradient, (d). */
+float *step_gradient_row(const struct step *s, size_t p, size_t r);
 /* Updates every feature, leaves ∂L/∂b_dec in s->bias, then updates b_dec. */
 void step_update(struct step *s, const struct step_plan *plan);
 

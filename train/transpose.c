@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "train/transpose.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,11 +15,13 @@ void transposed_free(struct transposed *t)
     free(t->row);
     free(t->f);
     free(t->g);
+    free(t->side);
     free(t->place);
     *t = (struct transposed){0};
 }
 
-static int reserve(struct transposed *t, size_t m, size_t n, struct err *e)
+static int reserve(struct transposed *t, size_t m, size_t n, bool side,
+                   struct err *e)
 {
     if (t->start == NULL || t->m != m) {
         free(t->start);
@@ -34,6 +37,8 @@ static int reserve(struct transposed *t, size_t m, size_t n, struct err *e)
         free(t->row);
         free(t->f);
         free(t->g);
+        free(t->side);
+        t->side = NULL;
         t->capacity = 0;
         t->row = malloc(capacity * sizeof *t->row);
         t->f = malloc(capacity * sizeof *t->f);
@@ -42,13 +47,18 @@ static int reserve(struct transposed *t, size_t m, size_t n, struct err *e)
             return err_memory(e, "codes", capacity * 12);
         t->capacity = capacity;
     }
+    if (side && t->side == NULL) {
+        t->side = malloc(t->capacity * sizeof *t->side);
+        if (t->side == NULL)
+            return err_memory(e, "codes", t->capacity * sizeof *t->side);
+    }
     return 0;
 }
 
 struct sorting {
     struct transposed *t;
     const struct codes *codes;
-    const float *g;
+    const float *g, *side;
 };
 
 static size_t part_begin(const struct codes *c, size_t part)
@@ -96,14 +106,17 @@ static void place_part(void *ctx, size_t part, int thread)
             t->row[at] = (uint32_t)r;
             t->f[at] = c->value[i];
             t->g[at] = s->g[i];
+            if (s->side != NULL)
+                t->side[at] = s->side[i];
         }
 }
 
 int transpose(struct transposed *t, const struct codes *codes, const float *g,
-              size_t m, const struct team *team, struct err *e)
+              const float *side, size_t m, const struct team *team,
+              struct err *e)
 {
-    struct sorting s = {t, codes, g};
-    TRY(reserve(t, m, codes->start[codes->n], e));
+    struct sorting s = {t, codes, g, side};
+    TRY(reserve(t, m, codes->start[codes->n], side != NULL, e));
     team_run(team, count_part, &s, PARTS);
     assign_places(t);
     team_run(team, place_part, &s, PARTS);

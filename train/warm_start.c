@@ -19,6 +19,20 @@ int warm_start_load(struct sae *s, const char *folder, size_t d, struct err *e)
     return code;
 }
 
+/* What feature i has beside its rows: the threshold, in the run's units, or
+ * gates that are as good. */
+static void start_own(struct parameters *p, const struct sae *s, size_t i,
+                      float unit)
+{
+    float threshold = s->threshold != NULL ? unit * s->threshold[i] : 0;
+    if (p->threshold.w != NULL)
+        p->threshold.w[i] = threshold > 0 ? threshold : 0;
+    if (p->b_mag.w != NULL) {
+        p->b_mag.w[i] = p->b_enc.w[i];
+        p->b_enc.w[i] -= threshold;
+    }
+}
+
 void warm_start(struct step *step, const struct sae *s, const struct input *in)
 {
     struct parameters *p = step->p;
@@ -40,6 +54,7 @@ void warm_start(struct step *step, const struct sae *s, const struct input *in)
             bias *= (float)length;
         }
         p->b_enc.w[i] = (float)in->scale * bias;
+        start_own(p, s, i, (float)in->scale * (length > 0 ? (float)length : 1));
     }
     step_pack(step);
 }

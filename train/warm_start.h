@@ -18,7 +18,8 @@ int warm_start_load(struct sae *s, const char *folder, size_t d, struct err *e);
  * function stays the same: decoder rows become unit vectors, their length going
  * to the encoder; a bias that the SAE does not subtract goes from b_dec to
  * b_enc (x·W + b = (x − b_dec)·W + (b + b_dec·W)); and inputs are scaled by s,
- * so both biases are (docs/formats.md, "fold"). */
+ * so both biases are (docs/formats.md, "fold"). Thresholds are taken over where
+ * the run has some; gates open at them. */
 void warm_start(struct step *step, const struct sae *s, const struct input *in);
 
 #endif

@@ -295,7 +295,7 @@ int main(int argc, char **argv)
 {
     struct err e = {0};
     struct option_group group = {"", table, sizeof table / sizeof *table,
-                                 &options};
+                                 &options, NULL};
     int n_args = 0;
     int code = options_parse(&group, 1, argc - 1, argv + 1, &n_args, &e);
     if (code == 0 && n_args != 1)

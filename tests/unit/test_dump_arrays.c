@@ -443,7 +443,7 @@ static void options_name_the_layouts(void **state)
     for (int i = 0; i < 5; i++) {
         struct dump_options o;
         struct option_group group = {"input", dump_option_table,
-                                     DUMP_OPTION_COUNT, &o};
+                                     DUMP_OPTION_COUNT, &o, NULL};
         char name[64], *argv[] = {(char[]){"--layout"}, name};
         struct err e = {0};
         int n_args;

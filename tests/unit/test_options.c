@@ -72,12 +72,16 @@ static const struct option table[] = {
     {.name = "preset",
      .type = OPTION_TEXT,
      .offset = FIELD(preset),
-     .choices = "big count=4k rule=relu real=-1|small count=2",
      .value = "big|small",
      .help = "several at once"},
 };
+static const char *const big[][2] = {
+    {"count", "4k"}, {"rule", "relu"}, {"real", "-1"}, {NULL, NULL}};
+static const char *const small[][2] = {{"count", "2"}, {NULL, NULL}};
+static const struct option_preset presets[] = {
+    {"big", big}, {"small", small}, {NULL, NULL}};
 static const struct option_group group = {
-    "Test options", table, sizeof table / sizeof *table, &values};
+    "Test options", table, sizeof table / sizeof *table, &values, presets};
 static const struct option_usage usage = {"try", "Tries things", "FILE...",
                                           NULL};
 
@@ -198,8 +202,8 @@ static void mistakes_are_explained(void **state)
         {"--rule top", "--rule top: must be one of relu|topk|batchtopk"},
         {"--rule relu|topk", "--rule relu|topk: must be one of "
                              "relu|topk|batchtopk"},
-        {"--preset bi", "--preset bi: there is only big|small"},
-        {"--preset ~", "--preset : there is only big|small"},
+        {"--preset bi", "--preset bi: there is only big, small"},
+        {"--preset ~", "--preset : there is only big, small"},
         {"--rule ~", "--rule : must be one of relu|topk|batchtopk"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

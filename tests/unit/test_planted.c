@@ -22,6 +22,7 @@
 #include "base/format.h"
 #include "base/rng.h"
 #include "train/options.h"
+#include "train/schedule.h"
 #include "train/step.h"
 
 enum { D = 256, TRUTH = 1000, M = 2048, K = 8, BATCH = 1024 };

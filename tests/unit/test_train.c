@@ -12,6 +12,7 @@
 #include "base/output.h"
 #include "base/rng.h"
 #include "dump/writer.h"
+#include "train/schedule.h"
 #include "train/train.h"
 
 enum { D = 32, HEADS = 4, PLANTED = 48, TOKENS = 20000, CONTEXT = 100 };
@@ -91,6 +92,9 @@ static struct train_options options_make(void)
                                   .tokens = 150000,
                                   .batch = 500,
                                   .rate = 5e-3,
+                                  .beta1 = 0.9,
+                                  .beta2 = 0.999,
+                                  .clip = 1,
                                   .decay = 0.2,
                                   .anneal = 0.1,
                                   .aux_rows = 0.125,
