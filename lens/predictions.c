@@ -67,9 +67,8 @@ double predictions_loss(struct predictions *p, const struct runner_group *g,
     return sum;
 }
 
-/* KL of one row, given both's log sums. */
-static double divergence(const float *p, double log_p, const float *q,
-                         double log_q, size_t n)
+double predictions_divergence(const float *p, double log_p, const float *q,
+                              double log_q, size_t n)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
@@ -96,7 +95,7 @@ static void compare_rows(struct predictions *p, const struct runner_group *g,
         const float *is = p->logits + r * vocab, *was = p->other + r * vocab;
         double log_is = predictions_log_sum(is, vocab);
         sums->loss += log_is - (double)is[next];
-        sums->kl += divergence(was, log_was[r], is, log_is, vocab);
+        sums->kl += predictions_divergence(was, log_was[r], is, log_is, vocab);
     }
 }
 

@@ -38,4 +38,8 @@ void predictions_compare(struct predictions *p, const struct runner_group *g,
 /* ln Σ exp of n logits. */
 double predictions_log_sum(const float *logits, size_t n);
 
+/* KL(p ‖ q) of one row's logits, given the log sums of both. */
+double predictions_divergence(const float *p, double log_p, const float *q,
+                              double log_q, size_t n);
+
 #endif
