@@ -167,6 +167,8 @@ class Refusals(OnServer):
                                   "SELECT * FROM dbstat"],
                 "load_extension": ["SELECT load_extension('./x.so')"],
                 "fts3_tokenizer": ["SELECT fts3_tokenizer('simple')"],
+                "printf": ["SELECT printf('%.2000000000c', 'x')"],
+                "format": ["SELECT format('%d', 1)"],
                 "INSERT": ["INSERT INTO sae (id) VALUES (1)",
                            "WITH a AS (SELECT 1) INSERT INTO head SELECT 1",
                            "REPLACE INTO sae (id) VALUES (1)"],
