@@ -151,7 +151,10 @@ int api_activation(json_t *out, struct call *c)
     struct activation a = {0};
     TRY(call_get_sae(&a.place, c));
     TRY(call_get_number(&a.feature, c, "feature"));
-    TRY(call_get_number(&a.token, c, "token"));
+    if (!target_has(c->target, "token"))
+        return call_refuse(c, 400, "token is missing");
+    TRY(call_asked(
+        c, target_int(&a.token, c->target, "token", 0, INT64_MAX, 0, c->e)));
     TRY(call_asked(c, target_finish(c->target, c->e)));
     const struct catalog_sae *s = call_sae(c, a.place);
     a.sae = s->id;

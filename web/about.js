@@ -48,7 +48,7 @@ export class AboutPage {
         h('span.bar.r', {}, copies({ ask: ['about', {}] }))),
       dumps.map(d => this.dump(d)),
       allSaes().length > 0 &&
-        [this.saes(), labels(this.about.labels), this.configs()],
+        [this.saes(), labels(this.about), this.configs()],
       this.tasks());
   }
 

@@ -4,7 +4,7 @@
 // over it; on the right what is active at a token, and for which heads.
 import { h, fill, seg, says, failed, count, density, amount, stat, meter,
          toggle, table, cell } from './dom.js';
-import { tok, words, asString, visible } from './kwic.js';
+import { run, words, asString, visible } from './kwic.js';
 import { copies } from './copy.js';
 import { get } from './api.js';
 import { state, go, link } from './state.js';
@@ -115,7 +115,7 @@ export class ContextPage {
       : (o.levels[i] - .5) * o.scale;
     return h('p.running', { lang: '' }, a.tokens.map((token, i) => {
       const at = a.first_position + i, v = value(one, i), w = value(two, i);
-      const el = tok(token, {
+      const drawn = run(token, {
         value: v, max: one?.max ?? 0, escapes: !!state.esc,
         peak: at === a.position ? 'h' : null,
         info: { ask: one && { sae: one.sae, feature: one.feature,
@@ -125,14 +125,15 @@ export class ContextPage {
           two && [state.g, w > 0 ? amount(w) : w === null ? 'not known'
             : 'silent'],
         ].filter(x => x) },
-      });
+      }, !i);
+      const el = drawn.at(-1); // the space in front may be before it
       if (!one) el.info.value = undefined;
       if (w > 0) el.classList.add(w >= two.max / 2 ? 'b3' : 'b1');
       el.dataset.p = at;
       el.tabIndex = at === (a.position ?? a.first_position) ? 0 : -1;
       if (at === a.position) el.setAttribute('aria-current', 'true');
       // A line ends where the text's does.
-      return asString(token).text.includes('\n') ? [el, '\n'] : el;
+      return asString(token).text.includes('\n') ? [drawn, '\n'] : drawn;
     }));
   }
 

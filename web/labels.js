@@ -2,7 +2,7 @@
 //
 // All labels of the database: taken away as a table, and taken in from one.
 import { h, fill, count, failed } from './dom.js';
-import { address, postTable } from './api.js';
+import { address, get, postTable } from './api.js';
 
 /** What an import did, in words; what did not happen is left out. */
 const DONE = [
@@ -16,15 +16,15 @@ const inWords = done => `${count(done.read)} read: ` + (DONE
   .map(([key, what]) => `${count(done[key])} ${what}`)
   .join(', ') || 'nothing to do') + '.';
 
-/** The block of the About page. n: how many features are labelled. */
-export function labels(n) {
+/** The block of the About page; about: of /api/about, kept true. */
+export function labels(about) {
   const said = h('p.note', { role: 'status' });
   const replace = h('input', { type: 'checkbox', id: 'replace' });
   const file = h('input', {
     type: 'file', id: 'import', accept: '.csv,text/csv', 'aria-label':
       'A table of labels to import', onchange: () => take(),
   });
-  const total = h('b', {}, count(n));
+  const total = h('b', {}, count(about.labels));
   const take = async () => {
     const [chosen] = file.files;
     if (!chosen) return;
@@ -33,8 +33,8 @@ export function labels(n) {
       const done = await postTable('labels/import',
                                    { replace: replace.checked ? 1 : null },
                                    await chosen.text());
-      total.textContent = count(Number(total.textContent.replace(/,/g, '')) +
-                                done.new);
+      about.labels = (await get('about')).labels;
+      total.textContent = count(about.labels);
       fill(said, inWords(done));
     } catch (error) {
       fill(said, failed(error));

@@ -104,6 +104,12 @@ def test_import(b):
     assert any("400" in line for line in b.complaints())
     equal(imported(b, changed.replace("girls", "boys"), True)[:18],
           "2 read: 1 replaced")
+    # What is counted is asked again, also by the list of features.
+    one = f"fingerprint,feature,label\n{2:032x},11,eleven\n"
+    equal(imported(b, one), "1 read: 1 new.")
+    b.shows("article", "3 features have one")
+    equal(imported(b, one), "1 read: 1 as they were.")
+    b.shows("article", "3 features have one")
 
 
 def test_taken_back(b):

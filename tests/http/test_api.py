@@ -463,6 +463,7 @@ class Pages(OnDatabase):
         self.assertEqual(page["level"], 0 if page["sampled"] else None)
         self.refused(404, "activation?sae=1&feature=90&token=1")
         self.refused(404, "activation?sae=1&feature=3&token=99999")
+        self.refused(404, "activation?sae=1&feature=3&token=9999999999")
         self.refused(400, "activation?sae=1&feature=3")
 
     def test_context(self):

@@ -104,7 +104,7 @@ class Answers(OnServer):
         first, *rest = csv.reader(io.StringIO(answer.body.decode(), newline=""))
         self.assertEqual(first, ["id", "text", "n", "r", "b"])
         self.assertEqual(rest, [[str(i), word, "", "0.5", "0AFF"]
-                                for i, word in enumerate(WORDS + [UNUSED])])
+                                for i, word in enumerate([*WORDS, UNUSED])])
         self.assertIn("content-type", self.ask("SELECT", ".csv").headers)
         self.assertEqual(self.ask("SELEC", ".csv").json(),
                          self.ask("SELEC").json())
@@ -167,6 +167,8 @@ class Refusals(OnServer):
                                   "SELECT * FROM dbstat"],
                 "load_extension": ["SELECT load_extension('./x.so')"],
                 "fts3_tokenizer": ["SELECT fts3_tokenizer('simple')"],
+                "printf": ["SELECT printf('%.2000000000c', 'x')"],
+                "format": ["SELECT format('%d', 1)"],
                 "INSERT": ["INSERT INTO sae (id) VALUES (1)",
                            "WITH a AS (SELECT 1) INSERT INTO head SELECT 1",
                            "REPLACE INTO sae (id) VALUES (1)"],
