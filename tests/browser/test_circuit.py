@@ -254,6 +254,7 @@ def test_two_tasks(b):
     equal(figures, {"heads in both": "1", "expected by chance": "0.67",
                     "Jaccard": ".33", "of first’s 2": "50 %",
                     "of second’s 2": "50 %"})
+    b.shows('[aria-label="answer of second, layer by head"]', "L0")
     other = '[aria-label="truth of second, layer by head"]'
     b.wait(lambda: b.all(f"{other} .cell"), "its truth")
     equal(values(b, other), ["0", "1", "0", "0", "0", "1"])
