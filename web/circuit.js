@@ -231,7 +231,7 @@ FROM circuit_head WHERE circuit = ${c.id} ORDER BY score DESC`,
       h('section.sec', {},
         h('div.cap', {}, h('h2', {}, title(m.name.startsWith('score')
           ? 'Score from codes' : 'Score without codes')),
-        h('span.note', {}, m.title)),
+        h('span.note', { title: m.about }, m.title)),
         this.map(one, beside, `${m.title}${of && ` of ${of}`}, layer by head`,
                  r => r[m.name], amount),
         h('p.legend.foot', {}, '0', h('span.ramp.r-mea'),
