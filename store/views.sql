@@ -485,8 +485,8 @@ GROUP BY c.circuit, c.layer, c.head, c.code
 HAVING min(p.label) = 1;
 
 -- How far the true circuits of two tasks of one model share heads: both is
--- |A and B|, jaccard |A and B| / |A or B|, of_first |A and B| / |A|, and expected
--- what both would be if the second circuit were drawn at random.
+-- |A and B|, jaccard |A and B| / |A or B|, of_first |A and B| / |A|, and
+-- expected what both would be if the second circuit were drawn at random.
 CREATE VIEW circuit_overlap AS
 SELECT a.circuit, x.name, b.circuit AS other, y.name AS other_name,
     sum(a.in_circuit) AS heads, sum(b.in_circuit) AS other_heads,

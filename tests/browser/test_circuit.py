@@ -10,7 +10,8 @@ from planted_circuits import (ANSWERS, NAMES, code, edge, label,
                               plant_circuits, score, tokens)
 from reading import TITLE, equal, harmless, run, wanted
 
-SCORES = '[aria-label="codes, layer by head"]'
+SCORES = (':is([aria-label="codes, layer by head"], '
+          '[aria-label="share, layer by head"])')
 TRUTH = '[aria-label="truth, layer by head"]'
 CODES = '[aria-label^="Codes of"]'
 PROMPT_LIST = '[aria-label^="Prompts with code"]'
@@ -147,8 +148,9 @@ def test_a_head_and_its_prompts(b):
     b.wait(lambda: shown_prompts(b) == want, "prompts with code 21")
     equal(b.texts(f"{PROMPT_LIST} .v"),
           ["+" if label(p) else "−" for p in want])
-    # Chosen by key, it keeps the focus.
-    equal(b.js("return document.activeElement.textContent"), "21")
+    # Chosen by key, it keeps the focus, given back in the next frame.
+    b.wait(lambda: b.js("return document.activeElement.textContent") == "21",
+           "the focus where it was")
     query = b.query()
     b.open("?" + query)
     b.wait(lambda: shown_prompts(b) == want and b.all(".k.whole"),
