@@ -150,8 +150,10 @@ int truth_read(bool *truth, const struct task *t, const char *path,
 static int read_effect(double *effect, const struct task *t,
                        const json_t *entry, const char *path, struct err *e)
 {
-    const json_t *change = json_object_get(
-        json_object_get(entry, "mean_ablate"), "fraction_of_gap");
+    const json_t *mean = json_object_get(entry, "mean_ablate");
+    if (mean == NULL)
+        mean = json_object_get(entry, "mean_ablate_reference");
+    const json_t *change = json_object_get(mean, "fraction_of_gap");
     int64_t layer, number;
     size_t head = 0;
     TRY(json_need_int(&layer, entry, "layer", 0, INT32_MAX, path, e));

@@ -112,6 +112,13 @@ sqlite3 -json c.db "SELECT effect FROM circuit_head ORDER BY layer, head" |
       .[1].mean_ablate.fraction_of_gap | fabs < 1e-9)' >/dev/null ||
   fail "not the effects of the truth"
 headscope view c.db --dry-run -q >out.log
+# Under the other name they are the same.
+sed 's/"mean_ablate"/"mean_ablate_reference"/' truth.json >named.json
+headscope circuit ioi.dump --truth named.json --seeds 1 --steps 20 -q \
+  -o named.db >out.log
+effects="SELECT layer, head, effect FROM circuit_head ORDER BY layer, head"
+sqlite3 named.db "$effects" >effects.log
+sqlite3 c.db "$effects" | cmp - effects.log
 # A truth without effects leaves them out.
 jq '{circuit}' truth.json >heads.json
 headscope circuit ioi.dump --truth heads.json --seeds 1 --steps 50 -q \
