@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -65,13 +66,12 @@ static int read_circuit(bool *truth, const struct task *t, const json_t *list,
     return 0;
 }
 
-static int read_heads(bool *truth, const struct task *t, const json_t *list,
-                      const char *path, struct err *e)
+/* seen (heads), all false to begin. */
+static int read_entries(bool *truth, bool *seen, const struct task *t,
+                        const json_t *list, const char *path, struct err *e)
 {
     const json_t *entry;
-    size_t i, head = 0, found = 0;
-    if (!json_is_array(list))
-        return err_set(e, ERR_INPUT, "%s: 'heads' must be an array", path);
+    size_t i, head = 0;
     json_array_foreach(list, i, entry)
     {
         char where[WHERE_MAX];
@@ -83,14 +83,32 @@ static int read_heads(bool *truth, const struct task *t, const json_t *list,
         TRY(json_need_int(&number, entry, "head", 0, INT32_MAX, where, e));
         TRY(json_need_bool(&in, entry, "in_circuit", where, e));
         TRY(find_head(&head, t, layer, number, where, e));
+        if (seen[head])
+            return err_set(e, ERR_INPUT,
+                           "%s: head L%" PRId64 "H%" PRId64 " is there twice",
+                           where, layer, number);
+        seen[head] = true;
         truth[head] = in;
-        found++;
     }
-    if (found < t->heads)
+    return 0;
+}
+
+static int read_heads(bool *truth, const struct task *t, const json_t *list,
+                      const char *path, struct err *e)
+{
+    if (!json_is_array(list))
+        return err_set(e, ERR_INPUT, "%s: 'heads' must be an array", path);
+    bool *seen = calloc(t->heads, sizeof *seen);
+    if (seen == NULL)
+        return err_memory(e, "heads", t->heads * sizeof *seen);
+    int code = read_entries(truth, seen, t, list, path, e);
+    free(seen);
+    TRY(code);
+    if (json_array_size(list) < t->heads)
         return err_set(e, ERR_INPUT,
                        "%s: 'heads' has %zu of the dump's %zu heads; give all, "
                        "or those of the circuit as 'circuit'",
-                       path, found, t->heads);
+                       path, json_array_size(list), t->heads);
     return 0;
 }
 
@@ -132,8 +150,10 @@ int truth_read(bool *truth, const struct task *t, const char *path,
 static int read_effect(double *effect, const struct task *t,
                        const json_t *entry, const char *path, struct err *e)
 {
-    const json_t *change = json_object_get(
-        json_object_get(entry, "mean_ablate"), "fraction_of_gap");
+    const json_t *mean = json_object_get(entry, "mean_ablate");
+    if (mean == NULL)
+        mean = json_object_get(entry, "mean_ablate_reference");
+    const json_t *change = json_object_get(mean, "fraction_of_gap");
     int64_t layer, number;
     size_t head = 0;
     TRY(json_need_int(&layer, entry, "layer", 0, INT32_MAX, path, e));

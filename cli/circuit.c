@@ -57,8 +57,8 @@ static const struct option own_table[] = {
      "codes|share|answer", NULL,
      "a head's node score: how many of its codes only positives have, which "
      "share of its codes, or how many bits a positive prompt's code tells of "
-     "its "
-     "answer, beyond chance (docs/circuits.md: use it with --position last)"},
+     "its answer, beyond chance (docs/circuits.md: use it with --position "
+     "last)"},
     {"theta", 0, OPTION_REAL, FIELD(theta), "0", 0, 1, NULL, "X",
      "heads whose softmax of the score is above are predicted; 0: as many as "
      "the circuit has"},
@@ -115,19 +115,15 @@ static int run_experiment(struct circuit *c, int64_t seed, struct err *e)
 
 /* ---- the database ---- */
 
-/* What the result depends on, as text that outlives the report. */
-static int make_options(char **out, const struct common_options *common,
+/* What the result depends on, as the report has it, and the first seed: as
+ * text, the caller's free. */
+static int make_options(char **out, const json_t *report, int64_t seed,
                         struct err *e)
 {
-    static const char *const scores[] = {"codes", "share", "answer"};
-    json_t *object =
-        json_pack("{s:I, s:f, s:I, s:f, s:I, s:s, s:s, s:s, s:I}", "features",
-                  (json_int_t)own.features, "lambda", own.lambda, "steps",
-                  (json_int_t)own.steps, "rate", own.rate, "examples",
-                  (json_int_t)own.examples, "position", own.position, "vectors",
-                  own.vectors == 1 ? "z" : "result", "score", scores[own.score],
-                  "seed", (json_int_t)common->seed);
-    *out = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
+    json_t *object = json_copy(json_object_get(report, "options"));
+    *out = NULL;
+    if (json_object_set_new(object, "seed", json_integer(seed)) == 0)
+        *out = json_dumps(object, JSON_COMPACT);
     json_decref(object);
     return *out == NULL ? err_memory(e, "options", 0) : 0;
 }
@@ -145,7 +141,7 @@ static int save(const struct circuit *c, const struct common_options *common,
     char *options;
     if (own.output == NULL)
         return 0;
-    TRY(make_options(&options, common, e));
+    TRY(make_options(&options, report, common->seed, e));
     const struct save_input in = {
         .dump = c->dump,
         .experiment = &c->experiment,
@@ -221,7 +217,7 @@ const struct command command_circuit = {
          "few prompts; a head's score is how many of its codes only "
          "positive prompts have (O'Neill & Bui 2024). Beside it stand "
          "what shuffled labels give, and plain measures without codes. "
-         "Writes nothing."},
+         "Without -o it writes nothing."},
     .args_min = 1,
     .args_max = -1,
     .groups = {{"Options", own_table, sizeof own_table / sizeof *own_table,

@@ -36,8 +36,8 @@ static const struct option own_table[] = {
      "codes|share|answer", NULL,
      "a head's node score: how many of its codes only positives have, which "
      "share of its codes, or how many bits a positive prompt's code tells of "
-     "its "
-     "answer, beyond chance (docs/circuits.md: use it with --position last)"},
+     "its answer, beyond chance (docs/circuits.md: use it with --position "
+     "last)"},
     {"shuffles", 0, OPTION_COUNT, FIELD(shuffles), "5", 1, 1000, NULL, "N",
      "of the labels: the score that chance gives"},
     {"theta", 0, OPTION_REAL, FIELD(theta), "0", 0, 1, NULL, "X",

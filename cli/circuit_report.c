@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "circuit/ranking.h"
@@ -305,13 +306,17 @@ static void print_auc(const json_t *report, const char *key, const char *label)
 
 static void print_truth(const json_t *report)
 {
-    static const char *const labels[FIGURES] = {"AUC of the score",
-                                                "AUC of the ranking by edges",
-                                                "AUC, labels shuffled",
-                                                "precision",
-                                                "recall",
-                                                "F1",
-                                                "\"F1\" of the paper"};
+    const char *score = json_string_value(
+        json_object_get(json_object_get(report, "options"), "score"));
+    bool answers = score != NULL && strcmp(score, "answer") == 0;
+    const char *const labels[FIGURES] = {"AUC of the score",
+                                         "AUC of the ranking by edges",
+                                         answers ? "AUC, answers shuffled"
+                                                 : "AUC, labels shuffled",
+                                         "precision",
+                                         "recall",
+                                         "F1",
+                                         "\"F1\" of the paper"};
     if (json_object_get(report, "auc") == NULL)
         return;
     (void)putchar('\n');

@@ -522,7 +522,7 @@ CREATE TABLE circuit (
     auc_sd REAL,                -- under the ROC curve, its deviation over
                                 -- seeds; NULL from here on: no truth given
     auc_edges REAL,             -- the same of the ranking by edges,
-    auc_shuffled REAL,          -- of scores with labels shuffled,
+    auc_shuffled REAL,          -- of scores with labels or answers shuffled,
     auc_mean_difference REAL,   -- and of two measures without codes: the mean
     auc_probe REAL,             -- difference and a logistic probe
     auc_edges_sd REAL,          -- deviations over seeds
@@ -566,10 +566,11 @@ CREATE TABLE circuit_head (
     layer INTEGER NOT NULL,
     head INTEGER NOT NULL,
     name TEXT NOT NULL,            -- 'L2H3'
-    score REAL NOT NULL,           -- codes that only positives have, or their
-                                   -- share: options says which
+    score REAL NOT NULL,           -- codes that only positives have, their
+                                   -- share, or bits on the answer: options
+                                   -- says which
     score_edges REAL NOT NULL,     -- the paper's ranking by edges
-    score_shuffled REAL NOT NULL,  -- the score with labels shuffled
+    score_shuffled REAL NOT NULL,  -- the same with labels, or answers, shuffled
     mean_difference REAL NOT NULL, -- norm of mean of positives less negatives
     probe REAL NOT NULL,           -- share of held-out prompts it gets right
     in_circuit INTEGER             -- 1: of the true circuit; NULL: not given

@@ -458,7 +458,8 @@ LEFT JOIN (
 GROUP BY h.sae, h.head;
 
 -- The node score from the codes themselves: how many codes of a head only
--- positive prompts have. It is circuit_head.score of the first seed.
+-- positive prompts have. With --score codes it is circuit_head.score of the
+-- first seed.
 CREATE VIEW node_score_of_head AS
 SELECT h.circuit, h.layer, h.head, h.name, count(c.code) AS score,
     h.score AS mean_score, h.in_circuit
@@ -483,9 +484,9 @@ JOIN circuit_head AS h USING (circuit, layer, head)
 GROUP BY c.circuit, c.layer, c.head, c.code
 HAVING min(p.label) = 1;
 
--- How far the true circuits of two tasks share heads: both is |A and B|,
--- jaccard |A and B| / |A or B|, of_first |A and B| / |A|, and expected what
--- both would be if the second circuit were drawn at random.
+-- How far the true circuits of two tasks of one model share heads: both is
+-- |A and B|, jaccard |A and B| / |A or B|, of_first |A and B| / |A|, and
+-- expected what both would be if the second circuit were drawn at random.
 CREATE VIEW circuit_overlap AS
 SELECT a.circuit, x.name, b.circuit AS other, y.name AS other_name,
     sum(a.in_circuit) AS heads, sum(b.in_circuit) AS other_heads,
@@ -500,4 +501,5 @@ JOIN circuit_head AS b ON b.layer = a.layer AND b.head = a.head
 JOIN circuit AS x ON x.id = a.circuit
 JOIN circuit AS y ON y.id = b.circuit
 WHERE a.in_circuit IS NOT NULL AND b.in_circuit IS NOT NULL
+    AND x.model = y.model
 GROUP BY a.circuit, b.circuit;

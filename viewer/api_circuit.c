@@ -59,7 +59,7 @@ int api_circuit(json_t *out, struct call *c)
     call_put(c, out, "circuit", row);
     TRY(call_asked(c, target_finish(c->target, c->e)));
     TRY(circuits_read_heads(&heads, c, id));
-    circuits_put_legend(c, call_put_array(c, out, "measures"));
+    circuits_put_legend(c, call_put_array(c, out, "measures"), row);
     json_t *rows = call_put_array(c, out, "rows");
     for (size_t i = 0; i < heads.n; i++)
         put_head_row(c, call_add_object(c, rows), &heads.head[i]);

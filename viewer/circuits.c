@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
+struct words {
     const char *name, *title, *about;
-} legend[CIRCUITS_MEASURES] = {
+};
+
+static const struct words legend[CIRCUITS_MEASURES] = {
     {"score", "codes", "codes of the head that only positive prompts have"},
     {"score_edges", "edges",
      "how often the head is in the strongest pairs of heads"},
@@ -20,13 +22,43 @@ static const struct {
      "share of held-out prompts that a logistic probe gets right; no codes"},
 };
 
-void circuits_put_legend(struct call *c, json_t *array)
+/* Where a score is not "codes": by the option's value and the measure. */
+static const struct {
+    const char *score;
+    enum circuits_measure measure;
+    const char *title, *about;
+} others[] = {
+    {"share", CIRCUITS_SCORE, "share",
+     "share of the head's codes that only positive prompts have"},
+    {"share", CIRCUITS_SHUFFLED, "labels shuffled",
+     "the share with labels drawn at random: what a head has without the task"},
+    {"answer", CIRCUITS_SCORE, "answer",
+     "bits that a positive prompt's code tells of its answer, beyond chance"},
+    {"answer", CIRCUITS_SHUFFLED, "answers shuffled",
+     "the same bits with answers drawn at random: about none"},
+};
+
+static struct words words_of(enum circuits_measure m, const char *score)
 {
-    for (size_t i = 0; i < CIRCUITS_MEASURES; i++) {
+    struct words words = legend[m];
+    for (size_t i = 0; score != NULL && i < sizeof others / sizeof *others; i++)
+        if (others[i].measure == m && strcmp(others[i].score, score) == 0) {
+            words.title = others[i].title;
+            words.about = others[i].about;
+        }
+    return words;
+}
+
+void circuits_put_legend(struct call *c, json_t *array, const json_t *circuit)
+{
+    const char *score = json_string_value(
+        json_object_get(json_object_get(circuit, "options"), "score"));
+    for (int m = 0; m < CIRCUITS_MEASURES; m++) {
+        struct words words = words_of((enum circuits_measure)m, score);
         json_t *object = call_add_object(c, array);
-        call_put_text(c, object, "name", legend[i].name);
-        call_put_text(c, object, "title", legend[i].title);
-        call_put_text(c, object, "about", legend[i].about);
+        call_put_text(c, object, "name", words.name);
+        call_put_text(c, object, "title", words.title);
+        call_put_text(c, object, "about", words.about);
     }
 }
 

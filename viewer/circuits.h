@@ -73,8 +73,9 @@ void circuits_put_overlap(struct call *c, json_t *object,
                           const struct circuits_set *a,
                           const struct circuits_set *b, size_t heads);
 
-/* What the measures are called and mean, as an array. */
-void circuits_put_legend(struct call *c, json_t *array);
+/* What the measures of a circuit, a row of /api/circuits, are called and mean,
+ * as an array: its options say which score it has. */
+void circuits_put_legend(struct call *c, json_t *array, const json_t *circuit);
 const char *circuits_measure_name(enum circuits_measure m);
 
 #endif

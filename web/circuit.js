@@ -19,11 +19,12 @@ const WIDEST = 4096; // more heads than any layer has: damage
 const SET = 5;    // heads that count as the circuit where no truth is known
 const FIRST = 16; // of the ranking
 const MOST = 20000; // pairs of heads: all of those of 200 heads
-/** [title, member, what it is]; ± has `member`_sd. */
+/** [title, or null for the shuffled measure's, member, what it is]; ± has
+ * `member`_sd. */
 const FIGURES = [
   ['AUC', 'auc', 'chance that a head of the circuit scores above another: ' +
     'mean over seeds'],
-  ['labels shuffled', 'auc_shuffled', 'the same of labels drawn at random'],
+  [null, 'auc_shuffled', 'the same with those drawn at random'],
   ['mean difference', 'auc_mean_difference', 'AUC of ‖mean of positives − ' +
     'mean of negatives‖, without codes'],
   ['probe', 'auc_probe', 'AUC of a logistic probe, without codes'],
@@ -171,9 +172,10 @@ FROM circuit_head WHERE circuit = ${c.id} ORDER BY score DESC`,
     const item = (name, title, ...what) =>
       h('div', { title }, h('dt', {}, name), h('dd', {}, what));
     const o = c.options ?? {};
+    const shuffled = this.one.measures.find(m => m.name === 'score_shuffled');
     return h('dl.figs', { 'aria-label': 'Figures' },
       FIGURES.filter(([, key]) => c[key] != null).map(([name, key, title]) =>
-        item(name, title, short(c[key], 3), c[`${key}_sd`] != null &&
+        item(name ?? shuffled.title, title, short(c[key], 3), c[`${key}_sd`] != null &&
           h('span.dim', {}, ` ± ${short(c[`${key}_sd`], 3)}`))),
       item('prompts', 'positive and negative',
            `${count(c.positives)} + ${count(c.prompts - c.positives)}`),
@@ -214,7 +216,8 @@ FROM circuit_head WHERE circuit = ${c.id} ORDER BY score DESC`,
 
   /** Scores and truth, side by side; of: whose they are, or ''. */
   maps(one, beside, of) {
-    const m = this.measure(), values = one.rows.map(r => r[m.name] ?? 0);
+    const m = one.measures.find(x => x.name === this.measure().name);
+    const values = one.rows.map(r => r[m.name] ?? 0);
     const known = one.rows.some(r => r.in_circuit != null);
     const effects = one.rows.some(r => r.effect != null);
     // What rounds to nothing is drawn as nothing.
@@ -228,7 +231,7 @@ FROM circuit_head WHERE circuit = ${c.id} ORDER BY score DESC`,
       h('section.sec', {},
         h('div.cap', {}, h('h2', {}, title(m.name.startsWith('score')
           ? 'Score from codes' : 'Score without codes')),
-        h('span.note', {}, m.title)),
+        h('span.note', { title: m.about }, m.title)),
         this.map(one, beside, `${m.title}${of && ` of ${of}`}, layer by head`,
                  r => r[m.name], amount),
         h('p.legend.foot', {}, '0', h('span.ramp.r-mea'),
@@ -326,7 +329,7 @@ FROM circuit_head WHERE circuit = ${c.id} ORDER BY score DESC`,
       seg('Heads compared', [
         known && ['', 'true circuits', 'as the truth files have them'],
         ['score', 'first heads by score',
-          'those with the highest score of codes']].filter(x => x),
+          'those with the highest score']].filter(x => x),
       set ?? '', to => go({ set: to || null })),
       set && h('input.size', {
         type: 'number', min: 1, max: this.one.rows.length, value: size,

@@ -5,6 +5,7 @@ Twelve prompts, those with even numbers positive, of a model of two layers of
 three heads. Codes are told by `code`; scores and edges follow from them by
 their definitions.
 """
+import json
 import sqlite3
 from itertools import combinations
 
@@ -17,6 +18,8 @@ TASKS = [("first", "planted", {(1, 0), (1, 2)}),
          ("second", "planted", {(1, 2), (0, 1)}),
          (HOSTILE["markup"], "planted", None),
          ("elsewhere", "another", {(1, 2)})]
+#: What its score is said to be; others do not say.
+SCORES = {"second": "answer", "elsewhere": "share"}
 ANSWERS = [" Ben", *HOSTILE.values()]
 
 
@@ -56,13 +59,18 @@ def tokens(prompt):
     return [BOS, f" p{prompt}", hostile[prompt % len(hostile)], " gave", " to"]
 
 
+def options(name):
+    said = {"score": SCORES[name]} if name in SCORES else {}
+    return {"examples": 4, "position": "mean", **said}
+
+
 def add(db, number, name, model, truth):
     known = truth is not None
     figures = [.9, .01, .8, .7, .6, .5, .02, .03, .4, .04, .3, .05, .2, .06,
                .1, .07] if known else [None] * 16
     insert(db, "circuit", [(
         number, name, model, f"{number:032x}", LAYERS, 0, HEADS, PROMPTS,
-        PROMPTS // 2, 2, '{"examples": 4, "position": "mean"}', *figures)])
+        PROMPTS // 2, 2, json.dumps(options(name)), *figures)])
     insert(db, "circuit_prompt", ((
         number, p, label(p), "".join(tokens(p)), 4,
         ANSWERS[p % len(ANSWERS)] if p < 10 else None)

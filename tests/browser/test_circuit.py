@@ -10,7 +10,8 @@ from planted_circuits import (ANSWERS, NAMES, code, edge, label,
                               plant_circuits, score, tokens)
 from reading import TITLE, equal, harmless, run, wanted
 
-SCORES = '[aria-label="codes, layer by head"]'
+SCORES = (':is([aria-label="codes, layer by head"], '
+          '[aria-label="share, layer by head"])')
 TRUTH = '[aria-label="truth, layer by head"]'
 CODES = '[aria-label^="Codes of"]'
 PROMPT_LIST = '[aria-label^="Prompts with code"]'
@@ -147,8 +148,9 @@ def test_a_head_and_its_prompts(b):
     b.wait(lambda: shown_prompts(b) == want, "prompts with code 21")
     equal(b.texts(f"{PROMPT_LIST} .v"),
           ["+" if label(p) else "−" for p in want])
-    # Chosen by key, it keeps the focus.
-    equal(b.js("return document.activeElement.textContent"), "21")
+    # Chosen by key, it keeps the focus, given back in the next frame.
+    b.wait(lambda: b.js("return document.activeElement.textContent") == "21",
+           "the focus where it was")
     query = b.query()
     b.open("?" + query)
     b.wait(lambda: shown_prompts(b) == want and b.all(".k.whole"),
@@ -254,6 +256,7 @@ def test_two_tasks(b):
     equal(figures, {"heads in both": "1", "expected by chance": "0.67",
                     "Jaccard": ".33", "of first’s 2": "50 %",
                     "of second’s 2": "50 %"})
+    b.shows('[aria-label="answer of second, layer by head"]', "L0")
     other = '[aria-label="truth of second, layer by head"]'
     b.wait(lambda: b.all(f"{other} .cell"), "its truth")
     equal(values(b, other), ["0", "1", "0", "0", "0", "1"])

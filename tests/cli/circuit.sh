@@ -112,6 +112,13 @@ sqlite3 -json c.db "SELECT effect FROM circuit_head ORDER BY layer, head" |
       .[1].mean_ablate.fraction_of_gap | fabs < 1e-9)' >/dev/null ||
   fail "not the effects of the truth"
 headscope view c.db --dry-run -q >out.log
+# Under the other name they are the same.
+sed 's/"mean_ablate"/"mean_ablate_reference"/' truth.json >named.json
+headscope circuit ioi.dump --truth named.json --seeds 1 --steps 20 -q \
+  -o named.db >out.log
+effects="SELECT layer, head, effect FROM circuit_head ORDER BY layer, head"
+sqlite3 named.db "$effects" >effects.log
+sqlite3 c.db "$effects" | cmp - effects.log
 # A truth without effects leaves them out.
 jq '{circuit}' truth.json >heads.json
 headscope circuit ioi.dump --truth heads.json --seeds 1 --steps 50 -q \
@@ -147,6 +154,8 @@ circuit --score answer --position last --json >answer.json
 jq -e '(.auc_shuffled.mean < 0.75) and .auc.mean > .auc_shuffled.mean and
   (.auc_answer_share > 0.5) and all(.heads[]; .answer_share | . >= 0 and . <= 1)' \
   answer.json >/dev/null || fail "$(jq -c 'del(.heads, .edges)' answer.json)"
+circuit --score answer --position last --steps 20 --seeds 1 |
+  grep -q '^AUC, answers shuffled ' || fail "which were shuffled"
 circuit --preset oneill --seeds 1 --dry-run --json | jq -e '.options |
   .features == 200 and .lambda == 0.02 and .steps == 200 and .examples == 10 and
   .seeds == 1 and .position == "mean" and .vectors == "result" and
@@ -192,6 +201,9 @@ echo '{"circuit": []}' >bad.json
 refuse 2 "the circuit has 0 of 32 heads" circuit ioi.dump --truth bad.json -q
 jq '{heads: .heads[1:]}' truth.json >bad.json
 refuse 2 "has 31 of the dump's 32 heads" circuit ioi.dump --truth bad.json -q
+jq '{heads: (.heads[1:] + .heads[1:2])}' truth.json >bad.json
+refuse 2 "entry 31: head L0H1 is there twice" circuit ioi.dump \
+  --truth bad.json -q
 echo '{}' >bad.json
 refuse 2 "neither 'circuit' nor 'heads'" circuit ioi.dump --truth bad.json -q
 refuse 2 "must be an array of the model's 32 heads" circuit faithful "$MODEL" \

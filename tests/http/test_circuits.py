@@ -55,6 +55,12 @@ class Circuits(OnCircuits):
             self.assertEqual(r["effect"], -.5 if r["in_circuit"] else .1)
         rows = self.api("circuit?circuit=3")["rows"]
         self.assertEqual({r["in_circuit"] for r in rows}, {None})
+        for circuit, titles in ((1, ("codes", "labels shuffled")),
+                                (2, ("answer", "answers shuffled")),
+                                (4, ("share", "labels shuffled"))):
+            of = {m["name"]: m["title"] for m in
+                  self.api(f"circuit?circuit={circuit}")["measures"]}
+            self.assertEqual((of["score"], of["score_shuffled"]), titles)
         table = self.table("circuit.csv?circuit=1")
         self.assertEqual([r["name"] for r in table],
                          ["L%dH%d" % n for n in NAMES])
@@ -176,6 +182,8 @@ class Circuits(OnCircuits):
         for key, value in zip(("both", "jaccard", "of_first", "expected"),
                               view):
             self.about_equal(rows[0][key], value)
+        self.assertEqual(self.sql("SELECT * FROM circuit_overlap WHERE 4 IN "
+                                  "(circuit, other)"), [])
         # By score all of the model's tasks have the same heads.
         rows = self.api("circuit_overlap?circuit=1&set=score&size=3")["rows"]
         self.assertEqual([(r["other"], r["heads"], r["both"], r["jaccard"],
