@@ -127,6 +127,11 @@ static const char *const sql[QUERY_N] = {
     [QUERY_STRING_FEATURES] =
         "SELECT feature, count, max, mean FROM token_feature"
         " WHERE sae = ? AND vocab = ? ORDER BY feature",
+    [QUERY_STRING_PLACES] =
+        "SELECT t.id, t.context, t.position, c.first_token, c.tokens"
+        " FROM token AS t INDEXED BY token_by_vocab"
+        " CROSS JOIN context AS c ON c.id = t.context"
+        " WHERE t.vocab = ? AND c.sampled = 1 ORDER BY t.id LIMIT ?",
     [QUERY_SOURCE_FEATURES] =
         "SELECT feature, share, count FROM feature_source_token"
         " WHERE sae = ? AND vocab = ? ORDER BY feature",
@@ -147,6 +152,10 @@ static const char *const sql[QUERY_N] = {
         " f.top_head FROM activation_by_token AS a"
         " CROSS JOIN feature AS f ON f.sae = a.sae AND f.feature = a.feature"
         " WHERE a.sae = ? AND a.token = ? ORDER BY a.level DESC, a.feature",
+    [QUERY_CODE_HEADS] = "SELECT heads FROM activation_by_token"
+                         " WHERE sae = ? AND token = ? AND feature = ?",
+    [QUERY_CONTRIBUTIONS] = "SELECT head, contribution, level FROM head_example"
+                            " WHERE sae = ? AND feature = ? AND token = ?",
     /* As view polysemantic_heads, which reads all SAEs. */
     [QUERY_HEADS] =
         "SELECT h.head, h.fvu, h.held_out_fvu, h.code_entropy,"
@@ -191,6 +200,9 @@ static const char *const sql[QUERY_N] = {
                              " ORDER BY data_share DESC",
     [QUERY_VOCAB] = VOCAB_COLUMNS "WHERE id = ?",
     [QUERY_VOCAB_BY_TEXT] = VOCAB_COLUMNS "WHERE text = ? ORDER BY count DESC",
+    [QUERY_VOCAB_WITHIN] =
+        VOCAB_COLUMNS "WHERE instr(lower(text), lower(?1)) > 0"
+                      " ORDER BY count DESC, id LIMIT ?2",
     /* U+10FFFF comes after every other character. */
     [QUERY_VOCAB_BY_START] =
         VOCAB_COLUMNS "WHERE text >= ?1 AND text < ?1 || char(1114111)"

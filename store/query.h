@@ -56,6 +56,8 @@ enum query_name {
     QUERY_GROUPS,          /* (sae, feature): enum groups_column */
     QUERY_STRINGS,         /* (sae, feature): enum strings_column */
     QUERY_STRING_FEATURES, /* (sae, vocab): enum string_features_column */
+    QUERY_STRING_PLACES,   /* (vocab, limit): enum string_places_column, the
+                              first of the sample */
     QUERY_SOURCE_FEATURES, /* (sae, vocab): feature, share, count; reads the
                               16 source strings of every feature */
     QUERY_STRING_USE,      /* (sae, vocab): how often, in the SAE's dump */
@@ -64,6 +66,9 @@ enum query_name {
     QUERY_CONTEXT_BEFORE,  /* (context): the one before */
     QUERY_TOKEN,           /* (token): context, position */
     QUERY_ACTIVE,          /* (sae, token): enum active_column, by level */
+    QUERY_CODE_HEADS,      /* (sae, token, feature): as ACTIVE_HEADS */
+    QUERY_CONTRIBUTIONS,   /* (sae, feature, token): enum contributions_column;
+                              reads all examples of the feature's heads */
     QUERY_HEADS,           /* (sae): enum heads_column, by head */
     QUERY_HEAD_CODES,      /* (sae, head): feature, count, the frequent first */
     QUERY_HEAD_GROUPS,     /* (sae, head): enum head_groups_column */
@@ -78,6 +83,8 @@ enum query_name {
     QUERY_SHARES_OF_HEAD,  /* (sae, head, at least): feature, data_share */
     QUERY_VOCAB,           /* (id): enum vocab_column */
     QUERY_VOCAB_BY_TEXT,   /* (text): the same */
+    QUERY_VOCAB_WITHIN,    /* (text, limit): those that contain it, letters of
+                              either case; reads all strings */
     QUERY_VOCAB_BY_START,  /* (text, limit): the same, the frequent first;
                               reads all that begin so */
     QUERY_N
@@ -201,6 +208,13 @@ enum string_features_column {
     STRING_FEATURES_MAX,
     STRING_FEATURES_MEAN,
 };
+enum string_places_column {
+    STRING_PLACES_TOKEN,
+    STRING_PLACES_CONTEXT,
+    STRING_PLACES_POSITION,
+    STRING_PLACES_FIRST,  /* token id of the context */
+    STRING_PLACES_TOKENS, /* of the context */
+};
 enum context_column {
     CONTEXT_DUMP,
     CONTEXT_FIRST, /* token id */
@@ -220,6 +234,11 @@ enum active_column {
     ACTIVE_MAX,
     ACTIVE_DENSITY,
     ACTIVE_TOP_HEAD, /* NULL: none */
+};
+enum contributions_column {
+    CONTRIBUTIONS_HEAD,
+    CONTRIBUTIONS_CONTRIBUTION,
+    CONTRIBUTIONS_LEVEL, /* of the feature */
 };
 enum heads_column {
     HEADS_HEAD,

@@ -19,6 +19,7 @@ static const struct endpoint {
     {"about", api_about, "saes", false},
     {"features", api_features, "rows", false},
     {"feature", api_feature, "examples", false},
+    {"activation", api_activation, "heads", false},
     {"heads", api_heads, "rows.heads", false},
     {"head", api_head, "rows", false},
     {"token", api_token, "rows", false},

@@ -36,6 +36,7 @@ void api_error(struct api_answer *out, int status, const char *message);
 int api_about(json_t *out, struct call *c);
 int api_features(json_t *out, struct call *c);
 int api_feature(json_t *out, struct call *c);
+int api_activation(json_t *out, struct call *c);
 int api_heads(json_t *out, struct call *c);
 int api_head(json_t *out, struct call *c);
 int api_token(json_t *out, struct call *c);

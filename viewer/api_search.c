@@ -7,6 +7,7 @@
 
 #include "viewer/place.h"
 #include "viewer/shape.h"
+#include "viewer/strings.h"
 
 enum { LIMIT = 10, LIMIT_MAX = 50 };
 
@@ -109,13 +110,15 @@ static int find_places(struct call *c, json_t *out, json_t *results,
 
 struct found {
     int64_t id, count;
-    int rank; /* 0: exactly the text, 1: with a space, 2: begins with it */
+    int rank; /* 0: exactly the text, 1: with a space, 2: begins with it,
+                 3: contains it */
 };
 
 struct finds {
-    struct found all[4 * LIMIT_MAX];
+    struct found all[5 * LIMIT_MAX];
     size_t n;
-    int64_t limit; /* of each query */
+    int64_t limit;  /* of each query */
+    int64_t within; /* 1: also those that contain the text */
 };
 
 static bool is_there(const struct finds *f, int64_t id)
@@ -143,12 +146,13 @@ static int find_exactly(struct finds *f, struct call *c, const char *text,
     return take(f, &q, rank, c->e);
 }
 
-static int find_beginning(struct finds *f, struct call *c, const char *text)
+static int find_some(struct finds *f, struct call *c, const char *text,
+                     enum query_name name, int rank)
 {
-    struct query q = query_begin(c->queries, QUERY_VOCAB_BY_START);
+    struct query q = query_begin(c->queries, name);
     query_bind_text(&q, text, strlen(text));
     query_bind(&q, f->limit);
-    return take(f, &q, 2, c->e);
+    return take(f, &q, rank, c->e);
 }
 
 /* The text and the text with a space in front, in the order of the ranks. */
@@ -157,9 +161,12 @@ static int find_tokens(struct finds *f, struct call *c, const char *text,
 {
     TRY(find_exactly(f, c, text, 0));
     TRY(find_exactly(f, c, spaced, 1));
-    TRY(find_beginning(f, c, text));
-    return find_beginning(f, c, spaced);
+    TRY(find_some(f, c, text, QUERY_VOCAB_BY_START, 2));
+    TRY(find_some(f, c, spaced, QUERY_VOCAB_BY_START, 2));
+    return f->within == 0 ? 0 : find_some(f, c, text, QUERY_VOCAB_WITHIN, 3);
 }
+
+static const char *const matches[] = {"exact", "spaced", "beginning", "within"};
 
 static int best_first(const void *left, const void *right)
 {
@@ -182,8 +189,90 @@ static int put_tokens(struct call *c, json_t *results, struct finds *f)
         call_put_text(c, object, "kind", "token");
         TRY(shape_string_by_id(&count, c, object, f->all[i].id, false));
         call_put_int(c, object, "count", count);
+        call_put_text(c, object, "match", matches[f->all[i].rank]);
     }
     return 0;
+}
+
+/* ---- a text of several tokens ---- */
+
+/* Whether the text, or it with a space in front, is a token. */
+static bool has_exact(const struct finds *f)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (f->all[i].rank < 2)
+            return true;
+    return false;
+}
+
+enum { PIECES = LIST_VOCABS_MAX, PIECE_BYTES = 64 };
+
+/* The longest string of the vocabulary that the text begins with; 0: none. */
+static int find_piece(size_t *length, int64_t *id, struct call *c,
+                      const char *text)
+{
+    size_t room = strnlen(text, PIECE_BYTES);
+    for (*length = room; *length > 0; --*length) {
+        struct query q = query_begin(c->queries, QUERY_VOCAB_BY_TEXT);
+        query_bind_text(&q, text, *length);
+        bool found = query_next(&q);
+        if (found)
+            *id = query_int(&q, VOCAB_ID);
+        TRY(query_end(&q, c->e));
+        if (found)
+            break;
+    }
+    return 0;
+}
+
+/* A text that is no token, as the longest strings it is made of; a tokenizer
+ * may cut it otherwise. The first may have a space in front. */
+static int cut(struct strings *pieces, struct call *c, const char *text,
+               const char *spaced)
+{
+    *pieces = (struct strings){0};
+    while (*text != '\0' && pieces->n < PIECES) {
+        size_t length, with_space = 0;
+        int64_t *id = &pieces->ids[pieces->n], other;
+        TRY(find_piece(&length, id, c, text));
+        if (pieces->n == 0)
+            TRY(find_piece(&with_space, &other, c, spaced));
+        if (with_space > length + 1) {
+            *id = other;
+            length = with_space - 1;
+        }
+        if (length == 0)
+            break;
+        pieces->n++;
+        text += length;
+    }
+    if (*text != '\0')
+        pieces->n = 0;
+    return 0;
+}
+
+static int put_pieces(struct call *c, json_t *results, const char *text,
+                      const char *spaced)
+{
+    struct strings pieces;
+    TRY(cut(&pieces, c, text, spaced));
+    if (pieces.n < 2)
+        return 0;
+    json_t *object = call_add_object(c, results);
+    call_put_text(c, object, "kind", "tokens");
+    return strings_put(c, object, &pieces, false);
+}
+
+/* Words are more likely meant as the tokens they are made of, part of a word
+ * as the beginning of one. */
+static int put_found(struct call *c, json_t *results, struct finds *f,
+                     const char *text, const char *spaced)
+{
+    bool words = strchr(text + 1, ' ') != NULL;
+    if (words && !has_exact(f))
+        TRY(put_pieces(c, results, text, spaced));
+    TRY(put_tokens(c, results, f));
+    return words || has_exact(f) ? 0 : put_pieces(c, results, text, spaced);
 }
 
 int api_search(json_t *out, struct call *c)
@@ -193,6 +282,8 @@ int api_search(json_t *out, struct call *c)
     if (text == NULL)
         return call_refuse(c, 400, "q is missing");
     TRY(call_get_limit(&finds.limit, c, LIMIT, LIMIT_MAX));
+    TRY(call_asked(
+        c, target_int(&finds.within, c->target, "within", 0, 1, 0, c->e)));
     TRY(call_asked(c, target_finish(c->target, c->e)));
     call_put_text(c, out, "query", text);
     json_t *results = call_put_array(c, out, "results");
@@ -205,6 +296,8 @@ int api_search(json_t *out, struct call *c)
         return err_memory(c->e, "a string", room);
     (void)snprintf(spaced, room, " %s", text);
     int code = find_tokens(&finds, c, text, spaced);
+    if (code == 0)
+        code = put_found(c, results, &finds, text, spaced);
     free(spaced);
-    return code != 0 ? code : put_tokens(c, results, &finds);
+    return code;
 }

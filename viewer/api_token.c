@@ -8,6 +8,9 @@
 #include "viewer/list.h"
 #include "viewer/shape.h"
 #include "viewer/strings.h"
+#include "viewer/window.h"
+
+enum { PLACES = 8, PLACE_WINDOW = 8 };
 
 /* ---- heads that lead the features ---- */
 
@@ -124,6 +127,57 @@ static int put_rows(struct call *c, json_t *out, const struct list *list,
     return 0;
 }
 
+/* Keeps the features that a head leads. */
+static void keep_led(struct list *list, int64_t head)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->n; i++)
+        if (list->items[i].feature->top_head == head)
+            list->items[kept++] = list->items[i];
+    list->n = list->total = kept;
+}
+
+/* ---- places ---- */
+
+static int put_place(struct call *c, json_t *array, const struct query *q)
+{
+    int64_t token = query_int(q, STRING_PLACES_TOKEN);
+    int64_t first = query_int(q, STRING_PLACES_FIRST);
+    int64_t end = first + (query_int(q, STRING_PLACES_TOKENS) & INT32_MAX);
+    if (first < 0 || first > INT64_C(1) << 53 || token < first || token >= end)
+        return call_refuse(c, 500,
+                           "the database is damaged: token %lld lies outside "
+                           "its context",
+                           (long long)token);
+    struct window w = {
+        token - first < PLACE_WINDOW ? first : token - PLACE_WINDOW, token,
+        end - token <= PLACE_WINDOW ? end - 1 : token + PLACE_WINDOW};
+    json_t *one = call_add_object(c, array);
+    call_put_int(c, one, "token", token);
+    call_put_int(c, one, "context", query_int(q, STRING_PLACES_CONTEXT));
+    call_put_int(c, one, "position", query_int(q, STRING_PLACES_POSITION));
+    call_put_int(c, one, "peak", token - w.first);
+    return window_put_tokens(c, one, &w);
+}
+
+static int put_places(struct call *c, json_t *out,
+                      const struct strings *strings)
+{
+    int64_t room = PLACES;
+    json_t *array = call_put_array(c, out, "places");
+    for (size_t i = 0; i < strings->n && room > 0; i++) {
+        int code = 0;
+        struct query q = query_begin(c->queries, QUERY_STRING_PLACES);
+        query_bind(&q, strings->ids[i]);
+        query_bind(&q, room);
+        for (; code == 0 && query_next(&q); room--)
+            code = put_place(c, array, &q);
+        int ended = query_end(&q, c->e);
+        TRY(code != 0 ? code : ended);
+    }
+    return 0;
+}
+
 int api_token(json_t *out, struct call *c)
 {
     static const char sorts[] = "max|count|share";
@@ -132,9 +186,12 @@ int api_token(json_t *out, struct call *c)
     struct strings strings;
     size_t offset, limit;
     int sort;
+    int64_t head;
     TRY(call_get_saes(&wanted.sae_from, &wanted.sae_to, c));
     TRY(call_asked(c, target_choice(&sort, c->target, "sort", sorts, 0, c->e)));
     TRY(call_get_page(&offset, &limit, c));
+    TRY(call_asked(
+        c, target_int(&head, c->target, "head", 0, INT32_MAX, -1, c->e)));
     TRY(strings_get(&strings, c, "text", false));
     TRY(call_asked(c, target_finish(c->target, c->e)));
     if (strings.n == 0)
@@ -147,6 +204,10 @@ int api_token(json_t *out, struct call *c)
     struct list list;
     TRY(list_make(&list, &wanted, c->site->catalog, c->queries, c->e));
     int code = put_heads(c, out, &list);
+    if (head >= 0)
+        keep_led(&list, head);
+    if (code == 0)
+        code = put_places(c, out, &strings);
     if (code == 0)
         code = put_rows(c, out, &list, &strings, offset, limit);
     list_free(&list);

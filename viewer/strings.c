@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/strings.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,18 +49,40 @@ static int find_spaced(struct strings *out, struct call *c, const char *text)
     return code;
 }
 
-static int find_id(struct strings *out, struct call *c)
+static int find_id(struct strings *out, struct call *c, int64_t id)
 {
-    int64_t id;
-    TRY(call_asked(
-        c, target_int(&id, c->target, "vocab", INT64_MIN, INT64_MAX, 0, c->e)));
+    size_t before = out->n;
+    bool known = is_there(out, id);
     struct query q = query_begin(c->queries, QUERY_VOCAB);
     query_bind(&q, id);
     TRY(take(out, &q, c->e));
-    if (out->n == 0)
+    if (out->n == before && !known)
         return call_refuse(c, 404, "no token string with vocab %lld",
                            (long long)id);
     return 0;
+}
+
+/* "594" or "594,1109". */
+static int find_ids(struct strings *out, struct call *c)
+{
+    const char *text = target_text(c->target, "vocab");
+    for (int i = 0; i < LIST_VOCABS_MAX; i++) {
+        char *end;
+        errno = 0;
+        long long id = strtoll(text, &end, 10);
+        if (end == text || errno != 0 || isspace((unsigned char)*text))
+            break;
+        TRY(find_id(out, c, id));
+        if (*end == '\0')
+            return 0;
+        if (*end != ',')
+            break;
+        text = end + 1;
+    }
+    return call_refuse(c, 400,
+                       "vocab must be a whole number, or at most %d with "
+                       "commas between them",
+                       LIST_VOCABS_MAX);
 }
 
 int strings_get(struct strings *out, struct call *c, const char *name,
@@ -70,7 +94,7 @@ int strings_get(struct strings *out, struct call *c, const char *name,
     if ((text != NULL) == by_id)
         return call_refuse(c, 400, "give either %s or vocab", name);
     if (by_id)
-        return find_id(out, c);
+        return find_ids(out, c);
     TRY(strings_find(out, c, text, strlen(text)));
     return spaced ? find_spaced(out, c, text) : 0;
 }

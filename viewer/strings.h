@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The token strings that a request names: by their text or by a vocab id. A
+ * The token strings that a request names: by their text or by vocab ids. A
  * text may be that of several ids.
  */
 #ifndef VIEWER_STRINGS_H

@@ -118,7 +118,8 @@ export class ContextPage {
       const el = tok(token, {
         value: v, max: one?.max ?? 0, escapes: !!state.esc,
         peak: at === a.position ? 'h' : null,
-        info: { rows: [
+        info: { ask: one && { sae: one.sae, feature: one.feature,
+                              token: a.first_token + i }, rows: [
           ['place', `context ${a.context}, position ${at}`],
           ['id', String(a.first_token + i)],
           two && [state.g, w > 0 ? amount(w) : w === null ? 'not known'

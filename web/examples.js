@@ -4,6 +4,7 @@
 import { h, fill, put, seg, says, count, amount, percent,
          toggle } from './dom.js';
 import { asString, kwic, legend } from './kwic.js';
+import { walkable, lockIn, focusedIn } from './walk.js';
 import { sourcesOf, strength, inWords, isOutside,
          whereFrom } from './sources.js';
 import { state, go, link } from './state.js';
@@ -41,9 +42,10 @@ export function sql(sae, feature) {
 
 /**
  * Tokens of a window with their activations, how much they are sources, and
- * what the tooltip says. at: the example's own window, or that of its source.
+ * what the tooltip says. of: {sae, feature, scale}; at: the example's own
+ * window, or that of its source.
  */
-export function windowOf(example, scale, at = example) {
+export function windowOf(example, { sae, feature, scale }, at = example) {
   const sources = sourcesOf(example);
   return at.tokens.map((token, i) => {
     const level = at.levels[i], off = i - at.peak, id = at.token + off;
@@ -58,7 +60,7 @@ export function windowOf(example, scale, at = example) {
     if (source) rows.push(['source', 'adds ' + source.heads.join(', ')]);
     if (id === example.token && sources.size)
       rows.push(['from', inWords(example)]);
-    return { token, value, info: { rows },
+    return { token, value, info: { rows, id, ask: { sae, feature, token: id } },
              source: source && strength(source, sources) };
   });
 }
@@ -103,6 +105,7 @@ export function drawExamples(host, f, sae, { through, mark }) {
     (state.bos || !atBos.includes(e)) && (state.dup || !twins.includes(e)));
   const top = f.heads.find(x => x.head === (head ? Number(head)
     : f.top_head)) ?? f.heads[0];
+  const focused = focusedIn(host);
   fill(host,
     tabs(kind, top, through),
     controls(f, kind, shown, { atBos, twins, top }),
@@ -110,6 +113,7 @@ export function drawExamples(host, f, sae, { through, mark }) {
     shown.length ? lines(f, sae, kind, shown, mark)
       : says(atBos.length ? 'All examples are at the first position, BOS.'
         : 'The database has no example.'));
+  mark(lockIn(host, focused)?.info.value || null);
 }
 
 function tabs(kind, top, through) {
@@ -166,10 +170,11 @@ const blocks = (f, kind) =>
   !!f.sources && !!state.src && kind !== 'silent' && state.w !== 'full';
 
 function lines(f, sae, kind, shown, mark) {
+  const locked = () => list.querySelector('.tok.h')?.info.value || null;
+  const look = e => mark(e.target.closest('.tok')?.info?.value || locked());
   const list = h('div.kwic', {
-    role: 'list', 'aria-label': 'Examples',
-    onpointerover: e => mark(e.target.closest('.tok')?.info?.value || null),
-    onpointerleave: () => mark(null),
+    role: 'list', 'aria-label': 'Examples', onpointerover: look,
+    onpointerleave: () => mark(locked()), onfocusin: look,
   });
   const both = blocks(f, kind), name = featureName(sae.id, f.feature);
   if (both) {
@@ -178,13 +183,13 @@ function lines(f, sae, kind, shown, mark) {
       h('span.t.axis', {}, 'example'), h('span.m')));
   }
   const one = e => kwic({
-    tokens: windowOf(e, f.scale), at: e.peak, max: f.max,
+    tokens: windowOf(e, f), at: e.peak, max: f.max,
     value: state.through ? e.contribution : e.value,
     where: both && e.source_window ? whereFrom(e) : place(e, name),
     window: state.w === '5' ? 5 : 16, escapes: !!state.esc, both,
-    silent: kind === 'silent', full: state.w === 'full',
+    box: kind === 'silent' ? 'q' : 'p', full: state.w === 'full',
     source: both && e.source_window && {
-      tokens: windowOf(e, f.scale, e.source_window), at: e.source_window.peak,
+      tokens: windowOf(e, f, e.source_window), at: e.source_window.peak,
     },
   });
   const sets = f.sets.filter(s => s.kind === kind);
@@ -192,5 +197,5 @@ function lines(f, sae, kind, shown, mark) {
   else put(list, [...sets].reverse().map(set => [
     setHead(set, kind, f),
     shown.filter(e => e.interval === set.interval).map(one)]));
-  return list;
+  return walkable(list);
 }

@@ -130,7 +130,7 @@ export class FeatureView {
         `Never active at any of the ${count(f.tokens)} tokens.`));
     }
     fit(this.chart, width => this.histogram(width));
-    return h('div.page', {}, head, h('div.two', {},
+    return h('div.page', {}, head, h('div.two.woven', {},
       h('div.main', {}, this.heads, this.examples),
       h('aside.side', {},
         h('section.sec', {},
@@ -296,6 +296,7 @@ export class FeatureView {
     else if (key === '1') this.through(null);
     else if (key === '2') this.through(String(f.top_head ?? 0));
     else if (SETS[key]) go({ set: SETS[key], through: null });
+    else if (key === 'Escape' && state.lock) go({ lock: null });
     else if (key === 'Escape' && state.through) this.through(null);
     else return false;
     return true;

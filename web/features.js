@@ -89,8 +89,6 @@ export class FeaturesPage {
     if (asked !== this.asked) {
       this.asked = asked;
       this.restart();
-    } else {
-      this.list.render(true);
     }
     this.show(state.f);
   }
@@ -111,6 +109,8 @@ export class FeaturesPage {
   show(name) {
     this.view.show(name);
     this.grid.setAttribute('aria-activedescendant', 'f-' + name);
+    for (const row of this.list.elements())
+      row.setAttribute('aria-selected', String(row.id === 'f-' + name));
   }
 
   /** Scrolls to the feature that is open, if its row is at hand. */
@@ -126,7 +126,8 @@ export class FeaturesPage {
   async open(index, push) {
     const row = await this.list.need(index);
     if (!row) return;
-    go({ f: featureName(row.sae, row.feature), through: null }, push);
+    go({ f: featureName(row.sae, row.feature), through: null, lock: null },
+       push);
     this.list.reveal(index);
   }
 

@@ -6,6 +6,7 @@ import { h, fill, put, says, failed, count, density, amount, percent, stat,
          meter, toggle, table, cell } from './dom.js';
 import { heatGrid, rug, fit } from './charts.js';
 import { words, kwic, legend, visible } from './kwic.js';
+import { walkable, lockIn, focusedIn } from './walk.js';
 import { get } from './api.js';
 import { state, go, link } from './state.js';
 import { sae, saeTitle, headName, headOf, featureName } from './names.js';
@@ -163,7 +164,7 @@ export class HeadsPage {
   }
 
   drawHead(name, s, head) {
-    const again = this.shown === name;
+    const again = this.shown === name, focused = focusedIn(this.pane);
     this.shown = name;
     const move = (arrow, key, text) => h('button.ico.key', {
       type: 'button', title: `${text} (${key})`, 'aria-label': text,
@@ -189,6 +190,7 @@ export class HeadsPage {
         h('aside.side', {}, this.strings(s, head), sources(head),
           codes(s, head))),
       this.examples(s, head)));
+    lockIn(this.pane, focused);
     if (!again) this.pane.scrollTop = 0;
   }
 
@@ -245,7 +247,7 @@ export class HeadsPage {
     put(list, shown.map(e => {
       const name = featureName(s.id, e.feature);
       return kwic({
-        tokens: windowOf(e, e.scale), at: e.peak, value: e.contribution,
+        tokens: windowOf(e, { ...e, sae: s.id }), at: e.peak, value: e.contribution,
         max: e.max, window: 16, escapes: !!state.esc,
         where: h('a.mono', {
           href: link({ f: name, through: head.head }),
@@ -260,7 +262,7 @@ export class HeadsPage {
       h('div.bar.under', {}, legend('1 × feature’s max'),
         h('span.bar.r', {}, toggle('·↵', 'spaces and line ends as signs',
           !!state.esc, () => go({ esc: state.esc ? null : 1 }), 'v'))),
-      shown.length ? list : says('No examples.'));
+      shown.length ? walkable(list) : says('No examples.'));
   }
 
   // ---- keys -----------------------------------------------------------------
@@ -268,6 +270,7 @@ export class HeadsPage {
     const steps = { h: [0, -1], l: [0, 1], k: [-1, 0], j: [1, 0] };
     const at = this.heads && this.at();
     if (key === 'v') go({ esc: state.esc ? null : 1 });
+    else if (key === 'Escape' && state.lock) go({ lock: null });
     else if (steps[key] && at)
       this.pick(at[0] + steps[key][0], at[1] + steps[key][1], false);
     else return false;

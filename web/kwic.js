@@ -39,7 +39,7 @@ function whole({ text, cut }) {
 /**
  * One token as an element. value and max: its activation and the feature's
  * largest; peak: boxed; source: 1 to 3, underlined so strongly; limit:
- * characters shown; escapes: spaces as dots; info: rows for the tooltip.
+ * characters shown; escapes: spaces as dots; info: for the tooltip (tip.js).
  */
 export function tok(token, o = {}) {
   const { value = 0, max = 0, peak, source, limit = 40, escapes, info } = o;
@@ -119,16 +119,15 @@ function running({ tokens, at, max, escapes }, peak) {
  * One example: its value, the left context, the peak and the right context on
  * a fixed axis, where it stands. tokens: {token, value, source, info}; at: the
  * peak. both: with a second axis before it, of `source`, which has tokens and
- * at, too, if it is known. silent: the place is one without an activation;
- * full: all of the context instead.
+ * at, too, if it is known. box: of the place, 'p', 'q' if it is silent, 'h' if
+ * it has no value; full: all of the context instead.
  */
-export const kwic = o =>
+export const kwic = ({ box = 'p', ...o }) =>
   h('div.k' + (o.both ? '.both' : o.full ? '.full' : ''), { role: 'listitem' },
-    h('span.v', {}, amount(o.value)),
+    h('span.v', {}, box !== 'h' && amount(o.value)),
     o.both && (o.source ? sides(o.source, 'o', o)
       : [h('span.l'), h('span.t.dim', {}, '–')]),
-    o.full ? running(o, o.silent ? 'q' : 'p')
-      : sides(o, o.silent ? 'q' : 'p', o),
+    o.full ? running(o, box) : sides(o, box, o),
     h('span.m', {}, o.where));
 
 /** What the shades and boxes mean; top: the text at the full shade. */
@@ -138,28 +137,3 @@ export const legend = (top, sources, silent) =>
     silent ? h('span.tok.q', {}, 'silent')
       : h('span.tok.p', { '--a': 1 }, 'peak'),
     sources && h('span.tok.u3', {}, 'source'));
-
-let box;
-/** Shows the tooltip of a token, or none. */
-export function tip(el) {
-  box?.remove();
-  box = null;
-  if (!el?.info) return;
-  const { token, value, rows = [] } = el.info, t = asString(token);
-  const row = (name, ...what) => [h('dt', {}, name), h('dd', {}, ...what)];
-  box = h('div.tip', { role: 'tooltip' }, h('dl', {},
-    row('token', t.unknown ? 'not in the database'
-      : [h('bdi.mono', {}, `“${visible(t.text, true)}${t.cut ? '…' : ''}”`),
-         t.escaped && h('span.dim', {}, ' bytes that are no text'),
-         t.cut && h('span.dim', {}, ` ${t.cut.toLocaleString('en')} bytes`)]),
-    value !== undefined && row('activation', value > 0 ? amount(value)
-      : value === null ? 'not known: outside the sample' : 'silent'),
-    rows.map(([name, what]) => row(name, what))));
-  document.body.append(box);
-  const at = el.getBoundingClientRect();
-  const width = box.offsetWidth, height = box.offsetHeight;
-  const left = Math.max(8, Math.min(innerWidth - width - 8, at.left));
-  const below = at.bottom + height + 12 <= innerHeight;
-  box.style.left = left + 'px';
-  box.style.top = (below ? at.bottom + 8 : at.top - height - 8) + 'px';
-}

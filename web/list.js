@@ -57,6 +57,11 @@ export class VirtualList {
     return -1;
   }
 
+  /** The elements of the rows that are drawn. */
+  elements() {
+    return Array.from(this.shown.values(), ({ el }) => el);
+  }
+
   /** The row at an index, fetched if need be. */
   async need(index) {
     if (!this.row(index)) await this.load(Math.floor(index / PAGE));

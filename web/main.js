@@ -2,7 +2,7 @@
 //
 // Starts the page: the frame, which view is shown, keys, theme.
 import { h, $, fill, failed, count } from './dom.js';
-import { tip } from './kwic.js';
+import { tip, lock } from './tip.js';
 import { preview, hidePreview } from './preview.js';
 import { get, post, onChange } from './api.js';
 import { state, watch, visit, go, link } from './state.js';
@@ -33,6 +33,7 @@ const KEYS = [
   ['Feature', [['1 2', 'strongest, through a head'],
     ['3 4 5', 'intervals, random, silent'], ['h', 'next head'],
     ['e', 'label'], ['m', 'star'],
+    ['← → ↑ ↓', 'tokens'], ['↵', 'lock a token'],
     ['w', 'window'], ['d', 'source beside'], ['b', 'BOS'],
     ['u', 'repeats'], ['v', 'show escapes']]],
   ['Head', [['h l', 'head before, after'], ['k j', 'layer before, after'],
@@ -50,7 +51,7 @@ const pageName = () => Object.hasOwn(PAGES, state.page ?? '') ? state.page
 /** Shows what the address says. */
 function update() {
   const name = pageName(), main = $('#main');
-  tip(null);
+  lock(null);
   hidePreview();
   setTheme(theme());
   for (const a of document.querySelectorAll('.nav a'))
@@ -179,7 +180,10 @@ addEventListener('pointerover', e => {
   tip(e.target.closest?.('.tok'));
   preview(e.target);
 });
-addEventListener('focusin', e => preview(e.target));
+addEventListener('focusin', e => {
+  tip(e.target.closest?.('.tok'));
+  preview(e.target);
+});
 $('#theme').addEventListener('click', nextTheme);
 $('#help').addEventListener('click', () => showKeys(!keysShown()));
 setTheme(theme());

@@ -45,7 +45,7 @@ async function show(a, { sae, feature }) {
       f.top_head != null && h('span', {}, headName(sae.id, f.top_head)),
       h('span.toks', {}, words(f.strings.slice(0, 4)))),
     h('div.kwic', {}, f.examples.slice(0, LINES).map(e => kwic({
-      tokens: windowOf(e, f.scale), at: e.peak, max: f.max, value: e.value,
+      tokens: windowOf(e, f), at: e.peak, max: f.max, value: e.value,
       window: 8,
     }))));
   document.body.append(box);

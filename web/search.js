@@ -14,7 +14,9 @@ const address = r =>
     : r.kind === 'feature' ? link({ f: featureName(r.sae, r.feature) })
       : r.kind === 'context'
         ? link({ page: 'context', c: r.context, p: r.position })
-        : link({ page: 'tokens', v: r.vocab });
+        : r.kind === 'tokens'
+          ? link({ page: 'tokens', v: r.strings.map(s => s.vocab).join() })
+          : link({ page: 'tokens', v: r.vocab });
 
 const shown = r =>
   r.kind === 'head' ? [h('span.mono', {}, headName(r.sae, r.head)), 'head']
@@ -23,6 +25,10 @@ const shown = r =>
       : r.kind === 'context'
         ? [h('span.mono', {}, `c${r.context}` +
              (r.position == null ? '' : ` · ${r.position}`)), 'context']
+        : r.kind === 'tokens'
+          ? [h('span.mono', {}, r.strings.map(s =>
+            [word(s, { escapes: true, limit: 20 }), ' '])),
+             `${r.strings.length} tokens`]
       : [h('span.mono', {}, word(r, { escapes: true, limit: 40 })),
          `token · ${count(r.count)} ×`];
 

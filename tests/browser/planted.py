@@ -37,6 +37,7 @@ HOSTILE = {
 BYTES = {"\\x00": b"\0", "\\xE2\\x80": b"\xe2\x80"}
 WORDS = [BOS, " Lily", " and", " Ben", "\n", " fed", " the", " ducks",
          *HOSTILE.values()]
+UNUSED = "ducks"  # in the vocabulary, nowhere in the text
 
 
 def schema(path, source):
@@ -82,6 +83,7 @@ def text(db, words, has_tokens, layers, heads):
     if has_tokens:
         insert(db, "vocab", ((i, word, BYTES.get(word), len(places[i]))
                              for i, word in enumerate(words)))
+        insert(db, "vocab", [(len(words), UNUSED, None, 0)])
         insert(db, "vocab_use", ((1, i, len(places[i]))
                                  for i in range(len(words)) if places[i]))
     half = CONTEXTS // 2

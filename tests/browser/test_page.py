@@ -7,6 +7,7 @@ to the viewer.
 """
 import json
 import os
+import re
 import sqlite3
 import sys
 import time
@@ -376,6 +377,51 @@ def test_tooltip(b):
     b.shows(".tip", "“·Lily”")
     b.shows(".tip", "position")
     assert b.all("#hist .mk"), "the value is not on the histogram"
+    # Head 1 is its top head: its DFA is in the database, of the example.
+    b.shows(".tip", "top headsH1 ")
+    assert re.search(r"document(stories|=news)", b.text(".tip")), "no group"
+    part = float(re.search(r"top headsH1 ([\d.]+), H", b.text(".tip"))[1])
+    assert abs(part - .51 * float(b.text(".kwic .v"))) < .02, b.text(".tip")
+
+
+def focused(b):
+    return b.js("const e = document.activeElement;"
+                "return [e.className, e.textContent, e.info?.id]")
+
+
+def test_tokens_by_key_and_locked(b):
+    """One tab stop for all of an example list; what is locked stays."""
+    b.open("?f=" + feature_of(" Lily") + "&dup=1")
+    b.wait(lambda: b.texts(PEAK), "examples")
+    equal(len(b.all('.kwic .tok[tabindex="0"]')), 1)
+    b.js("document.querySelector('.kwic [tabindex=\"0\"]').focus()")
+    b.shows(".tip", "“·Lily”")
+    kind, text, at = focused(b)
+    equal((kind, text), ("tok s p", "Lily"))
+    b.press(Keys.ARROW_LEFT)
+    equal(focused(b)[2], at - 1)
+    b.press(Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
+    kind, text, below = focused(b)
+    equal((kind.startswith("tok"), " p" in kind, text), (True, True, "Lily"))
+    assert below != at
+    equal(len(b.all('.kwic .tok[tabindex="0"]')), 1)
+    b.press(Keys.ENTER)
+    b.wait(lambda: f"lock={below}" in b.query(), "the lock in the address")
+    b.wait(lambda: b.all(".tip.locked"), "what is locked")
+    equal(focused(b)[2], below)
+    value = b.text("#hist .on")
+    b.hover("h1")  # elsewhere: it stays
+    b.shows(".tip.locked", str(below))
+    equal(b.text("#hist .on"), value)
+    b.open("?" + b.query())
+    b.shows(".tip.locked", str(below))
+    b.press(Keys.ESCAPE)
+    b.wait(lambda: "lock" not in b.query() and not b.all(".tip"), "unlocked")
+    equal(b.texts("#hist .mk"), [])
+    b.click(PEAK)
+    b.wait(lambda: f"lock={at}" in b.query(), "locked by a click")
+    b.press("j")
+    b.wait(lambda: "lock" not in b.query(), "another feature")
 
 
 # ---- heads, tokens, search -------------------------------------------------
@@ -443,13 +489,58 @@ def test_token_page(b):
     b.wait(lambda: b.texts(TITLE), "a first token")
     b.type("#filter", " Ben")
     b.wait(lambda: b.texts(".vocab .tok") == ["·Ben"], "what begins so")
+    equal(b.texts(".vocab .tr:not(.th)"), ["·Benexactly3" +
+                                           b.text(".vocab .tr:not(.th) "
+                                                  "> :last-child")])
     b.click(".vocab a")
     b.wait(lambda: b.text(TITLE) == "“·Ben”", "token")
     equal(len(b.texts(".tfeats .tr:not(.th)")), 10)  # five of each layer
     b.click_text("article .seg button", "L1")
     b.wait(lambda: len(b.texts(".tfeats .tr:not(.th)")) == 5, "of layer 1")
+    # Only those that a head leads; the heads are those of the layer.
+    b.click('[aria-label="Only features that L1H3 leads"]')
+    b.wait(lambda: "head=L1H3" in b.query() and
+           set(b.texts(".tfeats .tr:not(.th) > :nth-child(6)")) != {""} and
+           all(t.startswith("L1H3") for t in
+               b.texts(".tfeats .tr:not(.th) > :nth-child(6)")), "of a head")
+    b.shows("article", "led by L1H3")
+    b.click('[aria-label="Only features that L1H3 leads"]')
+    b.wait(lambda: len(b.texts(".tfeats .tr:not(.th)")) == 5, "of all heads")
+    # A place leads to its text.
+    equal(set(b.texts('[aria-label="Where it stands"] .tok.h')), {"Ben"})
+    where = b.text('[aria-label="Where it stands"] .m a')
+    b.click('[aria-label="Where it stands"] .m a')
+    b.wait(lambda: b.text(TITLE) == where.split()[0], "the context")
+    equal(b.text('.running [aria-current="true"]').strip(), "Ben")
+    b.back()
+    b.wait(lambda: b.all(".theads a"), "the token again")
     b.click(".theads a")
     b.wait(lambda: b.text(TITLE).startswith("L1H"), "a head of the token")
+
+
+def test_any_string(b):
+    """Parts of tokens, several tokens, and with or without the space."""
+    b.open("?page=tokens&q=IL")
+    b.shows(".vocab", "contains it")
+    equal(b.texts(".vocab .tok"), ["·Lily"])
+    b.wait(lambda: b.text(TITLE) == "“·Lily”", "the only one")
+    b.open("?page=tokens")
+    b.type("#filter", "fed the ducks")
+    b.shows(".vocab", "3 tokens")
+    b.click(".vocab a")
+    b.wait(lambda: b.text(TITLE) == "“·fed” + “·the” + “·ducks”", "three")
+    ids = "%2C".join(str(WORDS.index(w)) for w in (" fed", " the", " ducks"))
+    assert f"v={ids}" in b.query(), b.query()
+    equal(len(b.texts(".tfeats .tr:not(.th)")), 3 * 10)
+    b.open("?page=tokens&q=ducks")
+    b.shows(".vocab", "with a space")
+    b.wait(lambda: b.text(TITLE) == "“ducks”", "exactly")
+    b.shows("article", "No feature fires on it here")
+    b.click_text("article .seg button", "both")
+    b.wait(lambda: b.text(TITLE) == "“ducks” + “·ducks”", "both")
+    equal(len(b.texts(".tfeats .tr:not(.th)")), 10)
+    search(b, "fed the")
+    b.wait(lambda: b.text(TITLE) == "“·fed” + “·the”", "from the search box")
 
 
 # ---- hostile tokens --------------------------------------------------------

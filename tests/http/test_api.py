@@ -369,6 +369,46 @@ class Pages(OnDatabase):
                                 )["examples"]:
             self.assertNotIn(None, example["levels"])
 
+    def test_activation(self):
+        """What is kept of the heads at a token, in the sample and outside."""
+        for sampled in 1, 0:
+            token, level = self.sql(
+                "SELECT e.token, e.level FROM head_example AS e JOIN token AS t"
+                " ON t.id = e.token JOIN context AS c ON c.id = t.context WHERE"
+                " e.sae = 1 AND e.feature = 3 AND e.head = 3 AND c.sampled = ?"
+                " ORDER BY e.rank LIMIT 1", sampled)[0]
+            page = self.api(f"activation?sae=1&feature=3&token={token}")
+            self.assertEqual((page["level"], page["sampled"]),
+                             (level, bool(sampled)))
+            heads = page["heads"]
+            self.assertEqual([h["name"] for h in heads],
+                             ["L0H0", "L0H1", "L0H2", "L0H3"])
+            for column, table in (("contribution", "max(contribution) FROM "
+                                   "head_example"), ("from_sources",
+                                   "sum(contribution) FROM example_source")):
+                want = [self.sql(f"SELECT {table} WHERE sae = 1 AND feature = 3"
+                                 " AND token = ? AND head = ?", token, h)[0][0]
+                        for h in range(4)]
+                for h, value in enumerate(want):
+                    self.assertEqual(heads[h][column] is None, value is None)
+                    if value is not None:
+                        self.about_equal(heads[h][column], value)
+                self.assertTrue(any(want), column)
+            self.assertEqual([h["code"] for h in heads],
+                             [False, False, False, True] if sampled
+                             else [None] * 4)
+            self.assertEqual([h["data_share"] for h in heads], [
+                h["data_share"] for h in self.api("feature?sae=1&feature=3")
+                ["heads"]])
+        silent = self.sql("SELECT token FROM example WHERE sae = 1 AND feature"
+                          " = 3 AND kind = 'silent'")[0][0]
+        page = self.api(f"activation?sae=1&feature=3&token={silent}")
+        self.assertEqual({h["contribution"] for h in page["heads"]}, {None})
+        self.assertEqual(page["level"], 0 if page["sampled"] else None)
+        self.refused(404, "activation?sae=1&feature=90&token=1")
+        self.refused(404, "activation?sae=1&feature=3&token=99999")
+        self.refused(400, "activation?sae=1&feature=3")
+
     def test_context(self):
         page = self.api("context?context=4&position=3&one=1:7&two=2:3")
         first, = self.sql("SELECT first_token FROM context WHERE id = 4")[0]
