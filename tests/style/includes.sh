@@ -15,7 +15,7 @@ declare -A may=(
   [encode]="base kernels dump sae store"
   [lens]="base kernels dump sae capture store encode"
   [circuit]="base kernels dump sae capture train store lens"
-  [viewer]="base store"
+  [viewer]="base store lens"
   [cli]="base kernels dump sae capture train bench store encode lens circuit viewer"
 )
 declare -A only_in=(
