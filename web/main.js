@@ -14,18 +14,20 @@ import { TokensPage } from './token.js';
 import { ContextPage } from './context.js';
 import { TrainingPage } from './training.js';
 import { ComparePage } from './compare.js';
+import { PromptPage } from './prompt.js';
 import { SqlPage } from './sql.js';
 import { AboutPage } from './about.js';
 
 const PAGES = { features: FeaturesPage, heads: HeadsPage, tokens: TokensPage,
                 context: ContextPage, training: TrainingPage,
-                compare: ComparePage, sql: SqlPage, about: AboutPage };
+                compare: ComparePage, prompt: PromptPage, sql: SqlPage, about: AboutPage };
 const THEMES = ['auto', 'light', 'dark'];
 const CHORD = 800; // ms within which the second key of a pair must come
 const KEYS = [
   ['Anywhere', [['/', 'jump box'], ['g f', 'features'], ['g h', 'heads'],
     ['g t', 'tokens'], ['g c', 'context'],
-    ['g r', 'training'], ['g m', 'compare'], ['g s', 'SQL'],
+    ['g p', 'prompt'], ['g r', 'training'], ['g m', 'compare'],
+    ['g s', 'SQL'],
     ['g a', 'about'], ['t', 'theme'], ['y', 'copy the address'],
     ['?', 'these keys'], ['Esc', 'unlock, close']]],
   ['Lists', [['j k', 'next, previous'], ['f', 'filter'],
@@ -40,6 +42,9 @@ const KEYS = [
     ['← → ↑ ↓', 'move in the grid'], ['↵', 'open']]],
   ['Context', [['h l', 'token before, after'], ['k j', 'context before, after'],
     ['s', 'order']]],
+  ['Prompt', [['e', 'edit the text'], ['Ctrl-↵', 'run'],
+    ['h l', 'token before, after'], ['j k', 'next, previous feature'],
+    ['x', 'switch it off'], ['s', 'order'], ['Esc', 'a step back']]],
   ['SQL', [['e', 'edit'], ['Ctrl-↵', 'run'], ['j k', 'next, previous']]],
 ];
 
@@ -151,7 +156,7 @@ const keysShown = () => !!$('.keys');
 
 let pending = 0;
 const CHORDS = { f: null, h: 'heads', t: 'tokens', c: 'context',
-                 r: 'training', m: 'compare', s: 'sql', a: 'about' };
+                 p: 'prompt', r: 'training', m: 'compare', s: 'sql', a: 'about' };
 
 function pressed(e) {
   if (e.ctrlKey || e.metaKey || e.altKey) return;
