@@ -94,7 +94,7 @@ export class PromptPage {
       'clean and corrupted', !this.second.hidden,
     () => this.openSecond(this.second.hidden)),
     h('span.lbl', {}, 'try'), EXAMPLES.map(([name, what, params]) =>
-      h('a.tog', { href: link({ page: 'prompt', ...params }), title: what },
+      h('a.note', { href: link({ page: 'prompt', ...params }), title: what },
         name)));
   }
 
@@ -104,6 +104,7 @@ export class PromptPage {
     this.other.value = state.with ?? '';
     this.second.hidden = !state.with;
     this.drawMore();
+    if (!this.lens) fill(this.under, says('Opening the model …'));
     try {
       this.lens ??= new Lens(await get('model'));
     } catch (error) {
@@ -160,14 +161,26 @@ export class PromptPage {
   ask() {
     if (state.text == null) {
       this.stop();
-      return fill(this.under, says('Type any text and run it, or try one of ' +
-                                   'the examples.'));
+      return fill(this.under, this.welcome());
     }
     const begun = performance.now();
     for (const [name, question] of Object.entries(this.wanted()))
       this.askPart(name, question, begun);
     this.draw();
     return undefined;
+  }
+
+  /** What one sees before anything is run. */
+  welcome() {
+    return h('section.sec', {}, h('h1.title', {}, 'Any text through the model'),
+      h('p.note', {}, `${this.lens.model.model}: ${this.lens.layers} layers ` +
+        `of ${this.lens.heads} heads, ${this.lens.saes.size} with an SAE. ` +
+        'Type a text and run it: what comes next and why, which features ' +
+        'are active, where they come from, and what changes without them.'),
+      h('dl.facts', {}, EXAMPLES.map(([name, what, params]) => [
+        h('dt', {}, name), h('dd', {}, h('a.mono', {
+          href: link({ page: 'prompt', ...params }) }, params.text), ' ',
+        h('span.note', {}, what))])));
   }
 
   stop() {

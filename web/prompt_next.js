@@ -113,12 +113,14 @@ export const bars = (parts, label, name, more = () => null) => {
       more(p))));
 };
 
-function list(parts, lens, total) {
+function list(parts, { lens, base: { tokens } }, total) {
   const few = parts.slice(0, FEW), rest = parts.slice(FEW);
   const left = total - few.reduce((sum, p) => sum + p.value, 0);
   return bars(rest.length ? [...few, {
     part: `${rest.length} others`, value: left }] : few, 'Logit by part',
-  p => lens.part(p));
+  p => lens.part(p), p => p.source == null ? h('span')
+    : h('span.note', { title: `${signed(p.source_value)} of it from token ` +
+        p.source }, 'from ', quoted(tokens[p.source])));
 }
 
 /** In words: what the parts add up to, and what the model says. */
@@ -153,7 +155,7 @@ export function why(page) {
     by, to => go({ by: to === 'parts' ? null : to })),
     h('span.note', {}, by === 'parts' ? 'what each adds to the logit' +
       (a.minus ? ', less the other' : '') : 'the heads a second time')),
-    by === 'parts' ? list(a.parts, lens, a.sum)
-      : list(a.features, lens, a.features.reduce((s, p) => s + p.value, 0)),
+    by === 'parts' ? list(a.parts, page, a.sum)
+      : list(a.features, page, a.features.reduce((s, p) => s + p.value, 0)),
     adds(a));
 }
