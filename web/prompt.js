@@ -135,7 +135,8 @@ export class PromptPage {
     const features = Math.max(4, Math.min(64, Math.floor(ACTIVE / about)));
     const some = (on, question) => on ? { text, ...question } : null;
     return {
-      base: { text, ask: 'tokens,features', features },
+      base: { text, ask: 'tokens' },
+      features: { text, ask: 'features', features },
       next: { text, position, top: NEXT, ask: 'next' },
       logit: { text, position, token, minus, top: PARTS, ask: 'logit' },
       sources: some(feature, { feature, ask: 'sources' }),
@@ -152,8 +153,8 @@ export class PromptPage {
 
   /** Labels and top tokens of the rows that are shown. */
   names() {
-    const base = this.answer('base');
-    const list = base && this.table.rows(base, this.at(), state)
+    const base = this.answer('base'), features = this.answer('features');
+    const list = features && this.table.rows(base, features, this.at(), state)
       .map(f => this.lens.id(f)).filter(id => id);
     return list?.length ? { names: list.join(',') } : null;
   }
@@ -163,10 +164,13 @@ export class PromptPage {
       this.stop();
       return fill(this.under, this.welcome());
     }
-    const begun = performance.now();
-    for (const [name, question] of Object.entries(this.wanted()))
-      this.askPart(name, question, begun);
-    this.draw();
+    const { base, ...rest } = this.wanted();
+    this.askPart('base', base);
+    for (const [name, question] of Object.entries(rest)) {
+      if (this.answer('base')) this.askPart(name, question);
+      else this.got[name]?.flight?.abort();
+    }
+    this.soon();
     return undefined;
   }
 
@@ -188,15 +192,15 @@ export class PromptPage {
     this.got = {};
   }
 
-  async askPart(name, question, begun) {
-    const asked = question && JSON.stringify(question);
-    if (this.got[name]?.asked === asked) return;
-    this.got[name]?.flight?.abort();
-    const old = name === 'base' || name === 'names'
-      ? this.got[name]?.answer : null;
+  async askPart(name, question) {
+    const asked = question && JSON.stringify(question), had = this.got[name];
+    if (had && had.asked === asked && !had.flight?.signal.aborted) return;
+    had?.flight?.abort();
+    const old = name === 'names' ? had?.answer ?? had?.old : null;
     const part = this.got[name] = { asked, old, flight: null };
     if (!question) return;
     part.flight = new AbortController();
+    const begun = performance.now();
     const slow = setTimeout(() => this.soon(), SLOW);
     try {
       const answer = await get(name === 'names' ? 'features' : 'prompt',
@@ -211,7 +215,7 @@ export class PromptPage {
     if (this.got[name] !== part) return;
     part.took = performance.now() - begun;
     part.flight = null;
-    if (name === 'base') this.askPart('names', this.names(), begun);
+    if (name === 'base' || name === 'features') this.ask();
     this.soon();
   }
 
@@ -251,6 +255,11 @@ export class PromptPage {
     this.note.textContent = `${answer.tokens.length} of ` +
       `${this.lens.model.positions} tokens, ${answer.layers} layers` +
       (base.took ? `, ${base.took.toFixed(0)} ms` : '');
+    if (this.got.features?.error) {
+      fill(this.under, failed({ title: 'Its features were not found.',
+        message: this.got.features.error.message }, () => this.run()));
+      return;
+    }
     const page = { lens: this.lens, base: answer, at: this.at(),
                    part: name => this.got[name] ?? {} };
     fill(this.under, h('div.two.far', {},

@@ -42,6 +42,20 @@ export function off(what, name = what) {
   }, '×0');
 }
 
+/** For more: one for all draws, so that what is typed stays. */
+const field = h('input', {
+  id: 'edit', placeholder: '+ L2H3 or L2F117', spellcheck: 'false',
+  autocomplete: 'off', 'aria-label': 'Head, feature or layer to change',
+  title: 'a head L2H3, a feature L2F117 or a layer L2, at one token (@5); ' +
+    'off, times a factor (x0.5), or as in the second prompt (=other)',
+  onkeydown: e => {
+    const typed = field.value.trim();
+    if (e.key !== 'Enter' || !typed) return;
+    field.value = '';
+    go({ edit: changed.set(state.edit, read(typed).what, typed) });
+  },
+});
+
 /** A chip for each edit, and a field for more. */
 export function chips(lens) {
   const chip = edit => {
@@ -61,18 +75,5 @@ export function chips(lens) {
                         onclick: () => go({ edit: changed.flip(
                           state.edit, what) }) }, '×'));
   };
-  return h('div.acts', {}, list(state.edit).map(chip),
-    h('input', {
-      id: 'edit', placeholder: '+ L2H3 or L2F117', spellcheck: 'false',
-      autocomplete: 'off', 'aria-label': 'Head, feature or layer to change',
-      title: 'a head L2H3, a feature L2F117 or a layer L2, at one token ' +
-        '(@5); off, times a factor (x0.5), or as in the second prompt ' +
-        '(=other)',
-      onchange: e => {
-        const typed = e.target.value.trim();
-        if (!typed) return;
-        e.target.value = '';
-        go({ edit: changed.set(state.edit, read(typed).what, typed) });
-      },
-    }));
+  return h('div.acts', {}, list(state.edit).map(chip), field);
 }

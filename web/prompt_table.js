@@ -14,6 +14,7 @@ export const ORDERS = [['', 'at the token', 'active at the boxed token'],
                        ['layer', 'by layer', 'the strongest of each layer'],
                        ['first', 'by first use', 'the same, by where they ' +
                          'are first active']];
+const NONE = { active: 0, features: [] };
 const EACH = 6;       // features of a layer
 const COMMON = .5;    // share of tokens above which a feature says little
 const LEAST = .02;    // of the largest: smaller parts have no number
@@ -24,10 +25,10 @@ const SOURCES = [.15, .35, .7]; // of the largest: underlined once to thrice
 const shade = part =>
   part > 0 ? (.12 + .88 * Math.min(1, part)).toFixed(3) : 0;
 
-/** The features of an answer as rows {layer, feature, at: Map of position}. */
-function rowsOf(answer) {
+/** Active features as rows {layer, feature, at: Map of position}. */
+function rowsOf(list) {
   const rows = new Map();
-  for (const f of answer.features.features) {
+  for (const f of list) {
     const key = `L${f.layer}F${f.feature}`;
     if (!rows.has(key)) rows.set(key, { ...f, key, at: new Map(), most: 0 });
     const row = rows.get(key);
@@ -39,10 +40,10 @@ function rowsOf(answer) {
 
 export class PromptTable {
   /** What is shown of the features; the chosen one always is. */
-  rows(base, at, { order, feature }) {
-    if (this.base !== base) {
-      this.base = base;
-      this.all = rowsOf(base);
+  rows(base, features, at, { order, feature }) {
+    if (this.features !== features) {
+      this.features = features;
+      this.all = rowsOf(features.features);
     }
     const chosen = pinned(feature), n = base.tokens.length;
     const value = row => order ? row.most : row.at.get(at)?.activation ?? 0;
@@ -63,11 +64,12 @@ export class PromptTable {
 
   draw(page) {
     const { base, at } = page;
+    const features = page.part('features').answer ?? NONE;
     this.page = page;
-    this.shown = this.rows(base, at, state);
+    this.shown = this.rows(base, features, at, state);
     this.known = new Map((page.part('names').answer ??
       page.part('names').old)?.rows.map(r => [`${r.sae}:${r.feature}`, r]));
-    const all = base.features.active === base.features.features.length;
+    const { active } = features, all = active === features.features.length;
     const held = this.host?.contains(document.activeElement) &&
       document.activeElement.dataset.at;
     const left = this.host?.scrollLeft;
@@ -81,8 +83,8 @@ export class PromptTable {
     this.left = left;
     return h('section.sec', {}, h('div.cap', {},
       h('h2', {}, 'Features by token'),
-      h('span.note', {}, all ? `${base.features.active} active`
-        : `the strongest of ${base.features.active}`),
+      h('span.note', {}, features === NONE ? '' : all ? `${active} active`
+        : `the strongest of ${active}`),
       seg('Order', ORDERS, state.order ?? '',
           order => go({ order: order || null }), 's'),
       h('span.legend.r', {}, 'activation', h('span.ramp.r-act'),
