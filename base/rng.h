@@ -19,9 +19,10 @@ enum rng_stream {
     RNG_SPLIT = 4,     /* contexts held out */
     RNG_SAMPLE = 5,    /* contexts whose rows the database keeps */
     RNG_TEST = 6,
-    RNG_EXAMPLES = 8, /* active tokens that are examples of a feature */
-    RNG_SILENT = 9,   /* tokens at which it might be silent */
-    RNG_CIRCUIT = 10, /* examples of a task that train */
+    RNG_EXAMPLES = 8,   /* active tokens that are examples of a feature */
+    RNG_SILENT = 9,     /* tokens at which it might be silent */
+    RNG_CIRCUIT = 10,   /* examples of a task that train */
+    RNG_INDUCTION = 11, /* random tokens with a repeated prefix */
 };
 
 /* One sequence: `lane` tells apart several of one stream (an epoch, a

@@ -236,8 +236,12 @@ void gpt2_logits(const struct gpt2 *g, struct gpt2_workspace *w, float *logits,
 {
     int d = g->config.d_model, vocab = g->config.vocab;
     normalise(g, w->normed, x, &g->ln_f, n);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, vocab, d, 1,
-                w->normed, d, g->head, d, 0, logits, vocab);
+    if (n == 1) /* sgemm would copy all of the head */
+        cblas_sgemv(CblasRowMajor, CblasNoTrans, vocab, d, 1, g->head, d,
+                    w->normed, 1, 0, logits, 1);
+    else
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, vocab, d,
+                    1, w->normed, d, g->head, d, 0, logits, vocab);
 }
 
 /* ---- workspace ---- */

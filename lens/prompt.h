@@ -200,4 +200,29 @@ int prompt_edit(json_t **out, struct prompt_run *run,
 int prompt_compare(json_t **out, struct prompt_run *run,
                    const struct prompt_question *q, struct err *e);
 
+/* ---- an experiment ---- */
+
+/* 0: the default. */
+struct prompt_induction {
+    uint64_t seed;
+    size_t count;   /* sequences for each length; 100 */
+    size_t tokens;  /* random tokens of a sequence; 128 */
+    size_t longest; /* prefix; 9 */
+};
+
+/* Long-prefix and short-prefix induction (Kissane et al. 2024, section 4.3) of
+ * every head, lens/induction.h. {seed, count, tokens, heads: [{layer, head,
+ * attention: [by length 1, 2, ...], attention_se, logit, logit_se, half}]}, the
+ * largest attention at the longest prefix first; half is the shortest prefix at
+ * which attention has half of its largest value. A forward pass over count ×
+ * longest × (tokens + 1) tokens. */
+int prompt_induction(json_t **out, struct prompt_lens *l,
+                     const struct prompt_induction *options,
+                     const struct prompt_stop *stop, struct err *e);
+/* Its sequences, [{ids, answer_tokens: [x], prefix: length, source: the
+ * position of x}], as prompts of a task (docs/formats.md). */
+int prompt_induction_sequences(json_t **out, const struct prompt_lens *l,
+                               const struct prompt_induction *options,
+                               struct err *e);
+
 #endif

@@ -58,12 +58,10 @@ static int answer(json_t *out, const struct prompt_run *run,
     TRY(arena_get(arena, &w, run->d, sizeof *w, "a direction", e));
     TRY(arena_get(arena, &u, run->d, sizeof *u, "a direction", e));
     find_unembedding(w, run, a);
-    readout_through_norm(u, &bias.value, w, run, &g->ln_f, 2 * layers,
-                         a->position);
+    const float *x = prompt_stage(run, 2 * layers, a->position);
+    readout_through_norm(u, &bias.value, w, x, &g->ln_f, &g->config);
     TRY(readout_find(&r, run, layers, a->position, u, arena, e));
-    double logit =
-        bias.value +
-        readout_dot(prompt_stage(run, 2 * layers, a->position), u, run->d);
+    double logit = bias.value + readout_dot(x, u, run->d);
     if (!isfinite(logit))
         return err_set(e, ERR_INPUT,
                        "the model's logit of token %d is not "

@@ -71,9 +71,10 @@ static int forward(struct prompt_run *run, const struct prompt_stop *stop,
 
 /* ---- features and surprise ---- */
 
-/* Items of the team: the layers, then blocks of rows. */
+/* Items of the team: blocks of rows, which take longer, then the layers. */
 struct reading {
     struct prompt_run *run;
+    size_t blocks;
     const struct prompt_stop *stop;
     struct err *errors; /* [items] */
 };
@@ -100,14 +101,14 @@ static void read_item(void *ctx, size_t item, int thread)
     struct reading *q = ctx;
     struct prompt_run *run = q->run;
     const struct saes *saes = &run->lens->saes;
-    size_t layers = (size_t)saes->layers;
+    int layer = (int)item - (int)q->blocks;
     if (prompt_stops(q->stop))
         (void)prompt_stopped(&q->errors[item]);
-    else if (item >= layers)
-        read_rows(q, item - layers, thread);
-    else if (saes_has(saes, (int)item))
-        (void)saes_encode_into(saes, (int)item, thread, run->z[item], run->n,
-                               &run->codes[item], &q->errors[item]);
+    else if (layer < 0)
+        read_rows(q, item, thread);
+    else if (saes_has(saes, layer))
+        (void)saes_encode_into(saes, layer, thread, run->z[layer], run->n,
+                               &run->codes[layer], &q->errors[item]);
 }
 
 /* What is not finite would be taken for silent features. */
@@ -129,7 +130,7 @@ static int read_all(struct prompt_run *run, const struct prompt_stop *stop,
 {
     size_t blocks = (run->n - 1 + PROMPT_ROWS - 1) / PROMPT_ROWS;
     size_t items = (size_t)run->lens->model.gpt2.config.layers + blocks;
-    struct reading q = {.run = run, .stop = stop};
+    struct reading q = {.run = run, .blocks = blocks, .stop = stop};
     TRY(check_finite(run, e));
     TRY(arena_get(&run->arena, &q.errors, items, sizeof *q.errors, "errors",
                   e));

@@ -11,7 +11,7 @@
 #include "lens/saes.h"
 
 /* Rows whose logits are worked out together. */
-enum { PROMPT_ROWS = 32 };
+enum { PROMPT_ROWS = 64 };
 
 /* One thread's, for logits. */
 struct prompt_room {

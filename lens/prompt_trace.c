@@ -128,8 +128,9 @@ static int make_step(struct trace *t, struct step *step, struct err *e)
     t->constant[VALUE_BIAS] = (struct prompt_constant){
         "value bias", readout_dot(qkv->bias + column, t->w, d_head)};
     t->constant[NORM_BIAS].name = "LayerNorm bias";
-    readout_through_norm(t->u, &t->constant[NORM_BIAS].value, t->n, run,
-                         &layer->ln_1, 2 * step->layer, step->source);
+    readout_through_norm(t->u, &t->constant[NORM_BIAS].value, t->n,
+                         prompt_stage(run, 2 * step->layer, step->source),
+                         &layer->ln_1, c);
     TRY(readout_find(&t->readout, run, step->layer, step->source, t->u,
                      &t->arena, e));
     t->destination = step->source;

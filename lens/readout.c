@@ -12,25 +12,23 @@ double readout_dot(const float *a, const double *b, size_t n)
 }
 
 void readout_through_norm(double *u, double *bias, const double *n,
-                          const struct prompt_run *run,
-                          const struct layer_norm *norm, int stage,
-                          size_t position)
+                          const float *r, const struct layer_norm *norm,
+                          const struct gpt2_config *c)
 {
-    const float *r = prompt_stage(run, stage, position);
-    double d = (double)run->d, mean = 0, variance = 0, mean_u = 0;
-    double epsilon = (double)run->lens->model.gpt2.config.epsilon;
-    for (size_t i = 0; i < run->d; i++)
+    size_t width = (size_t)c->d_model;
+    double d = (double)width, mean = 0, variance = 0, mean_u = 0;
+    for (size_t i = 0; i < width; i++)
         mean += (double)r[i] / d;
-    for (size_t i = 0; i < run->d; i++)
+    for (size_t i = 0; i < width; i++)
         variance += ((double)r[i] - mean) * ((double)r[i] - mean) / d;
-    double sigma = sqrt(variance + epsilon);
+    double sigma = sqrt(variance + (double)c->epsilon);
     *bias = 0;
-    for (size_t i = 0; i < run->d; i++) {
+    for (size_t i = 0; i < width; i++) {
         u[i] = (double)norm->weight[i] * n[i] / sigma;
         mean_u += u[i] / d;
         *bias += (double)norm->bias[i] * n[i];
     }
-    for (size_t i = 0; i < run->d; i++)
+    for (size_t i = 0; i < width; i++)
         u[i] -= mean_u;
 }
 

@@ -34,12 +34,11 @@ struct readout {
     double *along; /* (layers, d) W_O·u: what a unit of z gives */
 };
 
-/* Through a LayerNorm at a token: u (d) from n (d), and *bias = b·n. `stage` is
- * that of the stream that the norm is given. */
+/* Through a LayerNorm: u (d) from n (d), and *bias = b·n. r (d) is the stream
+ * that the norm is given. */
 void readout_through_norm(double *u, double *bias, const double *n,
-                          const struct prompt_run *run,
-                          const struct layer_norm *norm, int stage,
-                          size_t position);
+                          const float *r, const struct layer_norm *norm,
+                          const struct gpt2_config *c);
 
 /* Divides r·u, r the stream at the position in front of layer `layers`. Memory
  * from the arena. Cost: layers × d² in double. */

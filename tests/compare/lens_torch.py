@@ -6,6 +6,7 @@
         --layout FIELDS [--golden OUT.json] [--truth GROUND_TRUTH.json]
     lens_torch.py eval HEADSCOPE MODEL DUMP SAE...
     lens_torch.py prompt HEADSCOPE MODEL TEXT OTHER SAE...
+    lens_torch.py induction HEADSCOPE MODEL
     lens_torch.py task MODEL ioi.jsonl OUT_FOLDER [--count N]
 
 `ablate` compares the effect of every head, changed in four ways, with that of
@@ -14,7 +15,8 @@ shows how far each is from measured effects on other prompts, in standard errors
 `eval` compares `headscope eval --model`. `prompt` compares what `headscope
 prompt` shows of a text beside another with as many tokens: features and their
 DFA, the parts of a logit and of a source, by autograd through frozen
-LayerNorms, edits, differences; the last SAE is not of layer 0. `task` makes corrupted partners and a
+LayerNorms, edits, differences; the last SAE is not of layer 0. `induction`
+runs the sequences of `headscope induction`. `task` makes corrupted partners and a
 reference from prompts of the IOI task: the second mention of the subject
 becomes another name. All that differs by more than 1e-3 is a failure.
 """
@@ -25,6 +27,7 @@ import pathlib
 import random
 import subprocess
 import sys
+import tempfile
 
 import numpy
 import torch
@@ -572,6 +575,48 @@ def compare_prompt(args):
     worst.end()
 
 
+# ---- induction ----
+
+def compare_induction(args):
+    model, worst = Model(args.model), Worst()
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "sequences.jsonl"
+        found = headscope(args.headscope, "induction", args.model, "--count",
+                          str(args.count), "--prompts", str(path))
+        sequences = read_lines(path)
+    w_u = model.w["wte.weight"]
+    longest = max(s["prefix"] for s in sequences)
+    attention = torch.zeros(longest, args.count, model.layers, model.heads)
+    logit = torch.zeros_like(attention)
+    for i, s in enumerate(sequences):
+        ids, p, kept = s["ids"], s["prefix"], {}
+        last, source = len(ids) - 1, s["source"]
+        assert ids[-p:] == ids[source - p:source] and source <= last - p
+        assert s["answer_tokens"] == [ids[source]]
+        assert len(set(ids)) == len(ids) - p
+        model.run(ids, keep=kept)
+        stream = kept["stream"][-1][last]
+        r = stream.clone().requires_grad_()
+        value = frozen_norm(model, r, stream, "ln_f") @ (
+            w_u[ids[source]] - w_u.mean(0))
+        u, = torch.autograd.grad(value, r)
+        for l in range(model.layers):
+            at = attention[p - 1, i % args.count, l]
+            at[:] = kept["pattern"][l][:, last, source]
+            for h in range(model.heads):
+                logit[p - 1, i % args.count, l, h] = kept["z"][l][
+                    last, head_slice(model, h)] @ w_o_of(model, l, h) @ u
+    assert len(found["heads"]) == model.layers * model.heads
+    root = math.sqrt(args.count)
+    for head in found["heads"]:
+        l, h = head["layer"], head["head"]
+        for name, x in (("attention", attention), ("logit", logit)):
+            worst.see(name, head[name], x[:, :, l, h].mean(1))
+            worst.see(name + ", errors", head[name + "_se"],
+                      x[:, :, l, h].std(1) / root)
+    worst.end()
+
+
 # ---- task ----
 
 def make_task(args):
@@ -619,6 +664,11 @@ def main():
         p.add_argument(name)
     p.add_argument("sae", nargs="*")
     p.set_defaults(run=compare_prompt)
+    p = commands.add_parser("induction")
+    for name in ("headscope", "model"):
+        p.add_argument(name)
+    p.add_argument("--count", type=int, default=20)
+    p.set_defaults(run=compare_induction)
     p = commands.add_parser("task")
     for name in ("model", "prompts", "out"):
         p.add_argument(name)

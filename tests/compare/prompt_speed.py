@@ -19,7 +19,10 @@ import os
 import pathlib
 import subprocess
 
-WORDS = "the cat and a dog sat on it by day "
+TEXT = ("Once upon a time, there was a little girl named Lily. She liked to play "
+        "in the park with her friend Ben. One day, they saw a big red ball near "
+        "the pond. Lily wanted to play with it, but Ben said that it was not "
+        "theirs. They looked for the boy who had lost it and gave it back. ")
 
 
 def write_safetensors(path, tensors):
@@ -51,7 +54,8 @@ def make_sae(folder, layer, d, m):
         "dtype": "float32", "apply_b_dec_to_input": True,
         "normalize_activations": "none", "reshape_activations": "none",
         "rescale_acts_by_decoder_norm": False,
-        "metadata": {"hook_name": f"blocks.{layer}.attn.hook_z"}}))
+        "metadata": {"sae_lens_version": "6.0.0",
+                     "hook_name": f"blocks.{layer}.attn.hook_z"}}))
 
 
 def make_random(folder, layers):
@@ -81,9 +85,12 @@ def ask(args, model, saes, text, *options):
 
 def cut_to(args, model, tokens):
     """A text of so many tokens, BOS included."""
-    text = (WORDS * tokens)[:tokens - 1]
-    while len(ask(args, model, [], text)["tokens"]) < tokens:
-        text += " and" if len(text) % 2 else " the"
+    text = TEXT * tokens
+    found = ask(args, model, [], text[:4 * tokens])["tokens"]
+    while len(found) > tokens:
+        text = "".join(t["text"] for t in found[1:tokens])
+        found = ask(args, model, [], text)["tokens"]
+    assert len(found) == tokens, len(found)
     return text
 
 
@@ -103,7 +110,7 @@ def main():
                    else (args.model, args.sae))
     text = cut_to(args, model, args.tokens)
     found = ask(args, model, saes, text, "--repeats", str(args.repeats),
-                "--features", "8", "--feature",
+                "--features", "1k", "--feature",
                 f"L{args.layers - 1 if args.random else 0}F1@-1")
     s = found["seconds"]
     print(f"{len(found['tokens'])} tokens, {len(found['saes'])} SAEs, "
