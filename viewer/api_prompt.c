@@ -5,10 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char model[] = "/api/model", prompt[] = "/api/prompt";
+static const char model[] = "/api/model", prompt[] = "/api/prompt",
+                  induction[] = "/api/induction";
 
 /* The longest lists; CLI and API begin with the same. */
 enum { TOP = 20, TOP_MAX = 1000, FEATURES_MAX = 64 };
+
+/* Of an experiment; a page does not wait for as many as a command. */
+enum { COUNT = 20, COUNT_MAX = 1000, TOKENS_MAX = 4096, LONGEST_MAX = 64 };
 
 static const char no_model[] =
     "this server has no model; start it with headscope view FILE.db --model "
@@ -23,7 +27,8 @@ static bool is_path(const char *path, const char *name)
 
 bool prompt_owns(const char *path)
 {
-    return is_path(path, model) || is_path(path, prompt);
+    return is_path(path, model) || is_path(path, prompt) ||
+           is_path(path, induction);
 }
 
 /* ---- parameters ---- */
@@ -159,6 +164,30 @@ static int ask_prompt(struct prompts_answer *out, struct prompts *prompts,
     return code;
 }
 
+static int ask_induction(struct prompts_answer *out, struct prompts *prompts,
+                         struct prompts_question *q, struct target *t,
+                         struct err *e)
+{
+    char key[128];
+    int64_t seed, count, tokens, longest;
+    out->status = 400;
+    TRY(target_int(&seed, t, "seed", 0, INT64_MAX, 0, e));
+    TRY(target_int(&count, t, "count", 1, COUNT_MAX, COUNT, e));
+    TRY(target_int(&tokens, t, "tokens", 3, TOKENS_MAX, 0, e));
+    TRY(target_int(&longest, t, "longest", 1, LONGEST_MAX, 0, e));
+    TRY(target_finish(t, e));
+    (void)snprintf(key, sizeof key, "induction %lld %lld %lld %lld",
+                   (long long)seed, (long long)count, (long long)tokens,
+                   (long long)longest);
+    const struct prompt_induction options = {.seed = (uint64_t)seed,
+                                             .count = (size_t)count,
+                                             .tokens = (size_t)tokens,
+                                             .longest = (size_t)longest};
+    q->induction = &options;
+    q->key = key;
+    return prompts_ask(out, prompts, q, e);
+}
+
 /* That there is none is an answer, as the page asks for it. */
 static int say_no_model(struct prompts_answer *out, struct err *e)
 {
@@ -188,7 +217,9 @@ static int ask(struct prompts_answer *out, struct prompts *prompts,
     out->status = 404;
     if (prompts == NULL)
         return err_set(e, ERR_INPUT, "%s", no_model);
-    return ask_prompt(out, prompts, q, target, e);
+    return is_path(target->path, induction)
+               ? ask_induction(out, prompts, q, target, e)
+               : ask_prompt(out, prompts, q, target, e);
 }
 
 void prompt_answer(struct api_answer *out, struct prompts *prompts,

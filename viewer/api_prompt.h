@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * /api/prompt and /api/model: what a model does with a text (docs/api.md). The
- * parameters are the options of `headscope prompt`, and so are the answers.
+ * /api/model, /api/prompt and /api/induction (docs/api.md): what a model does
+ * with a text, and an experiment. The parameters are options of `headscope
+ * prompt` and `headscope induction`, and the answers theirs.
  */
 #ifndef VIEWER_API_PROMPT_H
 #define VIEWER_API_PROMPT_H

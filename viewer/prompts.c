@@ -63,10 +63,14 @@ static int ask_lens(json_t **out, struct prompts *p, struct job *job)
     job->answer.status = 409;
     TRY(prompt_model_open(&p->model, q->site, job->e));
     job->answer.status = 500;
+    const struct prompt_stop stop = {is_unwanted, job};
+    if (q->induction != NULL)
+        return prompt_induction(out, p->model.lens, q->induction, &stop,
+                                job->e);
     if (q->asked == NULL)
         return prompt_lens_about(out, p->model.lens, job->e);
     struct prompt_asked asked = *q->asked;
-    asked.question.stop = (struct prompt_stop){is_unwanted, job};
+    asked.question.stop = stop;
     return prompt_runs_ask(out, &p->runs, p->model.lens, &asked, job->e);
 }
 

@@ -26,9 +26,11 @@ enum {
 struct prompts;
 
 struct prompts_question {
-    const struct call_site *site;     /* the database that is shown */
-    const struct prompt_asked *asked; /* NULL: about the model; its stop is set
-                                         here */
+    const struct call_site *site; /* the database that is shown */
+    /* At most one of these; none: about the model. The first's stop is set
+     * here. */
+    const struct prompt_asked *asked;
+    const struct prompt_induction *induction;
     const char *key; /* differs where the answer does; NULL: not kept */
     int socket;      /* of the client; -1: it does not leave */
 };

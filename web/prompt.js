@@ -14,6 +14,7 @@ import { next, why } from './prompt_next.js';
 import { trace } from './prompt_trace.js';
 import { pair } from './prompt_pair.js';
 import { changed } from './prompt_edits.js';
+import { showInduction } from './prompt_induction.js';
 
 const SLOW = 200;     // ms after which the page says that it waits
 const NEXT = 10;      // tokens of a distribution
@@ -95,7 +96,10 @@ export class PromptPage {
     () => this.openSecond(this.second.hidden)),
     h('span.lbl', {}, 'try'), EXAMPLES.map(([name, what, params]) =>
       h('a.note', { href: link({ page: 'prompt', ...params }), title: what },
-        name)));
+        name)), h('a.note', {
+      href: link({ page: 'prompt', experiment: 'induction' }),
+      title: 'an experiment: which heads copy what followed the last time',
+    }, 'induction'));
   }
 
   async update() {
@@ -112,8 +116,13 @@ export class PromptPage {
         message: error.message }, () => this.update()));
     }
     if (!this.lens.model) return this.sayNoModel();
-    this.ask();
-    return undefined;
+    const experiment = state.experiment === 'induction';
+    this.form.hidden = experiment;
+    if (experiment) {
+      this.stop();
+      return showInduction(this.under, this.lens);
+    }
+    return this.ask();
   }
 
   sayNoModel() {
@@ -181,10 +190,14 @@ export class PromptPage {
         `of ${this.lens.heads} heads, ${this.lens.saes.size} with an SAE. ` +
         'Type a text and run it: what comes next and why, which features ' +
         'are active, where they come from, and what changes without them.'),
-      h('dl.facts', {}, EXAMPLES.map(([name, what, params]) => [
+      h('dl.facts.tries', {}, EXAMPLES.map(([name, what, params]) => [
         h('dt', {}, name), h('dd', {}, h('a.mono', {
           href: link({ page: 'prompt', ...params }) }, params.text), ' ',
-        h('span.note', {}, what))])));
+        h('span.note', {}, what))]),
+      h('dt', {}, 'induction'), h('dd', {}, h('a', {
+        href: link({ page: 'prompt', experiment: 'induction' }) },
+      'which heads copy what followed the last time'), ' ',
+      h('span.note', {}, 'an experiment with random tokens'))));
   }
 
   stop() {
@@ -301,6 +314,6 @@ export class PromptPage {
   }
 
   title() {
-    return state.text ? `“${visible(state.text.slice(-40))}”` : 'Prompt';
+    return state.experiment === 'induction' ? 'Induction' : state.text ? `“${visible(state.text.slice(-40))}”` : 'Prompt';
   }
 }

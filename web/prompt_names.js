@@ -27,7 +27,8 @@ const bare = text => text.trim() === '' ? text.replaceAll(' ', '·')
 export const quoted = t => h('bdi.mono', {}, `“${visible(bare(t.text))}”`);
 
 /** A token as one of a list. */
-export const listed = t => word(t, { escapes: t.text.trim() === '' });
+export const listed = t =>
+  word(t, { escapes: t.text.trim() === '', limit: 10 });
 
 /** The model, and which SAE of the database each layer has. */
 export class Lens {

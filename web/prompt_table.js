@@ -80,7 +80,10 @@ export class PromptTable {
       this.head(), h('tbody', {}, this.shown.map(row => this.row(row))),
       this.sources()));
     this.held = held;
-    this.left = left;
+    // Where it was scrolled to, unless another token is looked at.
+    const looked = `${at} ${state.text} ${this.shown.length > 0}`;
+    this.left = this.looked === looked ? left : null;
+    this.looked = looked;
     return h('section.sec', {}, h('div.cap', {},
       h('h2', {}, 'Features by token'),
       h('span.note', {}, features === NONE ? '' : all ? `${active} active`

@@ -279,6 +279,28 @@ def test_second_prompt(b):
            and not b.all("#pair"), "one prompt again")
 
 
+def test_induction(b):
+    b.open("?page=prompt")
+    b.click_text("#prompt a", "which heads copy what followed the last time")
+    b.wait(lambda: b.texts(".indu .tr"), "heads")
+    with urlopen(b.base + "api/induction?count=20") as answer:
+        heads = json.load(answer)["heads"]
+    equal(b.texts(".indu .tr:not(.th) > :first-child"),
+          [f"L{h['layer']}H{h['head']}" for h in heads[:12]])
+    shown = b.texts(".indu .tr:nth-child(2) > .num")
+    equal(shown[0], str(heads[0]["half"]))
+    equal([float(t) for t in shown[1:10]],
+          [round(v, 2) for v in heads[0]["attention"]])
+    assert len(b.all(".multiples polyline")) >= 4
+    equal(len(b.all(".side .cell")), 32)
+    b.type('[name="count"]', "3")
+    b.press(Keys.ENTER)
+    b.wait(lambda: address(b, "count") == "3" and
+           b.text(".stats b") == "3 × 9", "fewer sequences")
+    b.click_text("#prompt a", "back to prompts")
+    b.wait(lambda: b.one("#text").is_displayed(), "the form")
+
+
 # ---- what goes wrong -----------------------------------------------------------
 def test_says_why_not(b):
     for words, text in {"the prompt is empty": "",

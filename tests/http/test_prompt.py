@@ -143,6 +143,20 @@ class Answers(OnServer):
         self.assertEqual([self.ask(t, top=3, ask="tokens,next,logit")
                           for t in texts], first)
 
+    def test_induction(self):
+        out = subprocess.run([HEADSCOPE, "induction", MODEL, "--json", "-q",
+                              "--count", "3", "--tokens", "20", "--longest",
+                              "4", "--seed", "5"], check=True,
+                             stdout=subprocess.PIPE)
+        want = json.loads(out.stdout)
+        got = self.server.api("induction?count=3&tokens=20&longest=4&seed=5")
+        self.same(got, {key: want[key] for key in got})
+        self.assertEqual(len(got["heads"]), 32)
+        self.assertNotEqual(self.server.api(
+            "induction?count=3&tokens=20&longest=4&seed=6"), got)
+        self.refused("count", "/api/induction?count=1001")
+        self.refused("positions", "/api/induction?tokens=300")
+
     def test_rows_of_named_features(self):
         named = self.server.api("features?names=1:3,2:0")["rows"]
         listed = self.server.api("features?sae=1&sort=index&offset=3&limit=1")
