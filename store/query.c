@@ -128,11 +128,6 @@ static const char *const sql[QUERY_N] = {
     [QUERY_STRING_FEATURES] =
         "SELECT feature, count, max, mean FROM token_feature"
         " WHERE sae = ? AND vocab = ? ORDER BY feature",
-    [QUERY_STRING_PLACES] =
-        "SELECT t.id, t.context, t.position, c.first_token, c.tokens"
-        " FROM token AS t INDEXED BY token_by_vocab"
-        " CROSS JOIN context AS c ON c.id = t.context"
-        " WHERE t.vocab = ? AND c.sampled = 1 ORDER BY t.id LIMIT ?",
     [QUERY_SOURCE_FEATURES] =
         "SELECT feature, share, count FROM feature_source_token"
         " WHERE sae = ? AND vocab = ? ORDER BY feature",
@@ -148,6 +143,11 @@ static const char *const sql[QUERY_N] = {
     [QUERY_CONTEXT_BEFORE] = "SELECT id FROM context WHERE id < ?"
                              " AND sampled = 1 ORDER BY id DESC LIMIT 1",
     [QUERY_TOKEN] = "SELECT context, position FROM token WHERE id = ?",
+    [QUERY_STRING_PLACES] =
+        "SELECT t.id, t.context, t.position, c.first_token, c.tokens"
+        " FROM token AS t INDEXED BY token_by_vocab"
+        " CROSS JOIN context AS c ON c.id = t.context"
+        " WHERE t.vocab = ? AND c.sampled = 1 ORDER BY t.id LIMIT ?",
     [QUERY_ACTIVE] =
         "SELECT a.feature, a.level, a.heads, f.scale, f.max, f.density,"
         " f.top_head FROM activation_by_token AS a"

@@ -56,8 +56,6 @@ enum query_name {
     QUERY_GROUPS,          /* (sae, feature): enum groups_column */
     QUERY_STRINGS,         /* (sae, feature): enum strings_column */
     QUERY_STRING_FEATURES, /* (sae, vocab): enum string_features_column */
-    QUERY_STRING_PLACES,   /* (vocab, limit): enum string_places_column, the
-                              first of the sample */
     QUERY_SOURCE_FEATURES, /* (sae, vocab): feature, share, count; reads the
                               16 source strings of every feature */
     QUERY_STRING_USE,      /* (sae, vocab): how often, in the SAE's dump */
@@ -65,6 +63,8 @@ enum query_name {
     QUERY_CONTEXT_AFTER,   /* (context): the next of the sample */
     QUERY_CONTEXT_BEFORE,  /* (context): the one before */
     QUERY_TOKEN,           /* (token): context, position */
+    QUERY_STRING_PLACES,   /* (vocab, limit): enum string_places_column, the
+                              first of the sample */
     QUERY_ACTIVE,          /* (sae, token): enum active_column, by level */
     QUERY_CODE_HEADS,      /* (sae, token, feature): as ACTIVE_HEADS */
     QUERY_CONTRIBUTIONS,   /* (sae, feature, token): enum contributions_column;

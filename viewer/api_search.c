@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "viewer/marks.h"
 #include "viewer/place.h"
 #include "viewer/shape.h"
 #include "viewer/strings.h"
 
-enum { LIMIT = 10, LIMIT_MAX = 50 };
+enum { LIMIT = 10, LIMIT_MAX = 50, LABELS = 5 };
 
 /* ---- heads and features ---- */
 
@@ -272,6 +273,7 @@ static int put_found(struct call *c, json_t *results, struct finds *f,
     if (words && !has_exact(f))
         TRY(put_pieces(c, results, text, spaced));
     TRY(put_tokens(c, results, f));
+    TRY(marks_put_found(c, results, text, LABELS));
     return words || has_exact(f) ? 0 : put_pieces(c, results, text, spaced);
 }
 

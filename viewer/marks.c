@@ -115,6 +115,34 @@ int marks_get_filter(bool **only, struct call *c)
     return 0;
 }
 
+int marks_put_found(struct call *c, json_t *results, const char *words,
+                    int limit)
+{
+    size_t n, n_saes, n_labels = 0;
+    const struct catalog_feature *features;
+    const struct label *all =
+        c->labels == NULL ? NULL : label_set_all(c->labels, &n_labels);
+    if (n_labels == 0)
+        return 0;
+    TRY(catalog_features(&features, &n, c->site->catalog, c->queries, c->e));
+    const struct catalog_sae *saes = catalog_saes(c->site->catalog, &n_saes);
+    for (size_t i = 0; i < n_labels * n_saes && limit > 0; i++) {
+        const struct label *l = &all[i / n_saes];
+        const struct catalog_sae *s = &saes[i % n_saes];
+        if (strcmp(s->fingerprint, l->sae) != 0 || !holds(l->text, words) ||
+            catalog_find(c->site->catalog, i % n_saes, l->feature) == NULL)
+            continue;
+        json_t *one = call_add_object(c, results);
+        call_put_text(c, one, "kind", "label");
+        call_put_int(c, one, "sae", s->id);
+        call_put_int(c, one, "layer", s->layer);
+        call_put_int(c, one, "feature", l->feature);
+        call_put_text(c, one, "label", l->text);
+        limit--;
+    }
+    return 0;
+}
+
 /* ---- all of them ---- */
 
 static void put_label(struct call *c, json_t *labels, const struct label *l)

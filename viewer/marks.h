@@ -28,6 +28,11 @@ void marks_put_count(struct call *c, json_t *out);
  * caller's free) says which they leave, NULL: they are not there. */
 int marks_get_filter(bool **only, struct call *c);
 
+/* Adds features whose label holds the words, at most so many, as results of a
+ * search of kind "label". */
+int marks_put_found(struct call *c, json_t *results, const char *words,
+                    int limit);
+
 /* /api/labels.csv */
 void marks_answer_csv(struct api_answer *out, const struct call_site *site);
 

@@ -10,12 +10,19 @@ static const struct {
     enum place_kind kind;
     const char *before, *between;
 } forms[] = {
-    {PLACE_HEAD, "L", "H"},      {PLACE_HEAD, "", "."},
-    {PLACE_HEAD, "H", "."},      {PLACE_HEAD, "L", "."},
-    {PLACE_HEAD, "attn_L", "_"}, {PLACE_FEATURE, "", ":"},
-    {PLACE_FEATURE, "L", ":"},   {PLACE_FEATURE, "", "/"},
-    {PLACE_FEATURE, "L", "/"},   {PLACE_FEATURE, "L", "F"},
-    {PLACE_CONTEXT, "c", "."},   {PLACE_CONTEXT, "c", " · "},
+    {PLACE_HEAD, "L", "H"},
+    {PLACE_HEAD, "", "."},
+    {PLACE_HEAD, "H", "."},
+    {PLACE_HEAD, "L", "."},
+    {PLACE_HEAD, "attn_L", "_"},
+    {PLACE_FEATURE, "", ":"},
+    {PLACE_FEATURE, "L", ":"},
+    {PLACE_FEATURE, "", "/"},
+    {PLACE_FEATURE, "L", "/"},
+    {PLACE_FEATURE, "L", "F"},
+    {PLACE_FEATURE, "attn_ae_L", "_"},
+    {PLACE_CONTEXT, "c", "."},
+    {PLACE_CONTEXT, "c", " · "},
 };
 
 /* Goes past `word` if the text begins with it. */
@@ -40,9 +47,28 @@ static bool skip_number(const char **text, int *number)
     return true;
 }
 
+/* A feature as Neuronpedia has it: 5-att-kk/1234, gpt2-small@5-att-kk:1234. */
+static bool parse_source(struct place *p, const char *text)
+{
+    const char *model = strchr(text, '@');
+    if (model != NULL)
+        text = model + 1;
+    *p = (struct place){.kind = PLACE_FEATURE};
+    if (!skip_number(&text, &p->layer) || *text != '-')
+        return false;
+    text += strcspn(text, "/: ");
+    if (*text != '/' && *text != ':')
+        return false;
+    text++;
+    return skip_number(&text, &p->number) && text[strspn(text, " ")] == '\0';
+}
+
 struct place place_parse(const char *text)
 {
     text += strspn(text, " ");
+    struct place source;
+    if (parse_source(&source, text))
+        return source;
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         struct place p = {.kind = forms[i].kind};
         const char *at = text;

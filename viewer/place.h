@@ -16,7 +16,8 @@ struct place {
                           and a position, or -1 */
 };
 
-/* Heads: L2H3, 2.3, H2.3, attn_L2_3. Features: 2:117, L2:117, 2/117, L2F117.
+/* Heads: L2H3, 2.3, H2.3, attn_L2_3. Features: 2:117, L2:117, 2/117, L2F117,
+ * attn_ae_L2_117, 2-att-kk/117, gpt2-small@2-att-kk:117.
  * Contexts and positions: c812, c812.44, and as the page writes it, c812 · 44.
  * Letters of either case, blanks around it. */
 struct place place_parse(const char *text);

@@ -5,6 +5,7 @@
 import { h, fill, says, failed, count, percent, table, cell } from './dom.js';
 import { copies } from './copy.js';
 import { get } from './api.js';
+import { labels } from './labels.js';
 import { link } from './state.js';
 import { allSaes, saeTitle } from './names.js';
 
@@ -44,7 +45,8 @@ export class AboutPage {
       h('div.hdr', {}, h('h1.id', {}, database.name),
         h('span.note', {}, `${bytes(database.bytes)}, headscope ${version}`),
         h('span.bar.r', {}, copies({ ask: ['about', {}] }))),
-      dumps.map(d => this.dump(d)), this.saes(), this.configs());
+      dumps.map(d => this.dump(d)), this.saes(), labels(this.about.labels),
+      this.configs());
   }
 
   dump(d) {

@@ -70,11 +70,17 @@ export async function get(name, params, signal) {
 }
 
 /** Sends what is to be written; what was answered before may be no longer so. */
-export async function post(name, body) {
-  const answer = await ask(address(name), {
-    method: 'POST', headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(body),
+async function send(url, type, body) {
+  const answer = await ask(url, {
+    method: 'POST', headers: { 'Content-Type': type }, body,
   });
   kept.clear();
   return answer;
 }
+
+export const post = (name, body) =>
+  send(address(name), 'application/json', JSON.stringify(body));
+
+/** The same with a table in place of an object. */
+export const postTable = (name, params, csv) =>
+  send(address(name, params), 'text/csv', csv);

@@ -17,6 +17,8 @@ const TYPING = 250; // ms of rest before a typed filter is used
 const FEW = 8;      // layers that get a button each
 const FILTERS = ['layer', 'head', 'token', 'source', 'min', 'max', 'dead',
                  'label', 'star'];
+/** What of the state changes nothing on the right. */
+const LISTED = [...FILTERS, 'sort', 'order'];
 
 /** Columns of the list: [text, sort, class, title]. */
 const COLUMNS = [
@@ -105,9 +107,12 @@ export class FeaturesPage {
     else if (state.f) this.follow();
   }
 
-  /** Shows a feature on the right and marks it in the list. */
+  /** Shows a feature on the right, if not as it is, and marks it in the list. */
   show(name) {
-    this.view.show(name);
+    const seen = JSON.stringify(Object.entries(state).filter(([key]) =>
+      !LISTED.includes(key)));
+    if (seen !== this.seen) this.view.show(name);
+    this.seen = seen;
     this.grid.setAttribute('aria-activedescendant', 'f-' + name);
     for (const row of this.list.elements())
       row.setAttribute('aria-selected', String(row.id === 'f-' + name));

@@ -56,7 +56,8 @@ const pageName = () => Object.hasOwn(PAGES, state.page ?? '') ? state.page
 /** Shows what the address says. */
 function update() {
   const name = pageName(), main = $('#main');
-  lock(null);
+  if (!state.lock || name !== shown) lock(null);
+  tip(null);
   hidePreview();
   setTheme(theme());
   for (const a of document.querySelectorAll('.nav a'))

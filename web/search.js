@@ -1,36 +1,38 @@
 // SPDX-License-Identifier: MIT
 //
-// The search box: heads, features and tokens by name; Enter goes to the best.
+// The search box: heads, features, places, tokens and labels by name; Enter goes
+// to the best.
 import { h, $, fill, count, says } from './dom.js';
-import { word } from './kwic.js';
+import { word, visible } from './kwic.js';
 import { get } from './api.js';
 import { link, visit } from './state.js';
 import { sae, featureName, headName } from './names.js';
 
 const TYPING = 120; // ms of rest before typed letters are looked up
 
-const address = r =>
-  r.kind === 'head' ? link({ page: 'heads', h: headName(r.sae, r.head) })
-    : r.kind === 'feature' ? link({ f: featureName(r.sae, r.feature) })
-      : r.kind === 'context'
-        ? link({ page: 'context', c: r.context, p: r.position })
-        : r.kind === 'tokens'
-          ? link({ page: 'tokens', v: r.strings.map(s => s.vocab).join() })
-          : link({ page: 'tokens', v: r.vocab });
+const mono = (...what) => h('span.mono', {}, what);
+const feature = r => featureName(r.sae, r.feature);
 
-const shown = r =>
-  r.kind === 'head' ? [h('span.mono', {}, headName(r.sae, r.head)), 'head']
-    : r.kind === 'feature'
-      ? [h('span.mono', {}, featureName(r.sae, r.feature)), 'feature']
-      : r.kind === 'context'
-        ? [h('span.mono', {}, `c${r.context}` +
-             (r.position == null ? '' : ` · ${r.position}`)), 'context']
-        : r.kind === 'tokens'
-          ? [h('span.mono', {}, r.strings.map(s =>
-            [word(s, { escapes: true, limit: 20 }), ' '])),
-             `${r.strings.length} tokens`]
-      : [h('span.mono', {}, word(r, { escapes: true, limit: 40 })),
-         `token · ${count(r.count)} ×`];
+/** Of each kind of result: its address, its name, what it is. */
+const KINDS = {
+  head: r => [link({ page: 'heads', h: headName(r.sae, r.head) }),
+    mono(headName(r.sae, r.head)), 'head'],
+  feature: r => [link({ f: feature(r) }), mono(feature(r)), 'feature'],
+  label: r => [link({ f: feature(r) }),
+    [mono(feature(r)), ' ', h('bdi', {}, visible(r.label))], 'label'],
+  context: r => [link({ page: 'context', c: r.context, p: r.position }),
+    mono(`c${r.context}`, r.position != null && ` · ${r.position}`),
+    'context'],
+  token: r => [link({ page: 'tokens', v: r.vocab }),
+    mono(word(r, { escapes: true, limit: 40 })),
+    `token · ${count(r.count)} ×`],
+  tokens: r => [
+    link({ page: 'tokens', v: r.strings.map(s => s.vocab).join() }),
+    mono(r.strings.map((s, i) =>
+      [i > 0 && ' + ', word(s, { escapes: true, limit: 20 })])),
+    `${r.strings.length} tokens`],
+};
+const parts = r => KINDS[r.kind](r);
 
 export class Search {
   constructor() {
@@ -78,7 +80,7 @@ export class Search {
   draw(note) {
     this.at = -1;
     fill(this.list, this.results.map((r, i) => {
-      const [name, what] = shown(r);
+      const [, name, what] = parts(r);
       return h('li', { role: 'option', id: `found-${i}`, 'data-at': i,
                        'aria-selected': 'false' },
       name, h('span.dim', {}, what));
@@ -101,7 +103,7 @@ export class Search {
   }
 
   open(index) {
-    const href = address(this.results[index]);
+    const [href] = parts(this.results[index]);
     this.asked = null;
     this.input.value = '';
     this.input.blur();

@@ -40,7 +40,7 @@ class Server:
 class Browser:
     """Chromium with what a test says to it and reads from it."""
 
-    def __init__(self, folder, width=1440, height=900):
+    def __init__(self, folder, width=1440, height=900, traced=False):
         options = Options()
         options.binary_location = "/usr/bin/chromium"
         for argument in ("--headless=new", "--disable-gpu", "--hide-scrollbars",
@@ -51,6 +51,9 @@ class Browser:
             options.add_argument("--no-sandbox")
         options.set_capability("goog:loggingPrefs",
                                {"browser": "ALL", "performance": "ALL"})
+        if traced:  # tasks with their processor time, for tests/compare
+            options.add_experimental_option("perfLoggingPrefs", {
+                "traceCategories": "toplevel,__metadata"})
         self.driver = webdriver.Chrome(
             service=Service("/usr/bin/chromedriver"), options=options)
         self.base = None
@@ -84,6 +87,7 @@ class Browser:
         ActionChains(self.driver).send_keys(*keys).perform()
 
     def type(self, selector, text):
+        self.wait(lambda: self.all(selector), f"{selector} to type into")
         field = self.one(selector)
         field.send_keys(Keys.CONTROL, "a")
         field.send_keys(Keys.BACKSPACE)

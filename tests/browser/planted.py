@@ -16,6 +16,7 @@ CONTEXTS, LENGTH = 24, 12
 SAMPLED = CONTEXTS // 2  # every second one
 BINS = [(0, 0), (1, 1), (2, 3), (4, 7), (8, 15)]  # of positions
 GROUPS = ["stories", "=news"]  # the first half of the contexts, the second
+WHOLE = 200  # features with all there is; others fire once and have an example
 STEPS = range(10, 110, 10)  # of the training curves
 BOS = "<|endoftext|>"
 LONG = "long" * 2560
@@ -194,8 +195,7 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
         if dead:
             rows["feature"].append((number, f, 0, 0.0, *[None] * 7))
             continue
-        # Many features fire once each; the first ones wherever they can.
-        active = places[word] if f < 200 else places[word][:1]
+        active = places[word] if f < WHOLE else places[word][:1]
         values = sorted(((value(f, t), t) for t in active), reverse=True)
         most = values[0][0]
         scale = most / 255
@@ -205,6 +205,12 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
             sum(v for v, _ in values) / len(values), scale,
             1 if has_tokens else None, 0.0 if has_tokens else None, top,
             share[top]))
+        rows["example_set"].append((number, f, "top", 1, 0.0, most,
+                                    len(values), len(values[:20])))
+        rows["example"] += ((number, f, "top", 1, i + 1, t, v)
+                            for i, (v, t) in enumerate(values[:20]))
+        if f >= WHOLE:
+            continue
         bins = [0] * 51
         for at in level.values():
             bins[(at - 1) // 5] += 1
@@ -214,24 +220,19 @@ def sae(db, number, layer, features, heads, words, places, has_tokens):
         rows["activation"] += ((number, f, t, level[t]) for t in inside)
         rows["activation_by_token"] += ((number, t, f, level[t], 1 << top)
                                         for t in inside)
-        rows["example_set"].append((number, f, "top", 1, 0.0, most,
-                                    len(values), len(values[:20])))
-        rows["example"] += ((number, f, "top", 1, i + 1, t, v)
-                            for i, (v, t) in enumerate(values[:20]))
-        if f < 200:
-            for kind, interval, *bounds, chosen in drawn(values, most):
-                rows["example_set"].append((number, f, kind, interval, *bounds,
-                                            len(chosen)))
-                rows["example"] += ((number, f, kind, interval, i + 1, t, v)
-                                    for i, (v, t) in enumerate(chosen))
-            for table, content in zip(("feature_position", "feature_group"),
-                                      places_of(number, f, active)):
-                rows[table] += content
-            others = [o for o in (f + 1, f + 2) if o < min(features - 1, 200)]
-            rows["feature_neighbour"] += ((number, f, i + 1, o, .75 - i / 4)
-                                          for i, o in enumerate(others))
-            rows["feature_pair"] += ((number, f, i + 1, o, 6 - i, 1.5)
-                                     for i, o in enumerate(others[::-1]))
+        for kind, interval, *bounds, chosen in drawn(values, most):
+            rows["example_set"].append((number, f, kind, interval, *bounds,
+                                        len(chosen)))
+            rows["example"] += ((number, f, kind, interval, i + 1, t, v)
+                                for i, (v, t) in enumerate(chosen))
+        for table, content in zip(("feature_position", "feature_group"),
+                                  places_of(number, f, active)):
+            rows[table] += content
+        others = [o for o in (f + 1, f + 2) if o < min(features - 1, WHOLE)]
+        rows["feature_neighbour"] += ((number, f, i + 1, o, .75 - i / 4)
+                                      for i, o in enumerate(others))
+        rows["feature_pair"] += ((number, f, i + 1, o, 6 - i, 1.5)
+                                 for i, o in enumerate(others[::-1]))
         rows["example_activation"] += ((number, f, t, level[t])
                                        for t in active if not sampled(t))
         rows["head_example"] += ((number, f, h, i + 1, t, v * share[h], level[t])

@@ -16,12 +16,15 @@ from browser import Browser, Server
 WIDTH, HEIGHT = 1280, 760
 #: Name, address, what must be there; then size and theme if not the usual.
 PICTURES = [
-    ("screenshot", "?f=3:1831&layer=3&head=3&sort=share&src=1",
+    ("screenshot", "?f=3:1831&layer=3&head=3&sort=share",
      ".kwic .tok.p"),
+    ("page-sources", "?f=3:1831&layer=3&head=3&sort=share&src=1&w=5"
+     "&lock=101669", ".tip.locked dd"),
     ("page-intervals", "?f=2:117&layer=2&set=width&theme=dark", ".kwic h3"),
     ("page-head", "?page=heads&h=L2H0&measure=effective_groups", "#groups"),
     ("page-context", "?page=context&c=11&p=75&f=2:117&g=2:1207",
      ".active .tr"),
+    ("page-tokens", "?page=tokens&q=Lily&v=1109,533", ".tfeats .tr a"),
     ("page-training", "?page=training&beside=2", "polyline.two"),
     ("page-compare", "?page=compare&a=2&b=3&sort=max&theme=dark",
      ".matched .tr"),

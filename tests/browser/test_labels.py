@@ -49,6 +49,10 @@ def test_write_and_find(b):
     b.type("#note", "first\nsecond")
     b.one("#label").click()  # leaves the note
     b.wait(lambda: kept()[-1] == (2, 5, "", 1, "first\nsecond"), "note")
+    b.press(Keys.ESCAPE, "/", "OYS")
+    b.shows("#found", "0:3 boys")
+    b.press(Keys.ENTER)
+    b.wait(lambda: b.text("h1.id") == "0:3", "found by its label")
     b.open("?f=0:3")
     b.shows("#count", "180 features")
     b.type("#words", "BOY")
@@ -62,6 +66,44 @@ def test_write_and_find(b):
     b.shows("#rows", "No feature of this choice is so labelled.")
     b.click_text("#rows .btn", "Clear the filters")
     b.shows("#count", "180 features")
+
+
+def imported(b, text, replace=False):
+    """Chooses a file on the About page; what the page says then."""
+    with open("import.csv", "w", encoding="utf-8") as f:
+        f.write(text)
+    b.open("?page=about")
+    b.wait(lambda: b.all("#import"), "the field of a file")
+    if replace:
+        b.click("#replace")
+    b.one("#import").send_keys(os.path.abspath("import.csv"))
+    b.wait(lambda: b.text('article [role="status"]') not in
+           ("", "Reading import.csv …") or b.all('[role="alert"]'), "an end")
+    return b.text('article [role="status"]')
+
+
+def test_import(b):
+    """The table that is exported, changed, and a wrong one."""
+    b.open("?page=about")
+    b.shows("article", "2 features have one")
+    table = b.driver.execute_async_script(
+        "fetch('api/labels.csv').then(r => r.text()).then(arguments[0])")
+    changed = table.replace("boys", "girls")
+    equal(imported(b, table), "2 read: 2 as they were.")
+    equal(imported(b, changed), "2 read: 1 as they were, 1 not taken: another "
+          "label is there.")
+    equal(kept()[0][2], "boys")
+    equal(imported(b, changed, True), "2 read: 1 replaced, 1 as they were.")
+    equal(kept()[0][2], "girls")
+    b.press(Keys.ESCAPE, "/", "girls", Keys.ENTER)
+    b.wait(lambda: b.text("h1.id") == "0:3", "the new label")
+    equal(b.one("#label").get_attribute("value"), "girls")
+    assert "import.csv" not in imported(b, "no,table\n1,2\n")
+    assert b.texts('[role="alert"]'), "nothing is said of a wrong table"
+    equal(kept()[0][2], "girls")
+    assert any("400" in line for line in b.complaints())
+    equal(imported(b, changed.replace("girls", "boys"), True)[:18],
+          "2 read: 1 replaced")
 
 
 def test_taken_back(b):

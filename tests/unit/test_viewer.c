@@ -122,9 +122,20 @@ static void test_place(void **state)
     p = place_parse("L0f999999999");
     assert_int_equal(p.kind, PLACE_FEATURE);
     assert_int_equal(p.number, 999999999);
-    static const char *const none[] = {"",     "L",      "2",    "2.",
-                                       ".2",   "2..3",   "-2.3", "L2H",
-                                       "2:1:", "L2 H3x", "2.1e5"};
+    static const char *const sources[] = {
+        "5-att-kk/1234", " gpt2-small@5-att-kk:1234 ", "5-res_scl-ajt/1234",
+        "attn_ae_L5_1234"};
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+        p = place_parse(sources[i]);
+        assert_int_equal(p.kind, PLACE_FEATURE);
+        assert_int_equal(p.layer, 5);
+        assert_int_equal(p.number, 1234);
+    }
+    static const char *const none[] = {
+        "5-att-kk", "5-att-kk/", "5-att kk/1", "att-kk/1", "5-att-kk/1x",
+        "@/1",      "",          "L",          "2",        "2.",
+        ".2",       "2..3",      "-2.3",       "L2H",      "2:1:",
+        "L2 H3x",   "2.1e5"};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++)
         assert_int_equal(place_parse(none[i]).kind, PLACE_NONE);
     assert_int_equal(place_parse("2:1234567890").kind, PLACE_NONE);
