@@ -148,6 +148,10 @@ def test_features_sources_and_on(b):
                        key=lambda at: sources["dfa"][at[0]][at[1]])
     step = f"L3H{head}@{source}"
     assert b.all(".roll thead .u3"), "no source is underlined"
+    shown = number(b.text(f'td[data-at="{step}"]'))
+    assert abs(shown - sources["dfa"][head][source]) < .006, (step, shown)
+    number_of = f"heads {sources['sum']:+.2f}".replace("-", "−")
+    assert number_of in b.text("#sum"), b.text("#sum")
     b.click(f'td[data-at="{step}"]')
     b.wait(lambda: b.all("#trace .tr"), "what wrote it")
     trace = api(b, text=IOI, feature=name, recursive=step, top=24,
@@ -292,6 +296,10 @@ def test_induction(b):
     equal([float(t) for t in shown[1:10]],
           [round(v, 2) for v in heads[0]["attention"]])
     assert len(b.all(".multiples polyline")) >= 4
+    most = next(h for h in heads if (h["layer"], h["head"]) == (3, 0))
+    cell = b.js("return document.querySelector('.side .cell[data-at=\"3,0\"]')"
+                ".getAttribute('aria-label')")
+    equal(cell, f"L3H0: {most['attention'][-1]:.2f}".replace(" 0.", " ."))
     equal(len(b.all(".side .cell")), 32)
     b.type('[name="count"]', "3")
     b.press(Keys.ENTER)
