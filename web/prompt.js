@@ -34,6 +34,7 @@ const EXAMPLES = [
 
 export class PromptPage {
   constructor(main) {
+    this.stamps = 0;   // of what was asked and answered
     this.got = {};     // name of a part: {asked, answer, error, flight}
     this.lens = null;
     this.form = this.makeForm();
@@ -41,6 +42,7 @@ export class PromptPage {
     this.note = h('span.note', { role: 'status' });
     put(this.form.querySelector('.bar'), this.note);
     this.table = new PromptTable();
+    this.makeFrame();
     main.className = 'single';
     fill(main, h('article.pane', { 'aria-label': 'Prompt', tabindex: -1 },
       this.body = h('div.page', {}, this.form, this.under)));
@@ -163,7 +165,7 @@ export class PromptPage {
   /** Labels and top tokens of the rows that are shown. */
   names() {
     const base = this.answer('base'), features = this.answer('features');
-    const list = features && this.table.rows(base, features, this.at(), state)
+    const list = base && features && this.table.rows(base, features, this.at(), state)
       .map(f => this.lens.id(f)).filter(id => id);
     return list?.length ? { names: list.join(',') } : null;
   }
@@ -177,7 +179,7 @@ export class PromptPage {
     this.askPart('base', base);
     for (const [name, question] of Object.entries(rest)) {
       if (this.answer('base')) this.askPart(name, question);
-      else this.got[name]?.flight?.abort();
+      else if (name !== 'names') this.forget(name);
     }
     this.soon();
     return undefined;
@@ -200,9 +202,14 @@ export class PromptPage {
       h('span.note', {}, 'an experiment with random tokens'))));
   }
 
+  /** What was asked about another text. */
+  forget(name) {
+    this.got[name]?.flight?.abort();
+    delete this.got[name];
+  }
+
   stop() {
-    for (const part of Object.values(this.got)) part.flight?.abort();
-    this.got = {};
+    for (const name of Object.keys(this.got)) this.forget(name);
   }
 
   async askPart(name, question) {
@@ -210,7 +217,8 @@ export class PromptPage {
     if (had && had.asked === asked && !had.flight?.signal.aborted) return;
     had?.flight?.abort();
     const old = name === 'names' ? had?.answer ?? had?.old : null;
-    const part = this.got[name] = { asked, old, flight: null };
+    const part = this.got[name] = { asked, old, flight: null,
+                                    stamp: ++this.stamps };
     if (!question) return;
     part.flight = new AbortController();
     const begun = performance.now();
@@ -226,6 +234,7 @@ export class PromptPage {
       clearTimeout(slow);
     }
     if (this.got[name] !== part) return;
+    part.stamp = ++this.stamps;
     part.took = performance.now() - begun;
     part.flight = null;
     if (name === 'base' || name === 'features') this.ask();
@@ -234,8 +243,8 @@ export class PromptPage {
 
   /** Draws once for all answers that come at about the same time. */
   soon() {
-    cancelAnimationFrame(this.frame);
-    this.frame = requestAnimationFrame(() => this.draw());
+    cancelAnimationFrame(this.due);
+    this.due = requestAnimationFrame(() => this.draw());
   }
 
   answer(name) {
@@ -275,11 +284,34 @@ export class PromptPage {
     }
     const page = { lens: this.lens, base: answer, at: this.at(),
                    part: name => this.got[name] ?? {} };
-    fill(this.under, h('div.two.far', {},
-      h('div.main', {}, this.table.draw(page), pair(page), trace(page)),
-      h('aside.side', {}, next(page), why(page))));
-    this.table.settle();
+    if (!this.frame.isConnected) fill(this.under, this.frame);
+    for (const section of this.sections) this.drawSection(section, page);
     document.title = `${this.title()} · headscope`;
+  }
+
+  /** A section is left alone while what it rests on is as it was, so that what
+   *  is pointed at stays under the pointer. */
+  drawSection(section, page) {
+    const now = [location.search, ...section.parts.map(name =>
+      this.got[name]?.stamp)].join();
+    if (section.drawn === now) return;
+    section.drawn = now;
+    fill(section.host, section.draw(page));
+    if (section.host === this.sections[0].host) this.table.settle();
+  }
+
+  /** The frame of the page: where each section stands, and on what it rests. */
+  makeFrame() {
+    const section = (draw, ...parts) => ({
+      draw, parts: ['base', ...parts], host: h('div.slot') });
+    this.sections = [
+      section(page => this.table.draw(page), 'features', 'names', 'sources'),
+      section(pair, 'compare', 'other'), section(trace, 'trace'),
+      section(next, 'next', 'edit', 'compare', 'logit'),
+      section(why, 'logit', 'next')];
+    const [table, both, way, likely, parts] = this.sections.map(s => s.host);
+    this.frame = h('div.two.far', {}, h('div.main', {}, table, both, way),
+      h('aside.side', {}, likely, parts));
   }
 
   // ---- keys -----------------------------------------------------------------

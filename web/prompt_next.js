@@ -13,21 +13,23 @@ const EXACT = 6;  // digits of a logit
 const SEEN = .05; // of a logit: less is blank on the map
 
 // ---- the next token -----------------------------------------------------------
-/** Rows {id, text, before, after}; after undefined: one distribution. */
+const MODES = { edit: 'with these changed', compare: 'the second prompt' };
+
+/** Rows {id, text, before, after}; after undefined: one distribution, as also
+ *  where the other could not be had. */
 function distribution({ part }) {
-  const mode = state.edit && !(state.with && state.beside) ? 'edit'
+  const wanted = state.edit && !(state.with && state.beside) ? 'edit'
     : state.with ? 'compare' : 'next';
-  const { answer, error, flight } = part(mode);
-  if (error) return { error };
-  if (!answer) return { waits: flight };
+  const { error } = part(wanted), mode = error ? 'next' : wanted;
+  const { answer, flight } = part(mode);
+  if (!answer) return { error, waits: flight };
   if (mode === 'next') {
     const { next, entropy } = answer;
-    return { rows: next.map(t => ({ ...t, before: t.probability })),
+    return { error, rows: next.map(t => ({ ...t, before: t.probability })),
              note: `entropy ${amount(entropy)} nats` };
   }
   const { next, kl } = answer;
-  return { rows: next, after: mode === 'edit' ? 'with these changed'
-    : 'the second prompt', note: kl == null ? '' : `KL ${amount(kl)} nats` };
+  return { rows: next, after: MODES[mode], note: kl == null ? '' : `KL ${amount(kl)} nats` };
 }
 
 function nextRow(t, most, chosen) {
@@ -55,9 +57,9 @@ export function next(page) {
     state.edit && state.with && seg('Beside it', [['', 'these changed'],
       ['second', 'the second prompt']], state.beside ?? '',
     beside => go({ beside: beside || null })),
-    d.error ? failed({ title: 'This was not changed.',
-                       message: d.error.message })
-      : !d.rows ? d.waits && says('Running …')
+    d.error && failed({ title: 'No second distribution.',
+                        message: d.error.message }),
+    !d.rows ? d.waits && says('Running …')
         : !d.rows.length ? says('This token stands beside none of the second ' +
                                 'prompt.')
           : [h('div.nexts', {}, d.rows.map(t => nextRow(t, most, chosen))),

@@ -329,6 +329,13 @@ def test_text_is_text(b):
         harmless(b)
         equal(b.one("#text").get_attribute("value"),
               "a " + HOSTILE[name] + " b")
+    # A token is too short for markup; what is quoted back is not.
+    for name in "markup", "script":
+        open_prompt(b, edit=HOSTILE[name], feature=HOSTILE[name])
+        b.wait(lambda: len(b.all('#prompt [role="alert"]')) == 2, name)
+        b.shows("#next .act", HOSTILE[name])
+        harmless(b)
+    equal(len(b.complaints()), 4)
 
 
 def test_older_questions_end(b):
