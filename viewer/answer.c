@@ -193,8 +193,8 @@ static void put_prompt(struct answer *a, struct MHD_Connection *connection,
 {
     struct api_answer made;
     struct state *state = states_hold(&site->states);
-    prompt_answer(&made, site->prompts, &state->api, target,
-                  socket_of(connection));
+    api_prompt_answer(&made, site->prompts, &state->api, target,
+                      socket_of(connection));
     *a = (struct answer){0};
     take_made(a, &made);
     a->state = pool_fingerprint(state->api.pool);
@@ -258,7 +258,7 @@ static void choose(struct answer *a, struct MHD_Connection *connection,
         put_error(a, 413, "the body is too large");
     else if (sql_owns(target->path))
         put_sql(a, connection, site, target);
-    else if (prompt_owns(target->path))
+    else if (api_prompt_owns(target->path))
         put_prompt(a, connection, site, target);
     else if (request->body != NULL && strcmp(target->path, "/api/renew") == 0)
         put_renewed(a, site);

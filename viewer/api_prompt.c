@@ -25,7 +25,7 @@ static bool is_path(const char *path, const char *name)
            (path[n] == '\0' || strcmp(path + n, ".json") == 0);
 }
 
-bool prompt_owns(const char *path)
+bool api_prompt_owns(const char *path)
 {
     return is_path(path, model) || is_path(path, prompt) ||
            is_path(path, induction);
@@ -222,9 +222,9 @@ static int ask(struct prompts_answer *out, struct prompts *prompts,
                : ask_prompt(out, prompts, q, target, e);
 }
 
-void prompt_answer(struct api_answer *out, struct prompts *prompts,
-                   const struct call_site *site, struct target *target,
-                   int socket)
+void api_prompt_answer(struct api_answer *out, struct prompts *prompts,
+                       const struct call_site *site, struct target *target,
+                       int socket)
 {
     struct err e = {0};
     struct prompts_answer made = {0};

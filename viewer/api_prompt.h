@@ -10,11 +10,11 @@
 #include "viewer/api.h"
 #include "viewer/prompts.h"
 
-bool prompt_owns(const char *path);
+bool api_prompt_owns(const char *path);
 
 /* prompts NULL: the server has no model. socket: of the client. */
-void prompt_answer(struct api_answer *out, struct prompts *prompts,
-                   const struct call_site *site, struct target *target,
-                   int socket);
+void api_prompt_answer(struct api_answer *out, struct prompts *prompts,
+                       const struct call_site *site, struct target *target,
+                       int socket);
 
 #endif

@@ -15,7 +15,8 @@ export const ORDERS = [['', 'at the token', 'active at the boxed token'],
                        ['first', 'by first use', 'the same, by where they ' +
                          'are first active']];
 const NONE = { active: 0, features: [] };
-const EACH = 6;       // features of a layer
+const ROWS = 24;      // features, about
+const EACH = [2, 6];  // of a layer, at least and at most
 const COMMON = .5;    // share of tokens above which a feature says little
 const LEAST = .02;    // of the largest: smaller parts have no number
 const FOLD = 12;      // heads shown whatever they add
@@ -48,10 +49,12 @@ export class PromptTable {
     const chosen = pinned(feature), n = base.tokens.length;
     const value = row => order ? row.most : row.at.get(at)?.activation ?? 0;
     const tells = row => !order || row.at.size < Math.max(2, COMMON * n);
+    const each = Math.max(EACH[0], Math.min(EACH[1],
+                                            Math.round(ROWS / base.saes.length)));
     const first = row => Math.min(...row.at.keys());
     const out = base.saes.flatMap(layer => this.all
       .filter(row => row.layer === layer && value(row) > 0 && tells(row))
-      .sort((a, b) => value(b) - value(a)).slice(0, EACH));
+      .sort((a, b) => value(b) - value(a)).slice(0, each));
     const key = chosen && `L${chosen.layer}F${chosen.feature}`;
     if (key && !out.some(row => row.key === key)) {
       out.push(this.all.find(row => row.key === key) ??

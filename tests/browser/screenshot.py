@@ -3,9 +3,9 @@
 """Makes the pictures of docs/: screenshot.py HEADSCOPE DATABASE FOLDER
 
     /usr/bin/python3 tests/browser/screenshot.py build/headscope \\
-        demo/demo.db docs
+        demo/demo.db docs [NAME...]
 
-DATABASE is the demo's. Each picture is taken once what it is about is there.
+DATABASE is the demo's; with names, only those pictures. Each picture is taken once what it is about is there.
 """
 import os
 import sys
@@ -25,6 +25,10 @@ PICTURES = [
     ("page-context", "?page=context&c=11&p=75&f=2:117&g=2:1207",
      ".active .tr"),
     ("page-tokens", "?page=tokens&q=Lily&v=1109,533", ".tfeats .tr a"),
+    ("page-prompt", "?page=prompt&text=One+day,+Kim+and+Nick+had+fun+at+the+"
+     "station.+Kim+showed+a+cake+to&token=+Nick&minus=+Kim"
+     "&feature=L3F1870@17&recursive=L3H1@6&edit=L3H1",
+     "#trace .tr", WIDTH, 1180),
     ("page-training", "?page=training&beside=2", "polyline.two"),
     ("page-compare", "?page=compare&a=2&b=3&sort=max&theme=dark",
      ".matched .tr"),
@@ -33,15 +37,21 @@ PICTURES = [
 
 
 def main():
-    headscope, database, folder = sys.argv[1:]
-    server = Server(headscope, database)
+    headscope, database, folder, *names = sys.argv[1:]
+    model = os.path.join(os.path.dirname(__file__), "../../examples/tiny-gpt2")
+    server = Server(headscope, database, 0, "--model", model)
     with tempfile.TemporaryDirectory() as profile:
         b = Browser(profile)
         b.base = server.url
         for name, address, there, *size in PICTURES:
+            if names and name not in names:
+                continue
             b.size(*size or (WIDTH, HEIGHT))
             b.open(address)
             b.wait(lambda there=there: b.texts(there) or b.all(there), there)
+            if "page=prompt" in address:
+                b.wait(lambda: b.texts("#adds") and b.texts(".roll .toks"),
+                       "all parts")
             if "page=" not in address:
                 b.wait(lambda: b.texts("#rows [data-index] .toks"), "list")
             b.js("return document.fonts.ready")
