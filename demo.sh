@@ -140,5 +140,5 @@ printf 'The database: %s\n' "$folder/demo.db"
 
 if $serve; then
   say "The page (Ctrl-C ends it; ./demo.sh starts it again)"
-  exec "$headscope" view demo.db --port 8765
+  exec "$headscope" view demo.db --port 8765 --model "$model"
 fi

@@ -9,15 +9,17 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
+#include "base/output.h"
 #include "viewer/server.h"
 
 struct view_options {
     int64_t port;
-    double sql_seconds;
+    double sql_seconds, prompt_seconds;
     bool open, token;
-    const char *allow_host, *bind, *web;
+    const char *allow_host, *bind, *web, *model, *sae;
 };
 static struct view_options options;
 
@@ -52,6 +54,26 @@ static const struct option view_option_table[] = {
      .offset = offsetof(struct view_options, token),
      .help = "ask for a token on 127.0.0.1 too, which other users of this "
              "computer do not have"},
+    {.name = "model",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct view_options, model),
+     .value = "DIR",
+     .help = "the model that the database was made from, for the page of "
+             "prompts; it is read when that is first opened"},
+    {.name = "sae",
+     .type = OPTION_TEXT,
+     .offset = offsetof(struct view_options, sae),
+     .value = "NAME.sae[,...]",
+     .help = "with --model: SAE folders of the database; unset: those beside "
+             "it that have the names"},
+    {.name = "prompt-seconds",
+     .type = OPTION_REAL,
+     .offset = offsetof(struct view_options, prompt_seconds),
+     .fallback = "20",
+     .max = 50,
+     .value = "SECONDS",
+     .help = "with --model: longest that an answer about a prompt may take, "
+             "reading the model aside"},
     {.name = "sql-seconds",
      .type = OPTION_REAL,
      .offset = offsetof(struct view_options, sql_seconds),
@@ -82,6 +104,21 @@ static void open_browser(const char *url)
         log_line(LOG_RESULT, "cannot start xdg-open; the page is at %s", url);
 }
 
+/* What can be told without reading it. */
+static int check_model(struct err *e)
+{
+    char config[OUTPUT_PATH_MAX];
+    if (options.model == NULL)
+        return options.sae == NULL ? 0
+                                   : err_set(e, ERR_INPUT,
+                                             "--sae is for prompts, which need "
+                                             "--model");
+    TRY(output_join(config, options.model, "config.json", e));
+    if (access(config, R_OK) != 0)
+        return err_errno(e, "--model: cannot read %s", config);
+    return 0;
+}
+
 static int run(const struct common_options *common, const char *const *args,
                size_t n_args, json_t *report, struct err *e)
 {
@@ -94,9 +131,14 @@ static int run(const struct common_options *common, const char *const *args,
         .token = options.token,
         .allow_hosts = options.allow_host,
         .sql_seconds = options.sql_seconds,
+        .model = options.model,
+        .saes = options.sae,
+        .prompt_seconds = options.prompt_seconds,
+        .threads = (int)common->threads,
         .version = HEADSCOPE_VERSION,
     };
     struct server *server;
+    TRY(check_model(e));
     TRY(server_open(&server, &wanted, e));
     const char *url = server_url(server);
     int code = 0;
@@ -106,6 +148,8 @@ static int run(const struct common_options *common, const char *const *args,
                        "computer, in its list of processes");
     if (code == 0 && json_object_set_new(report, "url", json_string(url)) != 0)
         code = err_memory(e, "the report", sizeof(void *));
+    if (code == 0 && common->dry_run)
+        code = server_open_model(server, e);
     if (code == 0 && !common->dry_run) {
         /* One line that scripts can read, at once. */
         (void)fprintf(common->json ? stderr : stdout, "%s\n", url);
@@ -132,7 +176,8 @@ const struct command command_view = {
                   "it. No request leaves this computer. From elsewhere: ssh -L "
                   "8765:127.0.0.1:8765 HOST, and open "
                   "http://localhost:8765/ there. --dry-run only checks that "
-                  "the database can be served."},
+                  "the database can be served, and that the model is "
+                  "its."},
     .args_min = 1,
     .args_max = 1,
     .groups = {{"Options", view_option_table,

@@ -23,8 +23,9 @@
 
 static const char *const sql[QUERY_N] = {
     [QUERY_DUMPS] =
-        "SELECT id, name, model, first_layer, layers, heads, d_head, d_model,"
-        " dtype, bos, fold_value_biases, tokens, contexts, context_source,"
+        "SELECT id, name, model, model_fingerprint, first_layer, layers,"
+        " heads, d_head, d_model, dtype, bos, fold_value_biases, tokens,"
+        " contexts, context_source,"
         " has_tokens, has_strings, sample_contexts, sample_tokens"
         " FROM dump ORDER BY id",
     [QUERY_SAES] =

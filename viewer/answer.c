@@ -201,19 +201,40 @@ static void name_client(char *out, size_t size,
         out[0] = '\0';
 }
 
+static int socket_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info == NULL ? -1 : info->connect_fd;
+}
+
 static void put_sql(struct answer *a, struct MHD_Connection *connection,
                     struct answer_site *site, struct target *target)
 {
     char name[GATE_NAME];
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     name_client(name, sizeof name, connection);
-    const struct sql_client client = {
-        .name = name, .socket = info == NULL ? -1 : info->connect_fd};
+    const struct sql_client client = {.name = name,
+                                      .socket = socket_of(connection)};
     struct api_answer made;
     sql_answer(&made, &site->sql, target, &client);
     *a = (struct answer){0};
     take_made(a, &made);
+}
+
+/* ---- questions about prompts ---- */
+
+static void put_prompt(struct answer *a, struct MHD_Connection *connection,
+                       struct answer_site *site, struct target *target)
+{
+    struct api_answer made;
+    struct state *state = states_hold(&site->states);
+    api_prompt_answer(&made, site->prompts, &state->api, target,
+                      socket_of(connection));
+    *a = (struct answer){0};
+    take_made(a, &made);
+    a->state = pool_fingerprint(state->api.pool);
+    a->outdated = pool_is_outdated(state->api.pool);
+    states_drop(&site->states, state);
 }
 
 /* ---- who gets what ---- */
@@ -272,6 +293,8 @@ static void choose(struct answer *a, struct MHD_Connection *connection,
         put_error(a, 413, "the body is too large");
     else if (sql_owns(target->path))
         put_sql(a, connection, site, target);
+    else if (api_prompt_owns(target->path))
+        put_prompt(a, connection, site, target);
     else if (request->body != NULL && strcmp(target->path, "/api/renew") == 0)
         put_renewed(a, site);
     else

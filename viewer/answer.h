@@ -8,6 +8,7 @@
 #define VIEWER_ANSWER_H
 
 #include "viewer/access.h"
+#include "viewer/api_prompt.h"
 #include "viewer/assets.h"
 #include "viewer/guard.h"
 #include "viewer/sql.h"
@@ -18,6 +19,7 @@ struct MHD_Connection;
 struct answer_site {
     struct states states;
     struct sql_site sql;
+    struct prompts *prompts; /* NULL: there is no model */
     struct assets assets;
     struct guard_rules rules;
     struct access access;

@@ -105,8 +105,58 @@ static int put_rows(json_t *out, struct call *c, struct list_wanted *wanted)
     return 0;
 }
 
+/* ---- features named one by one ---- */
+
+/* The feature that "3:117" names, an SAE's id and a number; *end stands behind
+ * it. NULL: there is none. */
+static const struct catalog_feature *find_named(const char **end,
+                                                const struct call *c,
+                                                const char *name)
+{
+    char *at;
+    size_t n;
+    const struct catalog_sae *saes = catalog_saes(c->site->catalog, &n);
+    long long id = strtoll(name, &at, 10), feature = -1;
+    if (at != name && *at == ':')
+        feature = strtoll(at + 1, &at, 10);
+    *end = at;
+    for (size_t s = 0; s < n; s++)
+        if (saes[s].id == id)
+            return catalog_find(c->site->catalog, s, feature);
+    return NULL;
+}
+
+static int put_named(json_t *out, struct call *c)
+{
+    size_t n;
+    const struct catalog_feature *all;
+    const char *at = target_text(c->target, "names");
+    json_t *rows = call_put_array(c, out, "rows");
+    TRY(call_asked(c, target_finish(c->target, c->e)));
+    TRY(catalog_features(&all, &n, c->site->catalog, c->queries, c->e));
+    for (size_t i = 0; *at != '\0'; i++) {
+        const char *end;
+        const struct catalog_feature *f = find_named(&end, c, at);
+        if (i == CALL_PAGE_MAX)
+            return call_refuse(c, 400, "names has more than %d features",
+                               CALL_PAGE_MAX);
+        if (f == NULL || (*end != ',' && *end != '\0'))
+            return call_refuse(c, 400,
+                               "names: '%.40s' is no feature; name "
+                               "some as SAE:FEATURE, with commas",
+                               at);
+        const struct list_item item = {.feature = f, .share = f->top_share};
+        TRY(shape_row(c, call_add_object(c, rows), &item, -1));
+        at = end + (*end == ',');
+    }
+    return 0;
+}
+
 int api_features(json_t *out, struct call *c)
 {
+    if (target_has(c->target, "names"))
+        return put_named(out, c);
+
     struct list_wanted wanted;
     bool *only;
     TRY(get_wanted(&wanted, c));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/clients.h"
 
+#include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -77,4 +78,14 @@ void clients_shut_late(struct clients *c)
         if (client->deadline < now)
             (void)shutdown(client->socket, SHUT_RDWR);
     (void)pthread_mutex_unlock(&c->mutex);
+}
+
+bool clients_has_left(int socket)
+{
+    char next;
+    struct pollfd p = {.fd = socket, .events = POLLIN};
+    if (poll(&p, 1, 0) <= 0)
+        return false;
+    return (p.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0 ||
+           recv(socket, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }

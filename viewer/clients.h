@@ -8,6 +8,7 @@
 #define VIEWER_CLIENTS_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 struct client {
     struct client *next, *previous;
@@ -37,5 +38,9 @@ void clients_waiting(struct clients *c, struct client *client);
 
 /* Shuts the sockets that are late; their threads notice. */
 void clients_shut_late(struct clients *c);
+
+/* Whether the client has closed, or only ended, its side of the connection; or
+ * the server has, as it does when it ends. For work that is done for it. */
+bool clients_has_left(int socket);
 
 #endif

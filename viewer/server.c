@@ -229,6 +229,18 @@ static void bound_heaps(void)
     (void)mallopt(M_TRIM_THRESHOLD, 1 << 20);
 }
 
+static int open_prompts(struct server *s, const struct server_options *options,
+                        struct err *e)
+{
+    const struct prompt_model_options model = {.database = options->database,
+                                               .model = options->model,
+                                               .saes = options->saes,
+                                               .threads = options->threads};
+    if (options->model == NULL)
+        return 0;
+    return prompts_open(&s->site.prompts, &model, options->prompt_seconds, e);
+}
+
 static int open_all(struct server *s, const struct server_options *options,
                     struct err *e)
 {
@@ -237,6 +249,7 @@ static int open_all(struct server *s, const struct server_options *options,
     common.labels = s->labels;
     TRY(states_open(&s->site.states, options->database, &common, e));
     TRY(assets_open(&s->site.assets, options->web, e));
+    TRY(open_prompts(s, options, e));
     return listen_and_start(s, options, e);
 }
 
@@ -261,6 +274,21 @@ int server_open(struct server **out, const struct server_options *options,
     return code;
 }
 
+int server_open_model(struct server *s, struct err *e)
+{
+    struct prompts_answer answer;
+    struct state *state = states_hold(&s->site.states);
+    const struct prompts_question question = {.site = &state->api,
+                                              .socket = -1};
+    int code = s->site.prompts == NULL
+                   ? 0
+                   : prompts_ask(&answer, s->site.prompts, &question, e);
+    if (code == 0 && s->site.prompts != NULL)
+        free(answer.text);
+    states_drop(&s->site.states, state);
+    return code;
+}
+
 const char *server_url(const struct server *s)
 {
     return s->url;
@@ -280,9 +308,11 @@ void server_close(struct server **server)
     if (s == NULL)
         return;
     states_interrupt(&s->site.states);
+    prompts_interrupt(s->site.prompts);
     if (s->daemon != NULL)
         MHD_stop_daemon(s->daemon);
     assets_close(&s->site.assets);
+    prompts_close(&s->site.prompts);
     states_close(&s->site.states);
     labels_close(&s->labels);
     clients_destroy(&s->clients);

@@ -23,6 +23,10 @@ struct server_options {
     const char *web;  /* folder to serve the page from, or NULL */
     const char *allow_hosts; /* more names for it, with commas, or NULL */
     double sql_seconds;      /* a question in SQL may take; 0: none are taken */
+    const char *model;       /* folder, for prompts, or NULL */
+    const char *saes;        /* folders with commas; NULL: look for them */
+    double prompt_seconds;   /* a question about a prompt may take */
+    int threads;             /* for prompts; 0: as many as there are */
     const char *version;     /* of the program */
 };
 
@@ -32,6 +36,10 @@ struct server;
  * then on. Keeps the options' strings. */
 int server_open(struct server **out, const struct server_options *options,
                 struct err *e);
+
+/* Opens the model, which is else done when it is first asked about, and checks
+ * that the database was made from it. */
+int server_open_model(struct server *s, struct err *e);
 
 /* "http://127.0.0.1:8765/", with "?access=TOKEN" where one is needed. */
 const char *server_url(const struct server *s);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/sql.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "store/ask.h"
+#include "viewer/clients.h"
 #include "viewer/table.h"
 
 /* How long a question waits for the one before: a page that asks anew has
@@ -34,17 +33,9 @@ bool sql_owns(const char *path)
            strcmp(path, "/api/sql.csv") == 0;
 }
 
-/* Whether the client has closed, or only ended, its side of the connection; or
- * the server has, as it does when it ends. */
 static bool has_left(void *context)
 {
-    char next;
-    const struct asking *a = context;
-    struct pollfd p = {.fd = a->client->socket, .events = POLLIN};
-    if (poll(&p, 1, 0) <= 0)
-        return false;
-    return (p.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0 ||
-           recv(a->client->socket, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    return clients_has_left(((const struct asking *)context)->client->socket);
 }
 
 static int get_parameters(struct asking *a, struct target *t, struct err *e)

@@ -22,13 +22,14 @@ function copier(name, title, text) {
   return button;
 }
 
-/** sql: a question to the database; ask: [name, parameters] of the API. */
-export const copies = ({ sql, ask }) => [
+/** sql: a question to the database; ask: [name, parameters] of the API; csv:
+ *  whether it is a table, too. */
+export const copies = ({ sql, ask, csv = true }) => [
   h('span.lbl', {}, 'copy'),
   sql && copier('SQL', 'copy what is shown as a SQL question', () => sql),
   copier('link', 'copy the address of this page (y)', () => location.href),
   copier('JSON', 'copy the answer of the server',
     async () => JSON.stringify(await get(...ask), null, 1)),
   h('a.note', { href: address(...ask) }, 'json'),
-  h('a.note', { href: address(ask[0] + '.csv', ask[1]) }, 'csv'),
+  csv && h('a.note', { href: address(ask[0] + '.csv', ask[1]) }, 'csv'),
 ];

@@ -16,20 +16,22 @@ import { TrainingPage } from './training.js';
 import { ComparePage } from './compare.js';
 import { CircuitPage } from './circuit.js';
 import { EmptyPage } from './empty.js';
+import { PromptPage } from './prompt.js';
 import { SqlPage } from './sql.js';
 import { AboutPage } from './about.js';
 
 const PAGES = { features: FeaturesPage, heads: HeadsPage, tokens: TokensPage,
                 context: ContextPage, training: TrainingPage,
-                compare: ComparePage, circuits: CircuitPage, sql: SqlPage,
-                about: AboutPage };
+                compare: ComparePage, circuits: CircuitPage,
+                prompt: PromptPage, sql: SqlPage, about: AboutPage };
 const WITHOUT_SAE = ['circuits', 'sql', 'about'];
 const THEMES = ['auto', 'light', 'dark'];
 const CHORD = 800; // ms within which the second key of a pair must come
 const KEYS = [
   ['Anywhere', [['/', 'jump box'], ['g f', 'features'], ['g h', 'heads'],
     ['g t', 'tokens'], ['g c', 'context'],
-    ['g r', 'training'], ['g m', 'compare'], ['g i', 'circuits'],
+    ['g p', 'prompt'], ['g r', 'training'], ['g m', 'compare'],
+    ['g i', 'circuits'],
     ['g s', 'SQL'],
     ['g a', 'about'], ['t', 'theme'], ['y', 'copy the address'],
     ['?', 'these keys'], ['Esc', 'unlock, close']]],
@@ -48,6 +50,9 @@ const KEYS = [
   ['Circuits', [['h l', 'head before, after'], ['k j', 'layer before, after'],
     ['s', 'next measure'], ['a', 'all codes'], ['w', 'whole prompts'],
     ['Esc', 'close the pair, the other task']]],
+  ['Prompt', [['e', 'edit the text'], ['Ctrl-↵', 'run'],
+    ['h l', 'token before, after'], ['j k', 'next, previous feature'],
+    ['x', 'switch it off'], ['s', 'order'], ['Esc', 'a step back']]],
   ['SQL', [['e', 'edit'], ['Ctrl-↵', 'run'], ['j k', 'next, previous']]],
 ];
 
@@ -166,8 +171,8 @@ const keysShown = () => !!$('.keys');
 
 let pending = 0;
 const CHORDS = { f: null, h: 'heads', t: 'tokens', c: 'context',
-                 r: 'training', m: 'compare', i: 'circuits', s: 'sql',
-                 a: 'about' };
+                 p: 'prompt', r: 'training', m: 'compare', i: 'circuits',
+                 s: 'sql', a: 'about' };
 
 function pressed(e) {
   if (e.ctrlKey || e.metaKey || e.altKey) return;

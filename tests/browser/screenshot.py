@@ -3,12 +3,12 @@
 """Makes the pictures of docs/: screenshot.py HEADSCOPE DATABASE FOLDER
 
     /usr/bin/python3 tests/browser/screenshot.py build/headscope \\
-        demo/demo.db docs
+        demo/demo.db docs [NAME...]
     /usr/bin/python3 tests/browser/screenshot.py build/headscope \\
         circuits.db docs --circuits
 
-DATABASE is the demo's, or with --circuits that of docs/circuits.md. Each picture
-is taken once what it is about is there.
+DATABASE is the demo's, or with --circuits that of docs/circuits.md; with names
+only those pictures. Each picture is taken once what it is about is there.
 """
 import os
 import sys
@@ -28,6 +28,10 @@ PICTURES = [
     ("page-context", "?page=context&c=11&p=75&f=2:117&g=2:1207",
      ".active .tr"),
     ("page-tokens", "?page=tokens&q=Lily&v=1109,533", ".tfeats .tr a"),
+    ("page-prompt", "?page=prompt&text=One+day,+Kim+and+Nick+had+fun+at+the+"
+     "station.+Kim+showed+a+cake+to&token=+Nick&minus=+Kim"
+     "&feature=L3F1870@17&recursive=L3H1@6&edit=L3H1",
+     "#trace .tr", WIDTH, 1180),
     ("page-training", "?page=training&beside=2", "polyline.two"),
     ("page-compare", "?page=compare&a=2&b=3&sort=max&theme=dark",
      ".matched .tr"),
@@ -40,15 +44,23 @@ CIRCUITS = [
 
 
 def main():
-    headscope, database, folder, *circuits = sys.argv[1:]
-    server = Server(headscope, database)
+    headscope, database, folder, *names = sys.argv[1:]
+    pictures = CIRCUITS if names == ["--circuits"] else PICTURES
+    model = os.path.join(os.path.dirname(__file__), "../../examples/tiny-gpt2")
+    more = [] if pictures is CIRCUITS else ["--model", model]
+    server = Server(headscope, database, 0, *more)
     with tempfile.TemporaryDirectory() as profile:
         b = Browser(profile)
         b.base = server.url
-        for name, address, there, *size in CIRCUITS if circuits else PICTURES:
+        for name, address, there, *size in pictures:
+            if pictures is PICTURES and names and name not in names:
+                continue
             b.size(*size or (WIDTH, HEIGHT))
             b.open(address)
             b.wait(lambda there=there: b.texts(there) or b.all(there), there)
+            if "page=prompt" in address:
+                b.wait(lambda: b.texts("#adds") and b.texts(".roll .toks"),
+                       "all parts")
             if "page=" not in address:
                 b.wait(lambda: b.texts("#rows [data-index] .toks"), "list")
             b.js("return document.fonts.ready")

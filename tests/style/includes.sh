@@ -15,9 +15,11 @@ declare -A may=(
   [encode]="base kernels dump sae store"
   [lens]="base kernels dump sae capture store encode"
   [circuit]="base kernels dump sae capture train store lens"
-  [viewer]="base store"
+  [viewer]="base store lens"
   [cli]="base kernels dump sae capture train bench store encode lens circuit viewer"
 )
+# Of these folders one header alone.
+declare -A doors=([viewer/lens]="lens/prompt.h")
 declare -A only_in=(
   [sqlite3.h]="store"
   [immintrin.h]="kernels"
@@ -48,7 +50,11 @@ while IFS=: read -r file line text; do
     *\"*)
       target=${header%%/*}
       case " $folder ${may[$folder]} " in
-        *" $target "*) ;;
+        *" $target "*)
+          door=${doors[$folder/$target]-$header}
+          [ "$header" = "$door" ] ||
+            complain "$file:$line: of $target/ $folder/ includes only $door"
+          ;;
         *) complain "$file:$line: $folder/ may not include $header" ;;
       esac
       ;;
