@@ -96,7 +96,7 @@ def test_filters(b):
     b.type("#filter", "Ben")
     b.shows("#count", "2 of 180")  # of 3, 21, 39, 57, 75 those with top head 1
     b.wait(lambda: "token=Ben" in b.query(), "the token in the address")
-    equal(rows(b), ["1:57", "1:21"])
+    b.wait(lambda: rows(b) == ["1:57", "1:21"], "its two features")
     b.type("#filter", "no such word")
     b.shows("#rows", "No feature of this choice")
     b.click_text("#rows .btn", "Clear the filters")
