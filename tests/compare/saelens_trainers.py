@@ -16,8 +16,8 @@ begins at the mean; loss sum of e^2 over dimensions, mean over rows; Adam (0.9,
 --dead-tokens tokens.
 
 What differs is each side's own: order of rows and random numbers; SAELens'
-decoder rows are free and its L1 weighs activations by their norms, headscope's
-are unit vectors; it clips gradients to a norm of 1, headscope to sqrt(d); its
+decoder rows are free and its L1 weighs activations by their norms, which
+headscope's ReLU does with --free-rows, while its JumpReLU has unit rows; it clips gradients to a norm of 1, headscope to sqrt(d); its
 encoder begins as the transpose of a decoder with rows of norm 0.1. Its
 coefficients (COEFFICIENTS) were searched so that seed 0 comes to about --l0;
 `--search` does so again. JumpReLU is trained in the two ways that SAELens
@@ -54,8 +54,9 @@ from headscope_files import held_out_rows, read_layer  # noqa: E402
 
 MOST, NEAR = 1.01, 0.05
 # Of their penalty, for 1M tokens of the demo's layer 2 and an L0 of 16.
-COEFFICIENTS = {"standard": 6.0, "jumprelu": 1.0, "jumprelu tanh": 6.0}
-OURS = {"standard": "relu", "jumprelu": "jumprelu", "jumprelu tanh": "jumprelu"}
+COEFFICIENTS = {"standard": 7.67, "jumprelu": 1.0, "jumprelu tanh": 6.0}
+OURS = {"standard": ["relu", "--free-rows"], "jumprelu": ["jumprelu"],
+        "jumprelu tanh": ["jumprelu"]}
 
 
 def make_theirs(kind, d, o, coefficient):
@@ -108,7 +109,7 @@ def train_theirs(kind, coefficient, x, seed, o):
 def train_ours(kind, l0, seed, o, folder):
     subprocess.run(
         [o.headscope, "train", o.dump, "--layer", str(o.layer), "-o", folder,
-         "--architecture", OURS[kind], "--target-l0", str(l0),
+         "--architecture", *OURS[kind], "--target-l0", str(l0),
          "--features", str(o.features), "--batch", str(o.batch),
          "--tokens", str(o.tokens), "--rate", str(o.rate),
          "--dead-tokens", str(o.dead_tokens), "--held-out", str(o.held_out),
