@@ -2,7 +2,8 @@
  *
  * The circuit method against PyTorch and numpy in double
  * (tests/golden/make_circuit_golden.py): the shared SAE after thirty steps, its
- * codes, node and edge scores; and what is known of the metrics by hand.
+ * codes, node and edge scores; and what is known by hand of the measures
+ * without codes and of the metrics.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -221,6 +222,48 @@ static void share_of_answers_is_that_of_the_definition(void **state)
     assert_float_equal(share[0], 0, 1e-6);
 }
 
+/* Forty examples of three heads: one whose classes lie apart, one whose classes
+ * no plane parts, and one that has a direction for each example, which says
+ * nothing of those held out. */
+static void plain_measures_need_no_codes(void **state)
+{
+    (void)state;
+    enum { ROWS = 40, ALL = 3 };
+    static float x[ROWS][ALL][ROWS];
+    int8_t label[ROWS], others[ROWS];
+    for (int i = 0; i < ROWS; i++) {
+        float side = i % 2 == 1 ? 1 : -1, turn = i / 2 % 2 == 1 ? 1 : -1;
+        label[i] = i % 2;
+        others[i] = (int8_t)(i / 2 % 2);
+        x[i][0][0] = 3 * side;
+        x[i][0][1] = 4 * side;
+        x[i][1][0] = turn;
+        x[i][1][1] = turn * side;
+        x[i][2][i] = 1;
+    }
+    const struct task t = {.n = ROWS,
+                           .positives = ROWS / 2,
+                           .heads = ALL,
+                           .d = ROWS,
+                           .x = &x[0][0][0],
+                           .label = label};
+    const struct team team = team_make(2);
+    struct err e = {0};
+    double score[ALL];
+    assert_int_equal(controls_mean_difference(score, &t, label, &e), 0);
+    assert_float_equal(score[0], 10, 1e-12);
+    assert_float_equal(score[1], 0, 1e-12);
+    assert_float_equal(score[2], sqrt(ROWS) / (ROWS / 2), 1e-12);
+    assert_int_equal(controls_mean_difference(score, &t, others, &e), 0);
+    assert_float_equal(score[0], 0, 1e-12);
+    for (uint64_t seed = 0; seed < 5; seed++) {
+        assert_int_equal(controls_probe(score, &t, seed, &team, &e), 0);
+        assert_float_equal(score[0], 1, 1e-12);
+        assert_true(score[1] < 0.8);
+        assert_float_equal(score[2], 0.5, 1e-12);
+    }
+}
+
 /* ---- metrics ---- */
 
 /* Five heads, two of them true; one outside has the same score as one of them.
@@ -281,6 +324,7 @@ int main(void)
         cmocka_unit_test(scores_are_those_of_numpy),
         cmocka_unit_test(information_is_that_of_numpy),
         cmocka_unit_test(share_of_answers_is_that_of_the_definition),
+        cmocka_unit_test(plain_measures_need_no_codes),
         cmocka_unit_test(metrics_are_those_of_the_definition),
     };
     return cmocka_run_group_tests(tests, open_golden, close_golden);
