@@ -136,7 +136,7 @@ headscope train tiny.dump --config heads.json -q -o heads >train.log
 [ "$(ls -A heads | tr '\n' ' ')" = "layer0.head0.sae layer0.head3.sae " ]
 for command in capture train eval encode view info bench; do
   twice=$(headscope $command --help |
-    sed -n 's/^  \(-., \)\?\(--[a-z-]*\).*/\2/p' | sort | uniq -d)
+    sed -n 's/^  \(-., \)\?\(--[a-z0-9-]*\).*/\2/p' | sort | uniq -d)
   [ -z "$twice" ] || fail "headscope $command has two options $twice"
 done
 [ "$(headscope train --print-config --json | jq -s length)" = 1 ] ||
@@ -165,7 +165,8 @@ refuse_file 'rate: must be' '{"rate": {"value": 1e-3}}'
 refuse_file '--skip-bos no' '{"skip-bos": "no"}'
 refuse_file '--skip-bos 0' '{"skip-bos": 0}'
 refuse_file '--k 5000: must be between' '{"k": 5000}'
-refuse_file '--architecture relu: must be one of' '{"architecture": "relu"}'
+refuse_file '--architecture crosscoder: must be one of' \
+  '{"architecture": "crosscoder"}'
 refuse_file 'not a JSON object' '[]'
 refuse_file 'line 2: no valid JSON' $'{"k": 8,\n"rate": }'
 refuse_file 'line 1: no valid JSON: duplicate' '{"k": 8, "k": 9}'
