@@ -264,18 +264,51 @@ int options_set(const struct option_group *groups, size_t n_groups,
     return set_value(o, field_of(group, o), text, e);
 }
 
-/* The file named by --config, or NULL. */
-static const char *config_file(int argc, char **argv)
+/* The value of --config or another option that counts before all others, or
+ * NULL. */
+static const char *early_value(const char *name, int argc, char **argv)
 {
-    static const char name[] = "--config";
+    size_t length = strlen(name);
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], name) == 0 && i + 1 < argc)
+        if (strncmp(argv[i], name, length) != 0)
+            continue;
+        if (argv[i][length] == '\0' && i + 1 < argc)
             return argv[i + 1];
-        if (strncmp(argv[i], name, sizeof name - 1) == 0 &&
-            argv[i][sizeof name - 1] == '=')
-            return argv[i] + sizeof name;
+        if (argv[i][length] == '=')
+            return argv[i] + length + 1;
     }
     return NULL;
+}
+
+/* Sets what stands in "width=64 seed=1" up to `end`. */
+static int set_listed(const struct option_group *group, const char *at,
+                      const char *end, struct err *e)
+{
+    while (at < end) {
+        char name[64], value[64];
+        int used = 0;
+        if (sscanf(at, " %63[^= |]=%63[^ |]%n", name, value, &used) != 2)
+            break;
+        TRY(options_set(group, 1, name, value, e));
+        at += used;
+    }
+    return 0;
+}
+
+/* The values of a preset of the row. Options that are text would keep a pointer
+ * to the value: presets have none of these. */
+static int set_preset(const struct option_group *group, const struct option *o,
+                      const char *name, struct err *e)
+{
+    size_t length = strlen(name);
+    for (const char *at = o->choices; at != NULL && *at != '\0';) {
+        const char *end = at + strcspn(at, "|");
+        if (strncmp(at, name, length) == 0 && at[length] == ' ')
+            return set_listed(group, at + length, end, e);
+        at = *end == '|' ? end + 1 : end;
+    }
+    return err_set(e, ERR_INPUT, "--preset %.40s: there is only %s", name,
+                   o->value);
 }
 
 int options_parse(const struct option_group *groups, size_t n_groups, int argc,
@@ -284,9 +317,13 @@ int options_parse(const struct option_group *groups, size_t n_groups, int argc,
     const struct option_group *group = NULL;
     for (size_t g = 0; g < n_groups; g++)
         TRY(set_defaults(&groups[g], e));
-    const char *file = config_file(argc, argv);
+    const char *file = early_value("--config", argc, argv);
     if (file != NULL && find(groups, n_groups, "config", 6, 0, &group) != NULL)
         TRY(options_read_file(groups, n_groups, file, e));
+    const char *preset = early_value("--preset", argc, argv);
+    const struct option *o = find(groups, n_groups, "preset", 6, 0, &group);
+    if (preset != NULL && o != NULL)
+        TRY(set_preset(group, o, preset, e));
     int n = 0;
     bool only_arguments = false;
     for (int i = 0; i < argc; i++) {

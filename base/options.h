@@ -32,7 +32,8 @@ struct option {
     size_t offset;        /* of the field in the group's struct */
     const char *fallback; /* default, as the user would type it; NULL: unset */
     double min, max;      /* range of a count or real; both 0: any ≥ 0 */
-    const char *choices;  /* "topk|batchtopk" */
+    const char *choices;  /* "topk|batchtopk"; of a text "preset", what each
+                             sets: "one width=64 seed=1|other width=32" */
     const char *value;    /* what --help calls the value: "N", "FILE" */
     const char *help;     /* one or two sentences, without a full stop */
 };
@@ -54,7 +55,8 @@ struct option_usage {
 };
 
 /* Fills every field with its default, then, where argv has --config FILE and a
- * table a row "config", from that file (options_read_file), then from argv.
+ * table a row "config", from that file (options_read_file), then from the
+ * preset that argv names with --preset NAME, then from argv.
  * Arguments that are no options are moved to the front of argv; *n_args says
  * how many. Unknown options, missing values and values out of range are
  * ERR_INPUT, with the nearest known name where one is near. */

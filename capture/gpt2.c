@@ -158,9 +158,11 @@ size_t gpt2_batch_rows(const struct gpt2_batch *b)
     return (size_t)(b->starts[b->contexts] - b->starts[0]);
 }
 
-static void embed(const struct gpt2 *g, float *x, const struct gpt2_batch *b)
+void gpt2_embed(const struct gpt2 *g, struct gpt2_workspace *w,
+                const struct gpt2_batch *b)
 {
     size_t d = (size_t)g->config.d_model;
+    float *x = w->x;
     for (size_t k = 0; k < b->contexts; k++)
         for (int64_t t = b->starts[k]; t < b->starts[k + 1]; t++, x += d) {
             const float *token = g->wte + (size_t)b->ids[t] * d;
@@ -206,28 +208,47 @@ static void show_residual(const struct gpt2_tap *tap, int stage, const float *x)
         tap->residual(tap->ctx, stage, x);
 }
 
+/* As far as the layer's z, which is returned. */
+static float *begin_layer(const struct gpt2 *g, struct gpt2_workspace *w,
+                          const struct gpt2_batch *batch,
+                          const struct gpt2_tap *tap, int l)
+{
+    float *z = wanted_z(tap, l) != NULL ? wanted_z(tap, l) : w->z;
+    run_attention(g, w, batch, tap, l, z);
+    return z;
+}
+
+void gpt2_layers(const struct gpt2 *g, struct gpt2_workspace *w,
+                 const struct gpt2_batch *batch, const struct gpt2_tap *tap,
+                 int first, int end)
+{
+    size_t n = gpt2_batch_rows(batch);
+    for (int l = first; l < end; l++) {
+        const struct gpt2_layer *layer = &g->layer[l];
+        if (tap->stop != NULL && tap->stop(tap->ctx))
+            return;
+        linear_add(w->x, begin_layer(g, w, batch, tap, l), &layer->attn_proj,
+                   n);
+        show_residual(tap, 2 * l + 1, w->x);
+        run_mlp(g, w, layer, n);
+        show_residual(tap, 2 * l + 2, w->x);
+    }
+}
+
 void gpt2_forward(const struct gpt2 *g, struct gpt2_workspace *w,
                   const struct gpt2_batch *batch, const struct gpt2_tap *tap)
 {
     int layers = g->config.layers;
-    size_t n = gpt2_batch_rows(batch);
-    assert(n <= w->rows);
+    assert(gpt2_batch_rows(batch) <= w->rows);
     while (!tap->to_end && layers > 0 && wanted_z(tap, layers - 1) == NULL)
         layers--;
-    embed(g, w->x, batch);
+    gpt2_embed(g, w, batch);
     show_residual(tap, 0, w->x);
-    for (int l = 0; l < layers; l++) {
-        if (tap->stop != NULL && tap->stop(tap->ctx))
-            return;
-        const struct gpt2_layer *layer = &g->layer[l];
-        float *z = wanted_z(tap, l) != NULL ? wanted_z(tap, l) : w->z;
-        run_attention(g, w, batch, tap, l, z);
-        if (l + 1 == layers && !tap->to_end)
-            return;
-        linear_add(w->x, z, &layer->attn_proj, n);
-        show_residual(tap, 2 * l + 1, w->x);
-        run_mlp(g, w, layer, n);
-        show_residual(tap, 2 * l + 2, w->x);
+    if (tap->to_end) {
+        gpt2_layers(g, w, batch, tap, 0, layers);
+    } else if (layers > 0) {
+        gpt2_layers(g, w, batch, tap, 0, layers - 1);
+        (void)begin_layer(g, w, batch, tap, layers - 1);
     }
 }
 

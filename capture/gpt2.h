@@ -119,6 +119,14 @@ struct gpt2_tap {
 void gpt2_forward(const struct gpt2 *g, struct gpt2_workspace *w,
                   const struct gpt2_batch *batch, const struct gpt2_tap *tap);
 
+/* The same pass in pieces: the embedding, into w->x, then layers [first, end)
+ * over the residual stream that w->x holds, as to_end does. */
+void gpt2_embed(const struct gpt2 *g, struct gpt2_workspace *w,
+                const struct gpt2_batch *batch);
+void gpt2_layers(const struct gpt2 *g, struct gpt2_workspace *w,
+                 const struct gpt2_batch *batch, const struct gpt2_tap *tap,
+                 int first, int end);
+
 /* The attention pattern of one head in one context of t tokens: out (t, t),
  * destination by source, 0 above the diagonal. `qkv` is the context's first row
  * of what gpt2_tap's qkv is given. */

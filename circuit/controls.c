@@ -7,20 +7,93 @@
 
 #include "base/rng.h"
 
-void controls_mean_difference(double *score, const struct task *t)
+/* The norm for head h; sum (2, d). */
+static double difference(const struct task *t, const int8_t *label, size_t h,
+                         double *sum)
 {
     double n[2] = {(double)(t->n - t->positives), (double)t->positives};
-    for (size_t h = 0; h < t->heads; h++) {
-        double square = 0;
-        for (size_t j = 0; j < t->d; j++) {
-            double sum[2] = {0, 0};
-            for (size_t i = 0; i < t->n; i++)
-                sum[t->label[i]] += (double)t->x[(i * t->heads + h) * t->d + j];
-            double off = sum[1] / n[1] - sum[0] / n[0];
-            square += off * off;
-        }
-        score[h] = sqrt(square);
+    double square = 0;
+    memset(sum, 0, 2 * t->d * sizeof *sum);
+    for (size_t i = 0; i < t->n; i++) {
+        const float *x = t->x + (i * t->heads + h) * t->d;
+        double *to = sum + (label[i] == 1 ? t->d : 0);
+        for (size_t j = 0; j < t->d; j++)
+            to[j] += (double)x[j];
     }
+    for (size_t j = 0; j < t->d; j++) {
+        double off = sum[t->d + j] / n[1] - sum[j] / n[0];
+        square += off * off;
+    }
+    return sqrt(square);
+}
+
+int controls_mean_difference(double *score, const struct task *t,
+                             const int8_t *label, struct err *e)
+{
+    double *sum = malloc(2 * t->d * sizeof *sum);
+    if (sum == NULL)
+        return err_memory(e, "sums", 2 * t->d * sizeof *sum);
+    for (size_t h = 0; h < t->heads; h++)
+        score[h] = difference(t, label, h, sum);
+    free(sum);
+    return 0;
+}
+
+/* ---- answers ---- */
+
+struct answered {
+    int32_t answer;
+    size_t example;
+};
+
+static int by_answer(const void *left, const void *right)
+{
+    const struct answered *a = left, *b = right;
+    if (a->answer != b->answer)
+        return a->answer < b->answer ? -1 : 1;
+    return (a->example > b->example) - (a->example < b->example);
+}
+
+/* Of number j of head h, added to *between and *total. Sums are taken from the
+ * first example's number on, as all may lie far from 0. */
+static void add_variance(double *between, double *total, const struct task *t,
+                         const struct answered *list, size_t n, size_t at)
+{
+    size_t stride = t->heads * t->d;
+    double base = (double)t->x[list[0].example * stride + at];
+    double sum = 0, square = 0, groups = 0;
+    for (size_t i = 0, end; i < n; i = end) {
+        double own = 0;
+        for (end = i; end < n && list[end].answer == list[i].answer; end++) {
+            double v = (double)t->x[list[end].example * stride + at] - base;
+            own += v;
+            square += v * v;
+        }
+        sum += own;
+        groups += own * own / (double)(end - i);
+    }
+    *between += groups - sum * sum / (double)n;
+    *total += square - sum * sum / (double)n;
+}
+
+int controls_answer_share(double *score, const struct task *t, struct err *e)
+{
+    size_t n = 0;
+    struct answered *list = malloc((t->n + 1) * sizeof *list);
+    if (list == NULL)
+        return err_memory(e, "answers", t->n * sizeof *list);
+    for (size_t i = 0; i < t->n; i++)
+        if (t->label[i] == 1 && t->answer[i] >= 0)
+            list[n++] = (struct answered){t->answer[i], i};
+    qsort(list, n, sizeof *list, by_answer);
+    for (size_t h = 0; h < t->heads; h++) {
+        double between = 0, total = 0;
+        for (size_t j = 0; n > 0 && j < t->d; j++)
+            add_variance(&between, &total, t, list, n, h * t->d + j);
+        score[h] = n == 0 ? (double)NAN : total > 0 ? between / total : 0;
+    }
+    free(list);
+    return 0;
 }
 
 /* ---- the probe ---- */

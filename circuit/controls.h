@@ -8,8 +8,16 @@
 
 #include "circuit/task.h"
 
-/* score[h] = ‖mean of positives − mean of negatives‖. score (heads). */
-void controls_mean_difference(double *score, const struct task *t);
+/* score[h] = ‖mean of positives − mean of negatives‖ by label (n), the task's
+ * or others with as many positives. score (heads). */
+int controls_mean_difference(double *score, const struct task *t,
+                             const int8_t *label, struct err *e);
+
+/* score[h] = the share of the variance of positive examples that lies between
+ * those with different answers; examples without one are left out. By chance it
+ * is (answers − 1) / (examples − 1) for every head. 0 where nothing varies, NaN
+ * without answers. */
+int controls_answer_share(double *score, const struct task *t, struct err *e);
 
 /* score[h] = the share of held-out examples that a logistic probe on the head's
  * vectors gets right: half of each class, drawn by seed, trains it (features

@@ -14,7 +14,10 @@ struct save_input {
     const char *options;              /* as JSON */
     const double *difference, *probe; /* (heads) */
     const bool *truth;                /* (heads), or NULL */
+    const char *truth_file;           /* whose effects are kept, or NULL */
     double auc, auc_sd, auc_edges, auc_shuffled, auc_mean_difference, auc_probe;
+    double auc_edges_sd, auc_shuffled_sd, precision, precision_sd, recall,
+        recall_sd, f1, f1_sd, paper_f1, paper_f1_sd;
 };
 
 /* Into a new database, or into one that is there, where a circuit of the dump's

@@ -8,9 +8,14 @@
  *     edge score  U(h, k) = the number of pairs (a, b) for which h has a and k
  *                 has b in some positive example, and in no negative one
  *
- * These are sets: how often a code occurs does not count, and a busy head with
- * many codes has many that only positives happen to have. No code (-1) is none
- * of a set. An edge has no direction: U is symmetric.
+ * or what the code of a positive example tells of its answer (ours): the mutual
+ * information of the two, in bits, less what it is on average over random
+ * orders of the answers, as many codes tell something by chance. No code is a
+ * code here.
+ *
+ * The others are sets: how often a code occurs does not count, and a busy head
+ * with many codes has many that only positives happen to have. No code (-1) is
+ * none of a set. An edge has no direction: U is symmetric.
  */
 #ifndef CIRCUIT_SCORES_H
 #define CIRCUIT_SCORES_H
@@ -29,6 +34,15 @@ struct coded {
     const int8_t *label; /* (n) 1 or 0 */
 };
 
+/* In the order of the option's choices. */
+enum scores_kind { SCORES_CODES, SCORES_SHARE, SCORES_ANSWER };
+
+/* bits[h]: the mutual information of head h's code and the class (n) of an
+ * example, over those whose class is not negative; as it is, chance included.
+ */
+int scores_information(double *bits, const struct coded *c,
+                       const int32_t *class, struct err *e);
+
 /* score (heads). */
 int scores_node(double *score, const struct coded *c, bool share,
                 struct err *e);
@@ -44,7 +58,8 @@ int scores_positive_codes(struct positive_code **list, size_t *n,
                           struct err *e);
 
 /* edge (heads, heads), symmetric, 0 on the diagonal; a pair of heads is one
- * item of the team's. Memory: features² × 4 bytes for a thread. */
+ * item of the team's. Memory: 4 bytes for a thread times the square of the
+ * most codes that one head has. */
 int scores_edge(uint32_t *edge, const struct coded *c, const struct team *team,
                 struct err *e);
 

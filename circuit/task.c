@@ -38,10 +38,14 @@ static int read_labels(struct task *t, const struct dump *d, struct err *e)
                   e));
     TRY(arena_get(&t->arena, &t->context, i->contexts, sizeof *t->context,
                   "labels", e));
+    TRY(arena_get(&t->arena, &t->answer, i->contexts, sizeof *t->answer,
+                  "answers", e));
     for (uint64_t k = 0; k < i->contexts; k++) {
         int label = label_of(d, k);
         if (label < 0)
             continue;
+        t->answer[t->n] =
+            dump_prompts(d) != NULL ? dump_prompts(d)->answer[k] : -1;
         t->label[t->n] = (int8_t)label;
         t->context[t->n++] = k;
         t->positives += (size_t)label;

@@ -30,6 +30,7 @@ struct task {
     size_t d;
     float *x;          /* (n, heads, d) */
     int8_t *label;     /* (n) */
+    int32_t *answer;   /* (n) the token that answers the prompt, -1: none */
     uint64_t *context; /* (n) of the dump; those without a label are left out */
     struct arena arena;
 };

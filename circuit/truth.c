@@ -2,6 +2,7 @@
 #include "circuit/truth.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -124,6 +125,40 @@ int truth_read(bool *truth, const struct task *t, const char *path,
     json_t *root;
     TRY(json_read(&root, path, e));
     int code = read_root(truth, t, root, path, e);
+    json_decref(root);
+    return code;
+}
+
+static int read_effect(double *effect, const struct task *t,
+                       const json_t *entry, const char *path, struct err *e)
+{
+    const json_t *change = json_object_get(
+        json_object_get(entry, "mean_ablate"), "fraction_of_gap");
+    int64_t layer, number;
+    size_t head = 0;
+    TRY(json_need_int(&layer, entry, "layer", 0, INT32_MAX, path, e));
+    TRY(json_need_int(&number, entry, "head", 0, INT32_MAX, path, e));
+    TRY(find_head(&head, t, layer, number, path, e));
+    if (json_is_number(change))
+        effect[head] = json_number_value(change);
+    return 0;
+}
+
+int truth_read_effects(double *effect, const struct task *t, const char *path,
+                       struct err *e)
+{
+    json_t *root;
+    TRY(json_read(&root, path, e));
+    const json_t *entry;
+    size_t i;
+    int code = 0;
+    for (size_t h = 0; h < t->heads; h++)
+        effect[h] = (double)NAN;
+    json_array_foreach(json_object_get(root, "heads"), i, entry)
+    {
+        if (code == 0)
+            code = read_effect(effect, t, entry, path, e);
+    }
     json_decref(root);
     return code;
 }

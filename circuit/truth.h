@@ -19,4 +19,10 @@
 int truth_read(bool *truth, const struct task *t, const char *path,
                struct err *e);
 
+/* effect (heads): mean_ablate.fraction_of_gap of the entries of such a list
+ * "heads", which headscope circuit truth writes; NaN where there is none. After
+ * truth_read. */
+int truth_read_effects(double *effect, const struct task *t, const char *path,
+                       struct err *e);
+
 #endif

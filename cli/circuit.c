@@ -8,14 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "circuit/controls.h"
 #include "circuit/save.h"
-#include "circuit/truth.h"
 #include "cli/circuit.h"
 #include "cli/cli.h"
 
 static struct circuit_options {
-    const char *output, *truth, *position;
+    const char *output, *truth, *position, *preset;
     int64_t features, steps, examples, seeds, shuffles, top;
     double lambda, rate, theta;
     int score, vectors;
@@ -29,6 +27,13 @@ static const struct option own_table[] = {
     {"output", 'o', OPTION_TEXT, FIELD(output), NULL, 0, 0, NULL, "FILE.db",
      "database to put the result into, a new one or one that is there; a "
      "circuit of the same name is replaced"},
+    {"preset", 0, OPTION_TEXT, FIELD(preset), NULL, 0, 0,
+     "oneill features=200 lambda=0.02 steps=500 rate=1e-3 examples=10 seeds=10 "
+     "vectors=result score=codes",
+     "oneill",
+     "what O'Neill & Bui 2024 use: the defaults below, 10 seeds; lambda is the "
+     "one for indirect objects and greater-than, theirs for docstring is 0.05; "
+     "other options come on top, and --json prints all under options"},
     {"truth", 0, OPTION_TEXT, FIELD(truth), NULL, 0, 0, NULL, "FILE.json",
      "heads of the circuit (docs/formats.md), to measure the ranking against"},
     {"position", 0, OPTION_TEXT, FIELD(position), "mean", 0, 0, NULL,
@@ -51,10 +56,12 @@ static const struct option own_table[] = {
      "to train anew with, from --seed on"},
     {"shuffles", 0, OPTION_COUNT, FIELD(shuffles), "5", 1, 1000, NULL, "N",
      "of the labels, for each seed: the score that chance gives"},
-    {"score", 0, OPTION_CHOICE, FIELD(score), "codes", 0, 0, "codes|share",
-     NULL,
-     "a head's node score: how many of its codes only positives have, or which "
-     "share of its codes"},
+    {"score", 0, OPTION_CHOICE, FIELD(score), "codes", 0, 0,
+     "codes|share|answer", NULL,
+     "a head's node score: how many of its codes only positives have, which "
+     "share of its codes, or how many bits a positive prompt's code tells of "
+     "its "
+     "answer, beyond chance (docs/circuits.md: use it with --position last)"},
     {"theta", 0, OPTION_REAL, FIELD(theta), "0", 0, 1, NULL, "X",
      "heads whose softmax of the score is above are predicted; 0: as many as "
      "the circuit has"},
@@ -62,19 +69,10 @@ static const struct option own_table[] = {
      "heads to print; --json has all"},
 };
 
-static void circuit_free(struct circuit *c)
-{
-    experiment_free(&c->experiment);
-    task_close(&c->task);
-    dump_close(&c->dump);
-    arena_free(&c->arena);
-}
-
 /* ---- running ---- */
 
 static int read_position(struct task_options *o, struct err *e)
 {
-    char *end;
     o->position = TASK_TOKEN;
     if (strcmp(own.position, "mean") == 0)
         o->position = TASK_MEAN;
@@ -82,12 +80,7 @@ static int read_position(struct task_options *o, struct err *e)
         o->position = TASK_LAST;
     if (o->position != TASK_TOKEN)
         return 0;
-    o->token = strtoll(own.position, &end, 10);
-    if (*own.position == '\0' || *end != '\0')
-        return err_set(e, ERR_INPUT,
-                       "--position %.20s: must be mean, last or a number",
-                       own.position);
-    return 0;
+    return circuit_read_token(&o->token, own.position, "mean, last", e);
 }
 
 static int open_task(struct circuit *c, struct err *e)
@@ -95,14 +88,7 @@ static int open_task(struct circuit *c, struct err *e)
     struct task_options o = {.z = own.vectors == 1};
     TRY(read_position(&o, e));
     TRY(task_open(&c->task, c->dump, &o, &c->team, e));
-    size_t heads = c->task.heads;
-    TRY(arena_get(&c->arena, &c->difference, heads, sizeof *c->difference,
-                  "scores", e));
-    TRY(arena_get(&c->arena, &c->probe, heads, sizeof *c->probe, "scores", e));
-    if (own.truth == NULL)
-        return 0;
-    TRY(arena_get(&c->arena, &c->truth, heads, sizeof *c->truth, "truth", e));
-    return truth_read(c->truth, &c->task, own.truth, e);
+    return circuit_open_truth(c, own.truth, e);
 }
 
 static int run_experiment(struct circuit *c, int64_t seed, struct err *e)
@@ -116,11 +102,10 @@ static int run_experiment(struct circuit *c, int64_t seed, struct err *e)
         .seeds = (size_t)own.seeds,
         .seed = (uint64_t)seed,
         .shuffles = (size_t)own.shuffles,
-        .share = own.score == 1,
+        .score = (enum scores_kind)own.score,
     };
     TRY(experiment_run(&c->experiment, &c->task, &o, &c->team, e));
-    controls_mean_difference(c->difference, &c->task);
-    return controls_probe(c->probe, &c->task, (uint64_t)seed, &c->team, e);
+    return circuit_measure_controls(c, o.shuffles, o.seed, e);
 }
 
 /* ---- the database ---- */
@@ -129,13 +114,14 @@ static int run_experiment(struct circuit *c, int64_t seed, struct err *e)
 static int make_options(char **out, const struct common_options *common,
                         struct err *e)
 {
-    json_t *object = json_pack(
-        "{s:I, s:f, s:I, s:f, s:I, s:s, s:s, s:s, s:I}", "features",
-        (json_int_t)own.features, "lambda", own.lambda, "steps",
-        (json_int_t)own.steps, "rate", own.rate, "examples",
-        (json_int_t)own.examples, "position", own.position, "vectors",
-        own.vectors == 1 ? "z" : "result", "score",
-        own.score == 1 ? "share" : "codes", "seed", (json_int_t)common->seed);
+    static const char *const scores[] = {"codes", "share", "answer"};
+    json_t *object =
+        json_pack("{s:I, s:f, s:I, s:f, s:I, s:s, s:s, s:s, s:I}", "features",
+                  (json_int_t)own.features, "lambda", own.lambda, "steps",
+                  (json_int_t)own.steps, "rate", own.rate, "examples",
+                  (json_int_t)own.examples, "position", own.position, "vectors",
+                  own.vectors == 1 ? "z" : "result", "score", scores[own.score],
+                  "seed", (json_int_t)common->seed);
     *out = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
     json_decref(object);
     return *out == NULL ? err_memory(e, "options", 0) : 0;
@@ -162,12 +148,23 @@ static int save(const struct circuit *c, const struct common_options *common,
         .difference = c->difference,
         .probe = c->probe,
         .truth = c->truth,
+        .truth_file = own.truth,
         .auc = reported(report, "auc", "mean"),
         .auc_sd = reported(report, "auc", "sd"),
         .auc_edges = reported(report, "auc_edges", "mean"),
         .auc_shuffled = reported(report, "auc_shuffled", "mean"),
         .auc_mean_difference = reported(report, "auc_mean_difference", NULL),
         .auc_probe = reported(report, "auc_probe", NULL),
+        .auc_edges_sd = reported(report, "auc_edges", "sd"),
+        .auc_shuffled_sd = reported(report, "auc_shuffled", "sd"),
+        .precision = reported(report, "precision", "mean"),
+        .precision_sd = reported(report, "precision", "sd"),
+        .recall = reported(report, "recall", "mean"),
+        .recall_sd = reported(report, "recall", "sd"),
+        .f1 = reported(report, "f1", "mean"),
+        .f1_sd = reported(report, "f1", "sd"),
+        .paper_f1 = reported(report, "paper_f1", "mean"),
+        .paper_f1_sd = reported(report, "paper_f1", "sd"),
     };
     int code = save_circuit(own.output, &in, e);
     free(options);
@@ -181,6 +178,7 @@ static int run_circuit(struct circuit *c, const struct common_options *common,
                        struct err *e)
 {
     struct place *places;
+    TRY(circuit_report_options(report, &command_circuit.groups[0], e));
     TRY(dump_open(&c->dump, args, n, &input, e));
     TRY(open_task(c, e));
     if (common->dry_run) {

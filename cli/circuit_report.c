@@ -78,9 +78,16 @@ static void measure_seeds(double *out, const struct circuit *c)
     }
 }
 
+/* Of a measure without codes: NaN if it is not known. */
+static double auc_of(const struct circuit *c, const double *score)
+{
+    return isnan(score[0]) ? (double)NAN
+                           : ranking_auc(score, c->truth, c->task.heads);
+}
+
 static int add_truth(json_t *report, struct circuit *c, struct err *e)
 {
-    size_t n = c->experiment.seeds, heads = c->task.heads;
+    size_t n = c->experiment.seeds;
     double *figures;
     if (c->truth == NULL)
         return 0;
@@ -91,12 +98,14 @@ static int add_truth(json_t *report, struct circuit *c, struct err *e)
     for (size_t i = 0; i < FIGURES; i++)
         bad |= json_object_set_new(report, figure_names[i],
                                    figure_json(over(figures + i * n, n)));
-    bad |= json_object_set_new(
-        report, "auc_mean_difference",
-        json_figure(ranking_auc(c->difference, c->truth, heads)));
-    bad |= json_object_set_new(
-        report, "auc_probe",
-        json_figure(ranking_auc(c->probe, c->truth, heads)));
+    bad |= json_object_set_new(report, "auc_mean_difference",
+                               json_figure(auc_of(c, c->difference)));
+    bad |= json_object_set_new(report, "auc_mean_difference_shuffled",
+                               json_figure(c->difference_shuffled));
+    bad |= json_object_set_new(report, "auc_answer_share",
+                               json_figure(auc_of(c, c->answer_share)));
+    bad |= json_object_set_new(report, "auc_probe",
+                               json_figure(auc_of(c, c->probe)));
     return bad != 0 ? err_memory(e, "report", 0) : 0;
 }
 
@@ -108,16 +117,21 @@ static json_t *codes_json(const struct circuit *c, size_t head,
                           const struct positive_code *list, size_t n)
 {
     const struct task *t = &c->task;
-    const int32_t *code = c->experiment.seed[0].code;
+    const struct experiment *x = &c->experiment;
+    const int32_t *code = x->seed[0].code;
     json_t *array = json_array();
     for (size_t i = 0; i < n; i++) {
         if (list[i].head != head)
             continue;
         json_t *prompts = json_array();
-        for (size_t k = 0; k < t->n; k++)
-            if (code[k * t->heads + head] == (int32_t)list[i].code)
+        uint32_t last = UINT32_MAX; /* an example with several such rows */
+        for (size_t k = 0; k < x->rows; k++)
+            if (code[k * t->heads + head] == (int32_t)list[i].code &&
+                x->example[k] != last) {
+                last = x->example[k];
                 (void)json_array_append_new(
-                    prompts, json_integer((json_int_t)t->context[k]));
+                    prompts, json_integer((json_int_t)t->context[last]));
+            }
         (void)json_array_append_new(array, json_pack("{s:I, s:o}", "code",
                                                      (json_int_t)list[i].code,
                                                      "contexts", prompts));
@@ -156,13 +170,17 @@ static int add_heads(json_t *report, struct circuit *c,
                      const struct place *places, struct err *e)
 {
     const struct experiment *x = &c->experiment;
-    const struct coded coded = {.n = c->task.n,
+    struct positive_code *list;
+    int8_t *label;
+    size_t n;
+    TRY(arena_get(&c->arena, &label, x->rows, sizeof *label, "labels", e));
+    for (size_t i = 0; i < x->rows; i++)
+        label[i] = c->task.label[x->example[i]];
+    const struct coded coded = {.n = x->rows,
                                 .heads = c->task.heads,
                                 .features = c->features,
                                 .code = x->seed[0].code,
-                                .label = c->task.label};
-    struct positive_code *list;
-    size_t n;
+                                .label = label};
     TRY(scores_positive_codes(&list, &n, &coded, &c->arena, e));
     json_t *array = json_array();
     for (size_t i = 0; i < c->task.heads; i++) {
@@ -170,14 +188,15 @@ static int add_heads(json_t *report, struct circuit *c,
         char name[TASK_HEAD_MAX];
         task_head_name(name, &c->task, h);
         (void)json_array_append_new(
-            array,
-            json_pack("{s:s, s:f, s:o, s:f, s:f, s:f, s:o, s:o}", "head", name,
-                      "score", x->node[h], "scores", scores_json(x, h),
-                      "score_edges", x->edges[h], "mean_difference",
-                      c->difference[h], "probe", c->probe[h], "in_truth",
-                      c->truth != NULL ? json_boolean(c->truth[h])
-                                       : json_null(),
-                      "positive_codes", codes_json(c, h, list, n)));
+            array, json_pack("{s:s, s:f, s:o, s:f, s:o, s:o, s:o, s:o, s:o}",
+                             "head", name, "score", x->node[h], "scores",
+                             scores_json(x, h), "score_edges", x->edges[h],
+                             "mean_difference", json_figure(c->difference[h]),
+                             "probe", json_figure(c->probe[h]), "answer_share",
+                             json_figure(c->answer_share[h]), "in_truth",
+                             c->truth != NULL ? json_boolean(c->truth[h])
+                                              : json_null(),
+                             "positive_codes", codes_json(c, h, list, n)));
     }
     return json_object_set_new(report, "heads", array) != 0
                ? err_memory(e, "report", 0)
@@ -222,10 +241,11 @@ static int add_seeds(json_t *report, const struct circuit *c, int64_t first,
     for (size_t i = 0; i < c->experiment.seeds; i++) {
         const struct experiment_seed *s = &c->experiment.seed[i];
         (void)json_array_append_new(
-            array, json_pack("{s:I, s:f, s:f, s:f, s:f}", "seed",
+            array, json_pack("{s:I, s:o, s:o, s:o, s:f}", "seed",
                              (json_int_t)(first + (int64_t)i), "loss",
-                             s->figures.loss, "mse", s->figures.error, "l0",
-                             s->figures.l0, "none", s->none));
+                             json_figure(s->figures.loss), "mse",
+                             json_figure(s->figures.error), "l0",
+                             json_figure(s->figures.l0), "none", s->none));
     }
     json_t *object =
         json_pack("{s:I, s:I, s:o}", "examples", (json_int_t)c->task.n,
@@ -246,6 +266,15 @@ int circuit_report(json_t *report, struct circuit *c,
 
 /* ---- printing ---- */
 
+/* A figure, or a dash if it is not known. */
+static void print_figure(double value, int width, int digits)
+{
+    if (isnan(value))
+        (void)printf("  %*s", width, "-");
+    else
+        (void)printf("  %*.*f", width, digits, value);
+}
+
 static void print_heads(const struct circuit *c, const struct place *places,
                         int64_t top)
 {
@@ -255,13 +284,23 @@ static void print_heads(const struct circuit *c, const struct place *places,
         size_t h = places[i].head;
         char name[TASK_HEAD_MAX];
         task_head_name(name, &c->task, h);
-        (void)printf("%-8s  %8.2f  %8.1f  %10.4f  %8.3f  %s\n", name,
-                     c->experiment.node[h], c->experiment.edges[h],
-                     c->difference[h], c->probe[h],
-                     c->truth == NULL ? ""
-                     : c->truth[h]    ? "yes"
-                                      : "no");
+        (void)printf("%-8s", name);
+        print_figure(c->experiment.node[h], 8, 2);
+        print_figure(c->experiment.edges[h], 8, 1);
+        print_figure(c->difference[h], 10, 4);
+        print_figure(c->probe[h], 8, 3);
+        (void)printf("  %s\n", c->truth == NULL ? ""
+                               : c->truth[h]    ? "yes"
+                                                : "no");
     }
+}
+
+/* If it is known. */
+static void print_auc(const json_t *report, const char *key, const char *label)
+{
+    const json_t *v = json_object_get(report, key);
+    if (json_is_number(v))
+        (void)printf("%-28s  %.3f\n", label, json_number_value(v));
 }
 
 static void print_truth(const json_t *report)
@@ -285,11 +324,10 @@ static void print_truth(const json_t *report)
                          json_number_value(json_object_get(f, "sd")));
         (void)putchar('\n');
     }
-    (void)printf(
-        "%-28s  %.3f\n%-28s  %.3f\n", "AUC of the mean difference",
-        json_number_value(json_object_get(report, "auc_mean_difference")),
-        "AUC of a logistic probe",
-        json_number_value(json_object_get(report, "auc_probe")));
+    print_auc(report, "auc_mean_difference", "AUC of the mean difference");
+    print_auc(report, "auc_mean_difference_shuffled", "  its labels shuffled");
+    print_auc(report, "auc_answer_share", "AUC of the answers' share");
+    print_auc(report, "auc_probe", "AUC of a logistic probe");
 }
 
 void circuit_print(const struct circuit *c, const struct place *places,

@@ -41,6 +41,7 @@ struct command {
 extern const struct command command_capture, command_train, command_encode,
     command_view, command_info, command_bench, command_eval, command_export,
     command_ablate, command_prompt, command_circuit, command_circuit_truth,
-    command_circuit_faithful, command_labels, command_induction;
+    command_circuit_codes, command_circuit_faithful, command_induction,
+    command_labels;
 
 #endif

@@ -8,7 +8,7 @@
 #include "base/utf8.h"
 #include "dump/npy.h"
 #include "dump/safetensors.h"
-#include "sae/sae.h"
+#include "sae/formats.h"
 
 /* A string of any bytes; NULL becomes null. */
 static json_t *text_json(const char *text)
@@ -127,6 +127,7 @@ int describe_sae(json_t *item, const char *path, struct err *e)
     TRY(sae_load(&s, path, e));
     const struct fact facts[] = {
         {"kind", json_string("sae")},
+        {"format", json_string(sae_format_name(sae_format_of(path)))},
         {"architecture", json_string(sae_architecture_name(s.architecture))},
         {"model", text_json(s.model)},
         {"hook", text_json(s.hook)},

@@ -169,9 +169,10 @@ const struct command command_encode = {
          .summary = "Turn activations into codes in an SQLite database.",
          .arguments = "DUMP... SAE... -o FILE.db",
          .details =
-             "Folders with cfg.json are SAEs, everything else is the dump: a "
-             "folder that headscope capture wrote, or .npy and .safetensors "
-             "arrays. All SAEs go into one database, in the order given.\n"
+             "Folders with cfg.json are SAEs, and what docs/formats.md lists "
+             "of other trainers; everything else is the dump: a folder that "
+             "headscope capture wrote, or .npy and .safetensors arrays. All "
+             "SAEs go into one database, in the order given.\n"
              "\n"
              "The database holds features with their statistics, top tokens "
              "and heads, and the activations of a sample of contexts. "

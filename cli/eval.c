@@ -310,8 +310,9 @@ static int run(const struct common_options *common, const char *const *args,
 const struct command command_eval = {
     .usage = {"eval", "Measure how well an SAE explains a dump.",
               "DUMP... NAME.sae...",
-              "Folders with cfg.json are SAEs, of headscope or SAELens; the "
-              "dump is a folder that headscope capture wrote, or array files "
+              "Folders with cfg.json are SAEs, of headscope or SAELens, and "
+              "what docs/formats.md lists of other trainers; the dump is a "
+              "folder that headscope capture wrote, or array files "
               "with --layout. docs/metrics.md defines the figures. Writes "
               "nothing."},
     .args_min = 2,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * headscope export: the codes of one SAE as a table for other programs.
- * docs/formats.md has the columns.
+ * headscope export: the codes of one SAE as a table for other programs, or an
+ * SAE in another file format (export_sae.c). docs/formats.md has the columns.
  */
 #include "cli/cli.h"
 
@@ -13,10 +13,12 @@
 #include "base/log.h"
 #include "base/output.h"
 #include "base/progress.h"
+#include "cli/export.h"
 #include "dump/npy.h"
 #include "store/codes.h"
 
-enum export_format { FORMAT_BY_NAME, FORMAT_CSV, FORMAT_NPY };
+/* After the tables those of enum sae_format, in its order. */
+enum export_format { FORMAT_BY_NAME, FORMAT_CSV, FORMAT_NPY, FORMAT_SAELENS };
 
 struct export_options {
     const char *output, *sae;
@@ -31,8 +33,8 @@ static const struct option export_option_table[] = {
      .letter = 'o',
      .type = OPTION_TEXT,
      .offset = FIELD(output),
-     .value = "FILE",
-     .help = "the file to write"},
+     .value = "OUT",
+     .help = "the file to write, for an SAE the folder"},
     {.name = "sae",
      .type = OPTION_TEXT,
      .offset = FIELD(sae),
@@ -48,8 +50,10 @@ static const struct option export_option_table[] = {
      .type = OPTION_CHOICE,
      .offset = FIELD(format),
      .fallback = "name",
-     .choices = "name|csv|npy",
-     .help = "what to write; name: what the name of FILE ends in"},
+     .choices = "name|csv|npy|saelens|sparsify|dictionary_learning|"
+                "gemma_scope|kissane",
+     .help = "what to write; name: of a database what the name of OUT ends in. "
+             "The others from saelens on are for SAEs"},
 };
 #undef FIELD
 
@@ -257,6 +261,25 @@ static int say(const struct common_options *common, const struct export *x,
     return 0;
 }
 
+/* Whether the argument and --format go together: both an SAE, or neither. */
+static int check_kind(bool is_sae, const char *path, struct err *e)
+{
+    bool wants_sae = options.format >= FORMAT_SAELENS;
+    if (is_sae && !wants_sae)
+        return err_set(e, ERR_USAGE,
+                       "%s is an SAE; add --format saelens, sparsify, "
+                       "dictionary_learning, gemma_scope or kissane",
+                       path);
+    if (!is_sae && wants_sae)
+        return err_set(e, ERR_INPUT,
+                       "%s is no SAE; a database is written as csv or npy",
+                       path);
+    if (is_sae && (options.heads || options.sae != NULL))
+        return err_set(e, ERR_USAGE,
+                       "--heads and --sae are for the codes of a database");
+    return 0;
+}
+
 static int run(const struct common_options *common, const char *const *args,
                size_t n_args, json_t *report, struct err *e)
 {
@@ -264,7 +287,16 @@ static int run(const struct common_options *common, const char *const *args,
     enum export_format format;
     struct store_codes *codes;
     if (options.output == NULL)
-        return err_set(e, ERR_USAGE, "no output; add -o FILE.csv or FILE.npy");
+        return err_set(e, ERR_USAGE,
+                       "no output; add -o FILE.csv or FILE.npy, for an SAE a "
+                       "folder");
+    bool is_sae = sae_format_of(args[0]) != SAE_FORMAT_NONE;
+    TRY(check_kind(is_sae, args[0], e));
+    if (is_sae)
+        return export_sae(common, args[0],
+                          (enum sae_format)(SAE_FORMAT_SAELENS +
+                                            options.format - FORMAT_SAELENS),
+                          options.output, report, e);
     TRY(find_format(&format, e));
     TRY(output_check(options.output, false, common->force, e));
     TRY(output_check_input(options.output, args[0], e));
@@ -284,15 +316,21 @@ static int run(const struct common_options *common, const char *const *args,
 
 const struct command command_export = {
     .usage = {.command = "export",
-              .summary = "Write the codes of an SAE as CSV or npy.",
-              .arguments = "FILE.db -o FILE",
+              .summary = "Write codes as CSV or npy, or an SAE for others.",
+              .arguments = "FILE.db|SAE -o OUT",
               .details =
-                  "A row for each activation: token, context, position, text, "
+                  "Of a database, a row for each activation: token, context, "
+                  "position, text, "
                   "feature, level (1 to 255) and value; or with --heads a row "
                   "for each token with the code of every head, none being "
                   "empty in CSV and -1 in npy. Both are of the sample of "
                   "contexts that the database keeps rows of (encode --rows), "
-                  "in the order of the text. docs/formats.md has the columns."},
+                  "in the order of the text.\n"
+                  "\n"
+                  "An SAE is read in any of the file formats and written in "
+                  "the one of --format, as a folder. What a format cannot "
+                  "carry is refused. docs/formats.md has the columns, and "
+                  "what each format holds."},
     .args_min = 1,
     .args_max = 1,
     .groups = {{"Options", export_option_table,

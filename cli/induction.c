@@ -14,8 +14,8 @@
 #include "lens/prompt.h"
 
 static struct induction_options {
-    const char *output, *prompts;
-    int64_t count, tokens, longest, top;
+    const char *output, *prompts, *text;
+    int64_t count, tokens, longest, top, text_tokens;
 } own;
 
 #define FIELD(name) offsetof(struct induction_options, name)
@@ -31,6 +31,13 @@ static const struct option own_table[] = {
      "random tokens of a sequence, behind BOS"},
     {"longest", 0, OPTION_COUNT, FIELD(longest), "9", 1, 1000, NULL, "N",
      "lengths of the prefix are 1 to this"},
+    {"text", 0, OPTION_TEXT, FIELD(text), NULL, 0, 0, NULL, "FILE[,...]",
+     "also look for two tokens that repeat in these texts, at most --count of "
+     "a "
+     "head, and at what becomes of the attention when the first of the earlier "
+     "two is another"},
+    {"text-tokens", 0, OPTION_COUNT, FIELD(text_tokens), "20k", 1, 1e9, NULL,
+     "N", "tokens of text to read"},
     {"top", 0, OPTION_COUNT, FIELD(top), "8", 1, 1e6, NULL, "N",
      "heads to print and to plot; --json has all"},
 };
@@ -68,6 +75,30 @@ static void print_figures(const json_t *heads, const char *name, int digits)
     }
 }
 
+static void print_text(const json_t *text)
+{
+    size_t i;
+    json_t *head;
+    if (text == NULL)
+        return;
+    (void)printf("\nin text: attention above 0.3 to what followed the same two "
+                 "tokens, and when the\nfirst of those is replaced\n  %-8s%7s"
+                 "%11s%10s\n",
+                 "head", "pairs", "attention", "replaced");
+    json_array_foreach(json_object_get(text, "heads"), i, head)
+    {
+        if ((int64_t)i >= own.top)
+            break;
+        (void)printf(
+            "  L%" PRId64 "H%-5" PRId64 "%7" PRId64 "%11.3f%10.3f\n",
+            (int64_t)json_integer_value(json_object_get(head, "layer")),
+            (int64_t)json_integer_value(json_object_get(head, "head")),
+            (int64_t)json_integer_value(json_object_get(head, "pairs")),
+            json_number_value(json_object_get(head, "attention")),
+            json_number_value(json_object_get(head, "replaced")));
+    }
+}
+
 static void print_report(const json_t *report)
 {
     const json_t *heads = json_object_get(report, "heads");
@@ -82,6 +113,7 @@ static void print_report(const json_t *report)
     (void)printf("\nwhat the head adds to that token's logit, over the mean of "
                  "all\n");
     print_figures(heads, "logit", 2);
+    print_text(json_object_get(report, "text"));
 }
 
 static void put_plot(FILE *f, const json_t *report, const char *model)
@@ -150,6 +182,13 @@ static int measure(json_t *report, struct prompt_lens *lens,
     TRY(prompt_induction(&answer, lens, &options, &stop, e));
     if (json_object_update_new(report, answer) != 0)
         return err_memory(e, "report", 0);
+    if (own.text != NULL) {
+        TRY(prompt_induction_text(&answer, lens, own.text,
+                                  (uint64_t)own.text_tokens, &options, &stop,
+                                  e));
+        if (json_object_set_new(report, "text", answer) != 0)
+            return err_memory(e, "report", 0);
+    }
     return write_prompts(lens, common, e);
 }
 

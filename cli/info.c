@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "base/output.h"
 #include "cli/describe.h"
+#include "sae/formats.h"
 #include "store/summary.h"
 
 struct info_options {
@@ -43,8 +44,7 @@ static int describe_folder(json_t *item, const char *path, struct err *e)
     TRY(output_join(inside, path, "manifest.json", e));
     if (access(inside, F_OK) == 0)
         return describe_dump(item, &path, 1, &array_options, options.verify, e);
-    TRY(output_join(inside, path, "cfg.json", e));
-    if (access(inside, F_OK) == 0)
+    if (sae_format_of(path) != SAE_FORMAT_NONE)
         return describe_sae(item, path, e);
     TRY(output_join(inside, path, "config.json", e));
     if (access(inside, F_OK) == 0)
@@ -70,6 +70,8 @@ static int describe_file(json_t *item, const char *path, struct err *e)
 {
     static const char npy[] = "\x93NUMPY", sqlite[] = "SQLite format 3";
     struct map m;
+    if (sae_format_of(path) != SAE_FORMAT_NONE)
+        return describe_sae(item, path, e);
     TRY(map_open(&m, path, e));
     bool is_npy = begins_with(&m, npy, sizeof npy - 1);
     bool is_database = begins_with(&m, sqlite, sizeof sqlite);
@@ -84,8 +86,8 @@ static int describe_file(json_t *item, const char *path, struct err *e)
         return describe_vocab(item, path, e);
     return err_set(e, ERR_INPUT,
                    "%s: not a kind of file that headscope reads; expected a "
-                   "dump, SAE or model folder, .npy, .safetensors, vocab.json "
-                   "or a database",
+                   "dump, SAE or model folder, .npy, .safetensors, vocab.json, "
+                   "an SAE's .pt or .npz, or a database",
                    path);
 }
 

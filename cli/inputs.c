@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-#include "base/output.h"
+#include "sae/formats.h"
 
 static int divide(struct inputs *in, const char *const *args, size_t n,
                   struct err *e)
@@ -11,11 +11,9 @@ static int divide(struct inputs *in, const char *const *args, size_t n,
     TRY(arena_get(&in->arena, &in->dump, n, sizeof *in->dump, "arguments", e));
     TRY(arena_get(&in->arena, &in->saes, n, sizeof *in->saes, "arguments", e));
     for (size_t i = 0; i < n; i++) {
-        char config[OUTPUT_PATH_MAX];
         if (access(args[i], F_OK) != 0)
             return err_errno(e, "cannot read %s", args[i]);
-        TRY(output_join(config, args[i], "cfg.json", e));
-        if (access(config, F_OK) == 0)
+        if (sae_format_of(args[i]) != SAE_FORMAT_NONE)
             in->saes[in->n_saes++] = args[i];
         else
             in->dump[in->n_dump++] = args[i];
@@ -23,7 +21,8 @@ static int divide(struct inputs *in, const char *const *args, size_t n,
     if (in->n_saes == 0)
         return err_set(e, ERR_INPUT,
                        "no SAE among the arguments: a folder with cfg.json, "
-                       "as headscope train writes it");
+                       "as headscope train writes it, or one of another "
+                       "format (docs/formats.md)");
     if (in->n_dump == 0)
         return err_set(e, ERR_INPUT,
                        "no dump among the arguments: a folder "

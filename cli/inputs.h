@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Arguments that name a dump and SAEs, in any order: an SAE is a folder with
- * cfg.json, everything else is the dump.
+ * Arguments that name a dump and SAEs, in any order: an SAE is what
+ * sae_format_of knows, everything else is the dump.
  */
 #ifndef CLI_INPUTS_H
 #define CLI_INPUTS_H

@@ -17,11 +17,22 @@
 #include "kernels/kernels.h"
 
 static const struct command *const commands[] = {
-    &command_capture,          &command_train,     &command_eval,
-    &command_encode,           &command_view,      &command_ablate,
-    &command_prompt,           &command_circuit,   &command_circuit_truth,
-    &command_circuit_faithful, &command_induction, &command_labels,
-    &command_export,           &command_info,      &command_bench,
+    &command_capture,
+    &command_train,
+    &command_eval,
+    &command_encode,
+    &command_view,
+    &command_ablate,
+    &command_prompt,
+    &command_circuit,
+    &command_circuit_codes,
+    &command_circuit_truth,
+    &command_circuit_faithful,
+    &command_induction,
+    &command_labels,
+    &command_export,
+    &command_info,
+    &command_bench,
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

@@ -85,6 +85,8 @@ struct dump_prompts {
     const int8_t *label;     /* [contexts] 1 positive, 0 negative, -1: none */
     const int32_t *position; /* [contexts] the token whose prediction counts,
                                 from 0 */
+    const int32_t *answer;   /* [contexts] the first of the tokens that answer
+                                it, -1: none */
 };
 
 struct dump;

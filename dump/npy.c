@@ -198,47 +198,56 @@ static int read_dict(struct reader *r, struct tensor *t, struct err *e)
 }
 
 /* Finds the header's text; checks its size against the file. */
-static int find_header(struct reader *r, const struct map *m, const char *path,
-                       struct err *e)
+static int find_header(struct reader *r, const unsigned char *data, size_t have,
+                       const char *path, struct err *e)
 {
-    if (m->size < PREFIX_BYTES || memcmp(m->data, magic, MAGIC_BYTES) != 0)
+    if (have < PREFIX_BYTES || memcmp(data, magic, MAGIC_BYTES) != 0)
         return err_set(e, ERR_INPUT, "%s is no .npy file", path);
-    unsigned major = m->data[MAGIC_BYTES], minor = m->data[MAGIC_BYTES + 1];
+    unsigned major = data[MAGIC_BYTES], minor = data[MAGIC_BYTES + 1];
     if (major < 1 || major > 3 || minor != 0)
         return err_set(e, ERR_INPUT, "%s: npy version %u.%u is not known", path,
                        major, minor);
     /* The length: u16 in version 1, u32 since. Both little-endian. */
-    size_t width = major == 1 ? 2 : 4, left = m->size - PREFIX_BYTES;
+    size_t width = major == 1 ? 2 : 4, left = have - PREFIX_BYTES;
     uint32_t size = 0;
     if (left < width)
         return err_set(e, ERR_INPUT, "%s: the npy header is cut short", path);
-    memcpy(&size, m->data + PREFIX_BYTES, width);
+    memcpy(&size, data + PREFIX_BYTES, width);
     left -= width;
     if (size > left || size > HEADER_MAX)
         return err_set(e, ERR_INPUT,
                        "%s: claims an npy header of %" PRIu32
                        " bytes; the file has %zu and at most %d are read",
                        path, size, left, HEADER_MAX);
-    const char *text = (const char *)m->data + PREFIX_BYTES + width;
+    const char *text = (const char *)data + PREFIX_BYTES + width;
     *r = (struct reader){text, text + size, path};
     return 0;
 }
 
-static int read_file(struct npy *a, const char *path, struct err *e)
+int npy_read_header(struct tensor *t, size_t *data_at, const void *bytes,
+                    size_t have, size_t size, const char *where, struct err *e)
 {
     struct reader r = {0};
-    struct tensor *t = &a->tensor;
-    TRY(find_header(&r, &a->map, path, e));
+    *t = (struct tensor){0};
+    TRY(find_header(&r, bytes, have, where, e));
     TRY(read_dict(&r, t, e));
-    TRY(tensor_bytes(&t->bytes, t->dtype, t->shape, t->rank, path, e));
-    size_t have = a->map.size - (size_t)(r.end - (const char *)a->map.data);
-    if (have != t->bytes) {
-        char shape[256];
-        tensor_describe(shape, sizeof shape, t);
-        return err_set(e, ERR_INPUT, "%s: %s needs %zu bytes, the file has %zu",
-                       path, shape, t->bytes, have);
-    }
-    t->data = r.end;
+    TRY(tensor_bytes(&t->bytes, t->dtype, t->shape, t->rank, where, e));
+    *data_at = (size_t)(r.end - (const char *)bytes);
+    size_t left = size - *data_at;
+    if (left == t->bytes)
+        return 0;
+    char shape[256];
+    tensor_describe(shape, sizeof shape, t);
+    return err_set(e, ERR_INPUT, "%s: %s needs %zu bytes, the file has %zu",
+                   where, shape, t->bytes, left);
+}
+
+static int read_file(struct npy *a, const char *path, struct err *e)
+{
+    size_t at;
+    TRY(npy_read_header(&a->tensor, &at, a->map.data, a->map.size, a->map.size,
+                        path, e));
+    a->tensor.data = a->map.data + at;
     return 0;
 }
 
@@ -292,23 +301,29 @@ static const char *describe_dtype(enum dtype dtype)
             return descriptions[i].name;
 }
 
+size_t npy_make_header(char *out, size_t size, const struct tensor *t)
+{
+    char description[WORD_MAX];
+    (void)snprintf(description, sizeof description, "'%s'",
+                   describe_dtype(t->dtype));
+    return make_header(out, size, description, t->shape, t->rank);
+}
+
 int npy_write(const char *path, enum dtype dtype, const int64_t *shape,
               int rank, const void *data, struct err *e)
 {
-    size_t bytes;
+    struct tensor t = {.dtype = dtype, .rank = rank};
     assert(rank >= 0 && rank <= TENSOR_RANK_MAX);
-    TRY(tensor_bytes(&bytes, dtype, shape, rank, path, e));
-    char header[512]; /* eight sizes of 22 bytes, 70 of text, alignment */
-    char description[WORD_MAX];
-    (void)snprintf(description, sizeof description, "'%s'",
-                   describe_dtype(dtype));
-    size_t length =
-        make_header(header, sizeof header, description, shape, rank);
+    memcpy(t.shape, shape, (size_t)rank * sizeof *shape);
+    TRY(tensor_bytes(&t.bytes, dtype, shape, rank, path, e));
+    /* eight sizes of 22 bytes, 70 of text, alignment */
+    char header[NPY_WRITTEN_HEADER_MAX];
+    size_t length = npy_make_header(header, sizeof header, &t);
     FILE *f = fopen(path, "wb");
     if (f == NULL)
         return err_errno(e, "cannot write %s", path);
     bool bad = fwrite(header, 1, length, f) != length;
-    bad |= bytes != 0 && fwrite(data, 1, bytes, f) != bytes;
+    bad |= t.bytes != 0 && fwrite(data, 1, t.bytes, f) != t.bytes;
     bad |= fclose(f) != 0;
     return bad ? err_errno(e, "cannot write %s", path) : 0;
 }

@@ -22,6 +22,17 @@ struct npy {
 int npy_open(struct npy *a, const char *path, struct err *e);
 void npy_close(struct npy *a);
 
+/* The same for an array whose first `have` bytes lie in memory, as a member of
+ * an archive: its tensor, without data, and the place where that begins. `size`
+ * is the array's with its header; have must be that, or NPY_PREFIX_MAX. */
+enum { NPY_PREFIX_MAX = (1 << 16) + 12 };
+int npy_read_header(struct tensor *t, size_t *data_at, const void *bytes,
+                    size_t have, size_t size, const char *where, struct err *e);
+
+/* The header that npy_write puts before an array; returns its length. */
+enum { NPY_WRITTEN_HEADER_MAX = 512 };
+size_t npy_make_header(char *out, size_t size, const struct tensor *t);
+
 /* Writes a whole array; not atomic. dtype F32, F16, I32, I64. */
 int npy_write(const char *path, enum dtype dtype, const int64_t *shape,
               int rank, const void *data, struct err *e);

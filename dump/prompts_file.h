@@ -6,8 +6,8 @@
  *     {"label": 1, "position": 15, "answer_tokens": [983], "wrong_tokens":
  * [955]}
  *
- * label 1 positive, 0 negative or null; position from 0. The others are kept
- * for whoever reads the dump.
+ * label 1 positive, 0 negative or null; position from 0; answer_tokens may be
+ * left out. wrong_tokens are kept for whoever reads the dump.
  */
 #ifndef DUMP_PROMPTS_FILE_H
 #define DUMP_PROMPTS_FILE_H

@@ -165,6 +165,16 @@ static int write_tokens(struct store_writer *w, const struct dump *dump,
     return 0;
 }
 
+static int write_prompts(struct store_writer *w, const struct dump *dump,
+                         const struct sample *s, struct err *e)
+{
+    const struct dump_prompts *p = dump_prompts(dump);
+    for (size_t c = 0; p != NULL && c < s->contexts; c++)
+        TRY(store_writer_prompt(w, (int64_t)c, p->label[c],
+                                s->start[c] + p->position[c], p->answer[c], e));
+    return 0;
+}
+
 int tables_write_dump(struct store_writer *w, const struct store_dump *row,
                       const struct dump *dump, const struct sample *sample,
                       struct err *e)
@@ -173,7 +183,8 @@ int tables_write_dump(struct store_writer *w, const struct store_dump *row,
     TRY(write_contexts(w, dump, sample, e));
     TRY(write_position_bins(w, sample, e));
     TRY(write_vocab(w, dump, e));
-    return write_tokens(w, dump, sample, e);
+    TRY(write_tokens(w, dump, sample, e));
+    return write_prompts(w, dump, sample, e);
 }
 
 /* ---- another dump's strings ---- */

@@ -11,9 +11,21 @@
 enum { SPLICED, ZERO, MEAN, KINDS };
 static const enum edit_kind kinds[KINDS] = {EDIT_SPLICE, EDIT_ZERO, EDIT_MEAN};
 
-/* A pass beside the clean one: the edits [first, first + n) of `edits`. */
+/* A pass beside the clean one, from the first layer that it changes: the edits
+ * [first, first + n) of `edits`. */
 struct variant {
+    int layer;
     size_t first, n;
+};
+
+/* At one layer begin at most the variants of that layer and those of all. */
+enum { AT_ONCE = 2 * KINDS };
+
+/* A thread's residual streams, (rows, d_model) each. */
+struct streams {
+    float *clean;          /* at the end */
+    float *here;           /* clean, in front of the layer at hand */
+    float *other[AT_ONCE]; /* of variants, at the end */
 };
 
 struct measuring {
@@ -25,7 +37,7 @@ struct measuring {
     struct variant *variant; /* [figures × KINDS] */
     size_t variants;
     struct predictions *predictions; /* [threads] */
-    float **clean;                   /* [threads] (rows, d_model) */
+    struct streams *streams;         /* [threads] */
     struct prediction_sums
         *slot; /* [slots × (variants + 1)], the clean one first */
     struct prediction_sums *total; /* [variants + 1] */
@@ -34,40 +46,68 @@ struct measuring {
 
 /* ---- one group ---- */
 
+/* Leaves in w->x what comes of the variant, begun at its layer with the stream
+ * that is there. */
 static int run_variant(struct measuring *q, const struct runner_group *g,
-                       size_t v, struct prediction_sums *out, struct err *e)
+                       const struct variant *v, struct err *e)
 {
-    const struct variant *variant = &q->variant[v];
-    struct edits edits = {.from = &q->sources,
-                          .edit = q->edit + variant->first,
-                          .n = variant->n,
-                          .group = g};
-    const struct gpt2_tap tap = {
-        .to_end = true, .edit = edits_apply, .ctx = &edits};
-    gpt2_forward(q->model, g->workspace, &g->batch, &tap);
-    if (edits.e.code != 0) {
-        if (e != NULL)
-            *e = edits.e;
-        return edits.e.code;
+    struct edits edits = {
+        .from = &q->sources, .edit = q->edit + v->first, .n = v->n, .group = g};
+    const struct gpt2_tap tap = {.edit = edits_apply, .ctx = &edits};
+    gpt2_layers(q->model, g->workspace, &g->batch, &tap, v->layer,
+                q->model->config.layers);
+    if (edits.e.code != 0 && e != NULL)
+        *e = edits.e;
+    return edits.e.code;
+}
+
+/* All variants that begin at the layer, from streams->here. */
+static int run_layer(struct measuring *q, const struct runner_group *g,
+                     int layer, struct prediction_sums *sums, struct err *e)
+{
+    struct streams *s = &q->streams[g->thread];
+    size_t bytes = gpt2_batch_rows(&g->batch) *
+                   (size_t)q->model->config.d_model * sizeof(float);
+    struct prediction_sums found[AT_ONCE] = {{0}};
+    size_t number[AT_ONCE], n = 0;
+    for (size_t v = 0; v < q->variants; v++) {
+        if (q->variant[v].layer != layer)
+            continue;
+        memcpy(g->workspace->x, s->here, bytes);
+        TRY(run_variant(q, g, &q->variant[v], e));
+        memcpy(s->other[n], g->workspace->x, bytes);
+        number[n++] = v;
     }
-    *out = predictions_compare(&q->predictions[g->thread], g,
-                               q->clean[g->thread], g->workspace->x);
+    predictions_compare(&q->predictions[g->thread], g, s->clean, s->other, n,
+                        found);
+    for (size_t i = 0; i < n; i++)
+        sums[number[i]] = found[i];
     return 0;
 }
 
+/* The clean pass is made twice, the second time layer by layer, so that a
+ * variant need not run the layers before its own. */
 static int run_group(void *ctx, const struct runner_group *g, struct err *e)
 {
     struct measuring *q = ctx;
-    const struct gpt2_tap tap = {.to_end = true};
+    const struct gpt2_tap none = {.to_end = true};
+    struct streams *s = &q->streams[g->thread];
+    struct gpt2_workspace *w = g->workspace;
     size_t bytes = gpt2_batch_rows(&g->batch) *
                    (size_t)q->model->config.d_model * sizeof(float);
     struct prediction_sums *sums = q->slot + g->slot * (q->variants + 1);
-    gpt2_forward(q->model, g->workspace, &g->batch, &tap);
-    memcpy(q->clean[g->thread], g->workspace->x, bytes);
-    sums[0].loss =
-        predictions_loss(&q->predictions[g->thread], g, q->clean[g->thread]);
-    for (size_t v = 0; v < q->variants; v++)
-        TRY(run_variant(q, g, v, &sums[v + 1], e));
+    gpt2_forward(q->model, w, &g->batch, &none);
+    memcpy(s->clean, w->x, bytes);
+    sums[0].loss = predictions_loss(&q->predictions[g->thread], g, s->clean);
+    gpt2_embed(q->model, w, &g->batch);
+    for (int l = 0; l < q->model->config.layers; l++) {
+        if (saes_has(q->sources.saes, l)) {
+            memcpy(s->here, w->x, bytes);
+            TRY(run_layer(q, g, l, sums + 1, e));
+            memcpy(w->x, s->here, bytes);
+        }
+        gpt2_layers(q->model, w, &g->batch, &none, l, l + 1);
+    }
     return 0;
 }
 
@@ -99,6 +139,7 @@ static void add_variant(struct measuring *q, size_t *edits, int layer,
                                                 .feature = -1,
                                                 .everywhere = true};
     v->n = *edits - v->first;
+    v->layer = q->edit[v->first].layer;
 }
 
 static int plan(struct measuring *q, struct err *e)
@@ -130,16 +171,21 @@ static int get_room(struct measuring *q, struct err *e)
 {
     const struct runner *r = &q->runner;
     size_t threads = (size_t)r->team->threads, sums = q->variants + 1;
+    size_t rows = r->packing.rows;
     size_t row = (size_t)q->model->config.d_model * sizeof(float);
     TRY(arena_get(&q->arena, &q->slot, r->slots * sums, sizeof *q->slot, "sums",
                   e));
     TRY(arena_get(&q->arena, &q->total, sums, sizeof *q->total, "sums", e));
-    TRY(arena_get(&q->arena, &q->clean, threads, sizeof *q->clean, "rows", e));
+    TRY(arena_get(&q->arena, &q->streams, threads, sizeof *q->streams, "rows",
+                  e));
     TRY(arena_get(&q->arena, &q->predictions, threads, sizeof *q->predictions,
                   "logits", e));
     for (size_t t = 0; t < threads; t++) {
-        TRY(arena_get(&q->arena, &q->clean[t], r->packing.rows, row, "rows",
-                      e));
+        struct streams *s = &q->streams[t];
+        TRY(arena_get(&q->arena, &s->clean, rows, row, "rows", e));
+        TRY(arena_get(&q->arena, &s->here, rows, row, "rows", e));
+        for (int i = 0; i < AT_ONCE; i++)
+            TRY(arena_get(&q->arena, &s->other[i], rows, row, "rows", e));
         TRY(predictions_init(&q->predictions[t], q->model, &q->arena, e));
     }
     return 0;

@@ -36,7 +36,8 @@ struct fidelity {
     struct arena arena;
 };
 
-/* Takes 2 + 3 × n passes over the contexts. On failure nothing is held. */
+/* Takes 3 passes over the contexts, and 3 for each of n, from their layer on.
+ * On failure nothing is held. */
 int fidelity_measure(struct fidelity *f, const struct gpt2 *model,
                      const struct saes *saes,
                      const struct runner_contexts *contexts,

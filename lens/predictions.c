@@ -67,9 +67,8 @@ double predictions_loss(struct predictions *p, const struct runner_group *g,
     return sum;
 }
 
-/* KL of one row, given both's log sums. */
-static double divergence(const float *p, double log_p, const float *q,
-                         double log_q, size_t n)
+double predictions_divergence(const float *p, double log_p, const float *q,
+                              double log_q, size_t n)
 {
     double sum = 0;
     for (size_t i = 0; i < n; i++) {
@@ -79,30 +78,42 @@ static double divergence(const float *p, double log_p, const float *q,
     return sum;
 }
 
-struct prediction_sums predictions_compare(struct predictions *p,
-                                           const struct runner_group *g,
-                                           const float *clean, const float *x)
+/* Rows [first, first + n) of one other stream, beside p->other, whose rows' log
+ * sums are log_was. */
+static void compare_rows(struct predictions *p, const struct runner_group *g,
+                         struct rows rows, const double *log_was,
+                         const float *x, size_t first, size_t n,
+                         struct prediction_sums *sums)
 {
-    size_t n = gpt2_batch_rows(&g->batch), left;
     size_t d = (size_t)p->model->config.d_model;
     size_t vocab = (size_t)p->model->config.vocab;
-    struct rows rows = {&g->batch, 0};
-    struct prediction_sums sums = {0, 0};
     int32_t next;
-    for (size_t first = 0; first < n; first += left) {
-        left = least(PREDICTIONS_ROWS, n - first);
-        gpt2_logits(p->model, g->workspace, p->other, clean + first * d, left);
-        gpt2_logits(p->model, g->workspace, p->logits, x + first * d, left);
-        for (size_t r = 0; r < left; r++) {
-            if (!next_token(&rows, first + r, &next))
-                continue;
-            const float *is = p->logits + r * vocab,
-                        *was = p->other + r * vocab;
-            double log_is = predictions_log_sum(is, vocab);
-            double log_was = predictions_log_sum(was, vocab);
-            sums.loss += log_is - (double)is[next];
-            sums.kl += divergence(was, log_was, is, log_is, vocab);
-        }
+    gpt2_logits(p->model, g->workspace, p->logits, x + first * d, n);
+    for (size_t r = 0; r < n; r++) {
+        if (!next_token(&rows, first + r, &next))
+            continue;
+        const float *is = p->logits + r * vocab, *was = p->other + r * vocab;
+        double log_is = predictions_log_sum(is, vocab);
+        sums->loss += log_is - (double)is[next];
+        sums->kl += predictions_divergence(was, log_was[r], is, log_is, vocab);
     }
-    return sums;
+}
+
+void predictions_compare(struct predictions *p, const struct runner_group *g,
+                         const float *clean, float *const *x, size_t n,
+                         struct prediction_sums *sums)
+{
+    size_t rows = gpt2_batch_rows(&g->batch), left;
+    size_t d = (size_t)p->model->config.d_model;
+    size_t vocab = (size_t)p->model->config.vocab;
+    const struct rows from = {&g->batch, 0};
+    double log_was[PREDICTIONS_ROWS];
+    for (size_t first = 0; first < rows; first += left) {
+        left = least(PREDICTIONS_ROWS, rows - first);
+        gpt2_logits(p->model, g->workspace, p->other, clean + first * d, left);
+        for (size_t r = 0; r < left; r++)
+            log_was[r] = predictions_log_sum(p->other + r * vocab, vocab);
+        for (size_t i = 0; i < n; i++)
+            compare_rows(p, g, from, log_was, x[i], first, left, &sums[i]);
+    }
 }

@@ -25,16 +25,21 @@ int predictions_init(struct predictions *p, const struct gpt2 *model,
 double predictions_loss(struct predictions *p, const struct runner_group *g,
                         const float *x);
 
-/* The same of x, and over the same tokens the sum of KL(p ‖ q) =
- * Σ_v p(v)·ln(p(v) / q(v)), p from `clean` and q from x. */
+/* The same of each of n other streams, x[i], and over the same tokens the sum
+ * of KL(p ‖ q) = Σ_v p(v)·ln(p(v) / q(v)), p from `clean` and q from x[i]. Adds
+ * to sums[i]. Logits of `clean` are made once for all. */
 struct prediction_sums {
     double loss, kl;
 };
-struct prediction_sums predictions_compare(struct predictions *p,
-                                           const struct runner_group *g,
-                                           const float *clean, const float *x);
+void predictions_compare(struct predictions *p, const struct runner_group *g,
+                         const float *clean, float *const *x, size_t n,
+                         struct prediction_sums *sums);
 
 /* ln Σ exp of n logits. */
 double predictions_log_sum(const float *logits, size_t n);
+
+/* KL(p ‖ q) of one row's logits, given the log sums of both. */
+double predictions_divergence(const float *p, double log_p, const float *q,
+                              double log_q, size_t n);
 
 #endif

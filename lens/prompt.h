@@ -219,6 +219,16 @@ struct prompt_induction {
 int prompt_induction(json_t **out, struct prompt_lens *l,
                      const struct prompt_induction *options,
                      const struct prompt_stop *stop, struct err *e);
+/* The same heads in real text, lens/induction_text.h: `files` is a file, or
+ * several with commas between, of plain text or JSON Lines, of which `tokens`
+ * are run in contexts of options->tokens; options->count is the most pairs of a
+ * head. {pairs, contexts, heads: [{layer, head, pairs, attention, replaced}]}
+ * of heads with pairs, the largest fall first; an example's ids end with the
+ * destination, and token took the place of ids[source - 2]. */
+int prompt_induction_text(json_t **out, struct prompt_lens *l,
+                          const char *files, uint64_t tokens,
+                          const struct prompt_induction *options,
+                          const struct prompt_stop *stop, struct err *e);
 /* Its sequences, [{ids, answer_tokens: [x], prefix: length, source: the
  * position of x}], as prompts of a task (docs/formats.md). */
 int prompt_induction_sequences(json_t **out, const struct prompt_lens *l,

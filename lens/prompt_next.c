@@ -118,17 +118,6 @@ int prompt_next(json_t **out, struct prompt_run *run,
 
 /* ---- one against another ---- */
 
-static double divergence(const struct distribution *p,
-                         const struct distribution *q, int vocab)
-{
-    double sum = 0;
-    for (int32_t id = 0; id < vocab; id++) {
-        double ln_p = (double)p->logits[id] - p->log_sum;
-        sum += exp(ln_p) * (ln_p - ((double)q->logits[id] - q->log_sum));
-    }
-    return fmax(sum, 0); /* rounding may take it below */
-}
-
 int distribution_add_pair(json_t *object, const struct prompt_lens *l,
                           const struct distribution *before,
                           const struct distribution *after, size_t top,
@@ -149,8 +138,11 @@ int distribution_add_pair(json_t *object, const struct prompt_lens *l,
         bad |= json_array_append_new(next, token);
     }
     arena_free(&arena);
-    bad |= json_object_set_new(object, "kl",
-                               json_real(divergence(before, after, vocab)));
+    double kl =
+        predictions_divergence(before->logits, before->log_sum, after->logits,
+                               after->log_sum, (size_t)vocab);
+    /* Rounding may take it below 0. */
+    bad |= json_object_set_new(object, "kl", json_real(fmax(kl, 0)));
     bad |= json_object_set_new(object, "next", next);
     return code != 0 ? code : bad != 0 ? err_memory(e, "an answer", 0) : 0;
 }

@@ -79,7 +79,7 @@ struct reading {
     struct err *errors; /* [items] */
 };
 
-static void read_rows(struct reading *q, size_t block, int thread)
+static int read_rows(struct reading *q, size_t block, int thread, struct err *e)
 {
     struct prompt_run *run = q->run;
     const struct gpt2 *g = &run->lens->model.gpt2;
@@ -90,10 +90,31 @@ static void read_rows(struct reading *q, size_t block, int thread)
                 prompt_stage(run, 2 * g->config.layers, first), n);
     for (size_t r = 0; r < n; r++) {
         const float *logits = room->logits + r * vocab;
-        run->surprise[first + r + 1] =
-            predictions_log_sum(logits, vocab) -
-            (double)logits[run->ids.ids[first + r + 1]];
+        int32_t next = run->ids.ids[first + r + 1];
+        double surprise =
+            predictions_log_sum(logits, vocab) - (double)logits[next];
+        if (!isfinite(surprise))
+            return err_set(e, ERR_INPUT,
+                           "the model's logits behind token %zu are not finite",
+                           first + r);
+        run->surprise[first + r + 1] = surprise;
     }
+    return 0;
+}
+
+static int read_layer(struct reading *q, int layer, int thread, struct err *e)
+{
+    struct prompt_run *run = q->run;
+    struct codes *c = &run->codes[layer];
+    TRY(saes_encode_into(&run->lens->saes, layer, thread, run->z[layer], run->n,
+                         c, e));
+    for (size_t i = 0; i < c->start[run->n]; i++)
+        if (!isfinite(c->value[i]))
+            return err_set(e, ERR_INPUT,
+                           "layer %d: the SAE's activation of feature %u is "
+                           "not finite",
+                           layer, c->feature[i]);
+    return 0;
 }
 
 static void read_item(void *ctx, size_t item, int thread)
@@ -105,10 +126,9 @@ static void read_item(void *ctx, size_t item, int thread)
     if (prompt_stops(q->stop))
         (void)prompt_stopped(&q->errors[item]);
     else if (layer < 0)
-        read_rows(q, item, thread);
+        (void)read_rows(q, item, thread, &q->errors[item]);
     else if (saes_has(saes, layer))
-        (void)saes_encode_into(saes, layer, thread, run->z[layer], run->n,
-                               &run->codes[layer], &q->errors[item]);
+        (void)read_layer(q, layer, thread, &q->errors[item]);
 }
 
 /* What is not finite would be taken for silent features. */

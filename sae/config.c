@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "sae/tensors.h"
 
 /* The format we write is the one of this release. */
 static const char sae_lens_version[] = "6.18.0";
 
-enum { WIDTH_MAX = 1 << 20, HEAD_MAX = 65535 };
+enum { HEAD_MAX = 65535 };
 
 /* cfg.json, and where it keeps what is known about the model. */
 struct config {
@@ -77,7 +78,7 @@ static int read_old_rule(struct sae *s, int64_t *k, const struct config *c,
                        c->where, function, architecture);
     const json_t *options = json_object_get(c->cfg, "activation_fn_kwargs");
     if (s->architecture == SAE_TOPK && json_object_get(options, "k") != NULL)
-        return json_need_int(k, options, "k", 1, WIDTH_MAX, c->where, e);
+        return json_need_int(k, options, "k", 1, SAE_WIDTH_MAX, c->where, e);
     return 0;
 }
 
@@ -92,8 +93,8 @@ static int read_rule(struct sae *s, const struct config *c, struct err *e)
                              e));
         TRY(parse_architecture(s, architecture, c->where, e));
     }
-    TRY(json_need_int(&d, c->cfg, "d_in", 1, WIDTH_MAX, c->where, e));
-    TRY(json_need_int(&m, c->cfg, "d_sae", 1, WIDTH_MAX, c->where, e));
+    TRY(json_need_int(&d, c->cfg, "d_in", 1, SAE_WIDTH_MAX, c->where, e));
+    TRY(json_need_int(&m, c->cfg, "d_sae", 1, SAE_WIDTH_MAX, c->where, e));
     if (s->architecture == SAE_TOPK && k == 0)
         TRY(json_need_int(&k, c->cfg, "k", 1, m, c->where, e));
     if (k > m)
@@ -162,22 +163,26 @@ static int check_hook(const char *hook, const char *where, struct err *e)
                    where, hook);
 }
 
+int sae_config_place(struct sae *s, const char *hook, const char *model,
+                     const char *where, struct err *e)
+{
+    TRY(check_hook(hook, where, e));
+    return sae_set_place(s, hook, layer_of_hook(hook), model, e);
+}
+
 static int read_place(struct sae *s, const struct config *c, struct err *e)
 {
     const char *hook, *model, *where = c->where;
     int64_t head;
     TRY(json_get_string(&hook, c->model, "hook_point", "", where, e));
     TRY(json_get_string(&hook, c->model, "hook_name", hook, where, e));
-    TRY(check_hook(hook, where, e));
     TRY(json_get_string(&model, c->model, "model_name", "unknown", where, e));
     TRY(json_get_int(&head, c->model, "hook_point_head_index", 0, HEAD_MAX, -1,
                      where, e));
     TRY(json_get_int(&head, c->model, "hook_head_index", 0, HEAD_MAX, head,
                      where, e));
     s->head = (int)head;
-    s->layer = layer_of_hook(hook);
-    TRY(arena_string(&s->arena, &s->hook, hook, e));
-    return arena_string(&s->arena, &s->model, model, e);
+    return sae_config_place(s, hook, model, where, e);
 }
 
 int sae_config_read(struct sae *s, bool *rescale, const json_t *cfg,
@@ -202,13 +207,16 @@ int sae_config_read(struct sae *s, bool *rescale, const json_t *cfg,
 json_t *sae_config_write(const struct sae *s, const json_t *extra)
 {
     /* z of several heads is flattened; of one head it is picked. */
-    bool flat = s->hook[0] != '\0' && s->heads > 1;
+    bool flat =
+        s->hook[0] != '\0' && (s->heads > 1 || (s->heads == 0 && s->head < 0));
     const json_t *rows = json_object_get(extra, "rows");
     const char *kind = json_string_value(json_object_get(rows, "kind"));
     enum sae_architecture rule =
         s->architecture == SAE_GATED ? SAE_JUMPRELU : s->architecture;
-    json_t *head = NULL;
-    if (kind != NULL && strcmp(kind, "head") == 0)
+    json_t *head = NULL, *given = NULL;
+    if (rows == NULL && s->head >= 0)
+        head = given = json_integer(s->head);
+    else if (kind != NULL && strcmp(kind, "head") == 0)
         head = json_array_get(json_object_get(rows, "heads"), 0);
     json_t *meta = json_pack(
         "{s:s, s:s, s:s, s:O?, s:s, s:{}, s:O?, s:O?}", "sae_lens_version",
@@ -217,6 +225,7 @@ json_t *sae_config_write(const struct sae *s, const json_t *extra)
         "model_from_pretrained_kwargs", "training_architecture",
         json_object_get(extra, "training_architecture"), "metrics",
         json_object_get(extra, "metrics"));
+    json_decref(given);
     json_t *cfg = json_pack(
         "{s:s, s:I, s:I, s:s, s:s, s:b, s:s, s:s, s:o}", "architecture",
         sae_architecture_name(rule), "d_in", (json_int_t)s->d, "d_sae",

@@ -15,8 +15,12 @@
 int sae_config_read(struct sae *s, bool *rescale, const json_t *cfg,
                     const char *where, struct err *e);
 
-/* The new cfg.json; `extra` is headscope.json. A gated SAE is written as the
- * jumprelu that it is (sae.h). NULL without memory. */
+/* Hook, layer and model of *s; refuses a hook that is not z. */
+int sae_config_place(struct sae *s, const char *hook, const char *model,
+                     const char *where, struct err *e);
+
+/* The new cfg.json; `extra` is headscope.json or NULL. A gated SAE is written
+ * as the jumprelu that it is (sae.h). NULL without memory. */
 json_t *sae_config_write(const struct sae *s, const json_t *extra);
 
 #endif

@@ -58,17 +58,16 @@ struct sae {
     struct arena arena;        /* owns all of the above */
 };
 
-/* Reads a SAELens folder: cfg.json and sae_weights.safetensors (f32, f16 or
- * bf16), and headscope.json if there. What we cannot honour is refused by name
- * (architectures, normalize_activations other than "none", tensors that the
- * architecture does not have, widths that disagree, values that are not
- * finite). */
-int sae_load(struct sae *s, const char *folder, struct err *e);
+/* Reads an SAE in any of the formats of sae/formats.h, in f32, f16 or bf16, and
+ * headscope.json if it lies in its folder. What we cannot honour is refused by
+ * name (architectures, normalisations, tensors that the architecture does not
+ * have, widths that disagree, values that are not finite). */
+int sae_load(struct sae *s, const char *path, struct err *e);
 void sae_free(struct sae *s);
 
 /* Writes cfg.json, sae_weights.safetensors (f32) and headscope.json (`extra`,
- * borrowed) into an existing folder, cfg.json last. Not atomic: the caller
- * holds the output. */
+ * borrowed; NULL: none) into an existing folder, cfg.json last. Not atomic: the
+ * caller holds the output. */
 int sae_write(const struct sae *s, const char *folder, const json_t *extra,
               struct err *e);
 

@@ -190,6 +190,10 @@ const struct catalog_feature *catalog_find(const struct catalog *c, size_t sae,
                                            int64_t feature)
 {
     size_t from = c->saes[sae].first, to = from + c->saes[sae].n;
+    /* As a rule they are numbered without gaps. */
+    if (feature >= 0 && feature < (int64_t)c->saes[sae].n &&
+        c->features[from + (size_t)feature].feature == feature)
+        return &c->features[from + (size_t)feature];
     while (from < to) {
         size_t middle = from + (to - from) / 2;
         if (c->features[middle].feature < feature)
@@ -200,6 +204,11 @@ const struct catalog_feature *catalog_find(const struct catalog *c, size_t sae,
     bool found = from < c->saes[sae].first + c->saes[sae].n &&
                  c->features[from].feature == feature;
     return found ? &c->features[from] : NULL;
+}
+
+size_t catalog_place(const struct catalog *c, const struct catalog_feature *f)
+{
+    return (size_t)(f - c->features);
 }
 
 /* ---- orders ---- */

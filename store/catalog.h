@@ -73,4 +73,7 @@ int catalog_sorted(const uint32_t **out, struct catalog *c,
 const struct catalog_feature *catalog_find(const struct catalog *c, size_t sae,
                                            int64_t feature);
 
+/* Its place among all features. */
+size_t catalog_place(const struct catalog *c, const struct catalog_feature *f);
+
 #endif

@@ -15,7 +15,7 @@
 
 enum {
     STORE_APPLICATION_ID = 0x68736370, /* "hscp", in the file's header */
-    STORE_SCHEMA_VERSION = 5,          /* its user_version */
+    STORE_SCHEMA_VERSION = 6,          /* its user_version */
 };
 
 struct sqlite3;

@@ -34,6 +34,7 @@
     X(VOCAB_USE, "vocab_use", 3, false)                                        \
     X(VOCAB, "vocab", 4, false)                                                \
     X(TOKEN, "token", 4, false)                                                \
+    X(PROMPT, "prompt", 4, false)                                              \
     X(SAE, "sae", 28, false)                                                   \
     X(METRIC, "metric", 4, false)                                              \
     X(HEAD, "head", 8, false)                                                  \
@@ -51,9 +52,10 @@
     X(HEAD_GROUP, "head_group", 4, false)                                      \
     X(EXAMPLE_SET, "example_set", 8, true)                                     \
     X(EXAMPLE, "example", 7, true)                                             \
-    X(CIRCUIT, "circuit", 17, false)                                           \
-    X(CIRCUIT_PROMPT, "circuit_prompt", 4, false)                              \
-    X(CIRCUIT_HEAD, "circuit_head", 10, false)                                 \
+    X(CIRCUIT, "circuit", 27, false)                                           \
+    X(CIRCUIT_PROMPT, "circuit_prompt", 6, false)                              \
+    X(CIRCUIT_TOKEN, "circuit_token", 5, false)                                \
+    X(CIRCUIT_HEAD, "circuit_head", 11, false)                                 \
     X(CIRCUIT_CODE, "circuit_code", 5, true)                                   \
     X(CIRCUIT_EDGE, "circuit_edge", 6, true)
 

@@ -187,6 +187,21 @@ static int take_label(struct label *out, char *const *fields, size_t n,
     return 0;
 }
 
+static int grow(struct label_table *t, size_t *room, struct err *e)
+{
+    size_t more = *room == 0 ? 64 : 2 * *room;
+    struct label *items = realloc(t->items, more * sizeof *items);
+    if (items != NULL)
+        t->items = items;
+    size_t *lines = realloc(t->lines, more * sizeof *lines);
+    if (lines != NULL)
+        t->lines = lines;
+    if (items == NULL || lines == NULL)
+        return err_memory(e, "the labels", more * sizeof *items);
+    *room = more;
+    return 0;
+}
+
 static int read_records(struct label_table *out, struct reader *r,
                         struct err *e)
 {
@@ -199,20 +214,17 @@ static int read_records(struct label_table *out, struct reader *r,
             return 0;
         if (n == 1 && fields[0][0] == '\0')
             continue; /* a blank line */
-        if (out->n == room) {
-            room = room == 0 ? 64 : 2 * room;
-            struct label *grown = realloc(out->items, room * sizeof *grown);
-            if (grown == NULL)
-                return err_memory(e, "the labels", room * sizeof *grown);
-            out->items = grown;
-        }
+        if (out->n == room)
+            TRY(grow(out, &room, e));
         TRY(take_label(&out->items[out->n], fields, n, r, e));
+        out->lines[out->n] = r->line;
         out->n++;
     }
 }
 
 /* The whole file, ended by zero. */
-static int read_text(char **out, const char *path, struct err *e)
+static int read_text(char **out, size_t *length, const char *path,
+                     struct err *e)
 {
     struct stat st;
     FILE *f = fopen(path, "rb");
@@ -232,22 +244,45 @@ static int read_text(char **out, const char *path, struct err *e)
         got = fread(*out, 1, size, f);
     if (code == 0 && ferror(f))
         code = err_errno(e, "cannot read %s", path);
-    if (code == 0 && memchr(*out, '\0', got) != NULL)
-        code = err_set(e, ERR_INPUT, "%s has a NUL in it", path);
     if (*out != NULL)
         (*out)[got] = '\0';
+    *length = got;
     (void)fclose(f);
     return code;
 }
 
+/* Takes out->text, of that length, apart. */
+static int parse_text(struct label_table *out, size_t length, const char *name,
+                      struct err *e)
+{
+    if (memchr(out->text, '\0', length) != NULL)
+        return err_set(e, ERR_INPUT, "%s has a NUL in it", name);
+    struct reader r = {.at = out->text, .path = name};
+    return read_records(out, &r, e);
+}
+
 int label_csv_read(struct label_table *out, const char *path, struct err *e)
 {
+    size_t length = 0;
     *out = (struct label_table){0};
-    int code = read_text(&out->text, path, e);
-    if (code == 0) {
-        struct reader r = {.at = out->text, .path = path};
-        code = read_records(out, &r, e);
-    }
+    int code = read_text(&out->text, &length, path, e);
+    if (code == 0)
+        code = parse_text(out, length, path, e);
+    if (code != 0)
+        label_table_free(out);
+    return code;
+}
+
+int label_csv_parse(struct label_table *out, const char *bytes, size_t size,
+                    const char *name, struct err *e)
+{
+    *out = (struct label_table){.text = malloc(size + 1)};
+    if (out->text == NULL)
+        return err_memory(e, "the labels", size);
+    if (size > 0)
+        memcpy(out->text, bytes, size);
+    out->text[size] = '\0';
+    int code = parse_text(out, size, name, e);
     if (code != 0)
         label_table_free(out);
     return code;
@@ -256,6 +291,7 @@ int label_csv_read(struct label_table *out, const char *path, struct err *e)
 void label_table_free(struct label_table *table)
 {
     free(table->items);
+    free(table->lines);
     free(table->text);
     *table = (struct label_table){0};
 }

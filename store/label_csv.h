@@ -23,12 +23,16 @@ size_t label_csv_write(FILE *f, const struct label_set *set,
 
 struct label_table {
     struct label *items; /* texts point into `text` */
+    size_t *lines;       /* where each stands in the file */
     size_t n;
     char *text;
 };
 
 /* Reads a file; messages name its path and line. */
 int label_csv_read(struct label_table *out, const char *path, struct err *e);
+/* The same of bytes in memory, which are copied; `name` is for messages. */
+int label_csv_parse(struct label_table *out, const char *bytes, size_t size,
+                    const char *name, struct err *e);
 void label_table_free(struct label_table *table);
 
 #endif

@@ -10,11 +10,15 @@
 
 #include "base/clock.h"
 #include "store/database.h"
+#include "store/tables.h"
 
 /* How long the queries of one loan may take, and after how many steps of
  * SQLite's machine the clock is looked at (a fraction of a millisecond). */
 static const double LIMIT_SECONDS = 20;
 enum { STEPS_BETWEEN_LOOKS = 20000 };
+
+/* Bytes of one value; the longest that encode writes is an SAE's config. */
+enum { VALUE_MAX = 16 << 20 };
 
 struct connection {
     struct pool_reader reader;    /* first, so that a loan leads back here */
@@ -82,8 +86,12 @@ static int open_one(struct connection *c, const char *path, struct err *e)
     sqlite3 *db;
     TRY(store_open_read(&db, path, e));
     c->reader.queries = (struct queries){.db = db, .path = path};
-    /* 16 MB: the inner pages of the large trees stay in memory. */
-    TRY(run(c, "PRAGMA query_only = 1; PRAGMA cache_size = -16000", e));
+    (void)sqlite3_limit(db, SQLITE_LIMIT_LENGTH, VALUE_MAX);
+    /* 10 MB: the inner pages of the large trees stay in memory. Twice as much
+     * makes a feature's page 3 % cheaper. */
+    TRY(run(c, "PRAGMA query_only = 1; PRAGMA cache_size = -10000", e));
+    if (c == c->pool->all)
+        TRY(store_check_tables(db, path, e));
     TRY(queries_prepare(&c->reader.queries, db, path, e));
     TRY(store_prepare(&c->version, db, path, "PRAGMA data_version", e));
     TRY(read_version(&c->opened, c, e));

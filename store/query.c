@@ -71,19 +71,22 @@ static const char *const sql[QUERY_N] = {
                                 " WHERE e.sae = ? AND e.head = ? AND e.rank = 1"
                                 " ORDER BY e.contribution DESC LIMIT ?",
     [QUERY_EXAMPLE_VOCAB] =
-        "SELECT t.vocab, e.value, NULL FROM example AS e"
+        "SELECT t.vocab FROM example AS e"
         " CROSS JOIN token AS t ON t.id = e.token"
         " WHERE e.sae = ? AND e.feature = ? AND e.kind = 'top'"
         " AND e.interval = 1 AND t.vocab IS NOT NULL ORDER BY e.rank LIMIT ?",
-    [QUERY_HEAD_VOCAB] =
-        "SELECT t.vocab, " HEAD_EXAMPLE_VALUE ", e.contribution"
-        " FROM head_example AS e" JOIN_SCALE
-        " CROSS JOIN token AS t ON t.id = e.token"
-        " WHERE e.sae = ? AND e.feature = ? AND e.head = ?"
-        " AND t.vocab IS NOT NULL ORDER BY e.rank LIMIT ?",
-    [QUERY_WINDOW] = "SELECT t.id, v.text, v.bytes IS NOT NULL FROM token AS t"
-                     " LEFT JOIN vocab AS v ON v.id = t.vocab"
-                     " WHERE t.id BETWEEN ? AND ? ORDER BY t.id",
+    [QUERY_HEAD_VOCAB] = "SELECT t.vocab FROM head_example AS e"
+                         " CROSS JOIN token AS t ON t.id = e.token"
+                         " WHERE e.sae = ? AND e.feature = ? AND e.head = ?"
+                         " AND t.vocab IS NOT NULL ORDER BY e.rank LIMIT ?",
+    [QUERY_HEADS_VOCAB] =
+        "SELECT e.head, t.vocab, (e.level - 0.5) * (SELECT scale FROM feature"
+        " WHERE sae = ?1 AND feature = ?2), e.contribution"
+        " FROM head_example AS e CROSS JOIN token AS t ON t.id = e.token"
+        " WHERE e.sae = ?1 AND e.feature = ?2 AND t.vocab IS NOT NULL"
+        " ORDER BY e.head, e.rank",
+    [QUERY_WINDOW] = "SELECT id, vocab FROM token WHERE id BETWEEN ? AND ?"
+                     " ORDER BY id",
     [QUERY_LEVELS] =
         "SELECT token, level FROM activation"
         " WHERE sae = ?1 AND feature = ?2 AND token BETWEEN ?3 AND ?4"
@@ -195,11 +198,16 @@ static const char *const sql[QUERY_N] = {
         " AND token >= ? ORDER BY token LIMIT ?",
     [QUERY_ACTIVE_FEATURES] = "SELECT feature FROM activation_by_token"
                               " WHERE sae = ? AND token = ?",
+    [QUERY_SHARES] =
+        "SELECT feature, head, data_share FROM feature_head WHERE sae = ?",
+    [QUERY_SHARE_OF_HEAD] = "SELECT data_share FROM feature_head"
+                            " WHERE sae = ? AND feature = ? AND head = ?",
     [QUERY_SHARES_OF_HEAD] = "SELECT feature, data_share FROM feature_head"
                              " INDEXED BY feature_head_by_share"
                              " WHERE sae = ? AND head = ? AND data_share >= ?"
                              " ORDER BY data_share DESC",
     [QUERY_VOCAB] = VOCAB_COLUMNS "WHERE id = ?",
+    [QUERY_VOCAB_ALL] = VOCAB_COLUMNS "WHERE id >= 0 AND id < ?",
     [QUERY_VOCAB_BY_TEXT] = VOCAB_COLUMNS "WHERE text = ? ORDER BY count DESC",
     [QUERY_VOCAB_WITHIN] =
         VOCAB_COLUMNS "WHERE instr(lower(text), lower(?1)) > 0"
@@ -208,6 +216,43 @@ static const char *const sql[QUERY_N] = {
     [QUERY_VOCAB_BY_START] =
         VOCAB_COLUMNS "WHERE text >= ?1 AND text < ?1 || char(1114111)"
                       " ORDER BY count DESC, id LIMIT ?2",
+    [QUERY_CIRCUITS] =
+        "SELECT id, name, model, layers, first_layer, heads, prompts,"
+        " positives, seeds, options, auc, auc_sd, auc_edges, auc_edges_sd,"
+        " auc_shuffled, auc_shuffled_sd, auc_mean_difference, auc_probe,"
+        " precision, precision_sd, recall, recall_sd, f1, f1_sd, paper_f1,"
+        " paper_f1_sd FROM circuit ORDER BY id",
+    [QUERY_CIRCUIT_HEADS] =
+        "SELECT layer, head, in_circuit, effect, score, score_edges,"
+        " score_shuffled, mean_difference, probe FROM circuit_head"
+        " WHERE circuit = ? ORDER BY layer, head",
+    [QUERY_CIRCUIT_CODES] =
+        "SELECT c.code, sum(p.label), count(*) - sum(p.label)"
+        " FROM circuit_code AS c CROSS JOIN circuit_prompt AS p"
+        " ON p.circuit = c.circuit AND p.prompt = c.prompt"
+        " WHERE c.circuit = ? AND c.layer = ? AND c.head = ? GROUP BY c.code"
+        " ORDER BY min(p.label) DESC, max(p.label) DESC, count(*) DESC, c.code",
+    [QUERY_CIRCUIT_PROMPTS] =
+        "SELECT p.prompt, p.label, p.position, p.answer, p.text, c.code"
+        " FROM circuit_prompt AS p LEFT JOIN circuit_code AS c"
+        " ON c.circuit = p.circuit AND c.prompt = p.prompt AND c.layer = ?2"
+        " AND c.head = ?3 WHERE p.circuit = ?1"
+        " ORDER BY p.label DESC, p.prompt",
+    [QUERY_CIRCUIT_TOKENS] =
+        "SELECT text, escaped FROM circuit_token WHERE circuit = ?"
+        " AND prompt = ? AND position BETWEEN ? AND ? ORDER BY position",
+    [QUERY_CIRCUIT_EDGES] =
+        "SELECT layer, head, other_layer, other_head, pairs, count(*) OVER ()"
+        " FROM circuit_edge WHERE circuit = ? ORDER BY pairs DESC, layer, head,"
+        " other_layer, other_head LIMIT ?",
+    [QUERY_CIRCUIT_PAIRS] =
+        "SELECT a.code, b.code, count(*) FROM circuit_code AS a"
+        " CROSS JOIN circuit_code AS b CROSS JOIN circuit_prompt AS p"
+        " WHERE a.circuit = ?1 AND a.layer = ?2 AND a.head = ?3"
+        " AND b.circuit = ?1 AND b.layer = ?4 AND b.head = ?5"
+        " AND b.prompt = a.prompt AND p.circuit = ?1 AND p.prompt = a.prompt"
+        " GROUP BY a.code, b.code HAVING min(p.label) = 1"
+        " ORDER BY count(*) DESC, a.code, b.code LIMIT ?6",
 };
 
 int queries_prepare(struct queries *all, struct sqlite3 *db, const char *path,

@@ -39,8 +39,10 @@ enum query_name {
                               the strongest interval first */
     QUERY_HEAD_EXAMPLES,   /* (sae, feature, head, limit): the same */
     QUERY_BEST_OF_HEAD,    /* (sae, head, limit): the same; one a feature */
-    QUERY_EXAMPLE_VOCAB,   /* (sae, feature, limit): enum vocab_use_column */
+    QUERY_EXAMPLE_VOCAB,   /* (sae, feature, limit): vocab, never NULL */
     QUERY_HEAD_VOCAB,      /* (sae, feature, head, limit): the same */
+    QUERY_HEADS_VOCAB,     /* (sae, feature): enum heads_vocab_column, by head
+                              and rank */
     QUERY_WINDOW,          /* (first, last token): enum window_column */
     QUERY_LEVELS,          /* (sae, feature, first, last): token, level */
     QUERY_SOURCES,         /* (sae, feature, token): enum sources_column, the
@@ -56,8 +58,7 @@ enum query_name {
     QUERY_GROUPS,          /* (sae, feature): enum groups_column */
     QUERY_STRINGS,         /* (sae, feature): enum strings_column */
     QUERY_STRING_FEATURES, /* (sae, vocab): enum string_features_column */
-    QUERY_SOURCE_FEATURES, /* (sae, vocab): feature, share, count; reads the
-                              16 source strings of every feature */
+    QUERY_SOURCE_FEATURES, /* (sae, vocab): enum source_features_column */
     QUERY_STRING_USE,      /* (sae, vocab): how often, in the SAE's dump */
     QUERY_CONTEXT,         /* (context): enum context_column */
     QUERY_CONTEXT_AFTER,   /* (context): the next of the sample */
@@ -80,13 +81,31 @@ enum query_name {
     QUERY_ACTIVE_TOKENS,   /* (sae, feature, token, limit): tokens from there
                               on, of the sample */
     QUERY_ACTIVE_FEATURES, /* (sae, token): features, in no order */
+    QUERY_SHARES,          /* (sae): enum shares_column; reads all */
+    QUERY_SHARE_OF_HEAD,   /* (sae, feature, head): data_share */
     QUERY_SHARES_OF_HEAD,  /* (sae, head, at least): feature, data_share */
     QUERY_VOCAB,           /* (id): enum vocab_column */
+    QUERY_VOCAB_ALL,       /* (end of ids): the same, by id: reads the table
+                              from its beginning */
     QUERY_VOCAB_BY_TEXT,   /* (text): the same */
     QUERY_VOCAB_WITHIN,    /* (text, limit): those that contain it, letters of
                               either case; reads all strings */
     QUERY_VOCAB_BY_START,  /* (text, limit): the same, the frequent first;
                               reads all that begin so */
+    QUERY_CIRCUITS,        /* (): columns by name, by id */
+    QUERY_CIRCUIT_HEADS,   /* (circuit): enum circuit_heads_column, by layer
+                              and head */
+    QUERY_CIRCUIT_CODES,   /* (circuit, layer, head): enum circuit_codes_column,
+                              those only of positives first */
+    QUERY_CIRCUIT_PROMPTS, /* (circuit, layer, head): enum
+                              circuit_prompts_column, positives first; all
+                              prompts, with the code that the head has there */
+    QUERY_CIRCUIT_TOKENS,  /* (circuit, prompt, first, last position): enum
+                              circuit_tokens_column */
+    QUERY_CIRCUIT_EDGES,   /* (circuit, limit): enum circuit_edges_column, the
+                              strongest first; sorts all of the circuit */
+    QUERY_CIRCUIT_PAIRS,   /* (circuit, layer, head, layer, head, limit): enum
+                              circuit_pairs_column; joins a row a prompt */
     QUERY_N
 };
 
@@ -136,15 +155,15 @@ enum example_sets_column {
     EXAMPLE_SETS_TOKENS,
     EXAMPLE_SETS_EXAMPLES,
 };
-enum vocab_use_column {
-    VOCAB_USE_VOCAB, /* never NULL */
-    VOCAB_USE_VALUE,
-    VOCAB_USE_CONTRIBUTION, /* NULL: not one of a head */
+enum heads_vocab_column {
+    HEADS_VOCAB_HEAD,
+    HEADS_VOCAB_VOCAB, /* never NULL */
+    HEADS_VOCAB_VALUE,
+    HEADS_VOCAB_CONTRIBUTION,
 };
 enum window_column {
     WINDOW_TOKEN,
-    WINDOW_TEXT, /* NULL: not known */
-    WINDOW_ESCAPED,
+    WINDOW_VOCAB, /* NULL: not known */
 };
 enum levels_column {
     LEVELS_TOKEN,
@@ -275,6 +294,11 @@ enum source_features_column {
     SOURCE_FEATURES_SHARE,
     SOURCE_FEATURES_COUNT,
 };
+enum shares_column {
+    SHARES_FEATURE,
+    SHARES_HEAD,
+    SHARES_SHARE,
+};
 enum shares_of_head_column {
     SHARES_OF_HEAD_FEATURE,
     SHARES_OF_HEAD_SHARE,
@@ -284,6 +308,45 @@ enum vocab_column {
     VOCAB_TEXT,
     VOCAB_ESCAPED,
     VOCAB_COUNT,
+};
+
+enum circuit_heads_column {
+    CIRCUIT_HEADS_LAYER,
+    CIRCUIT_HEADS_HEAD,
+    CIRCUIT_HEADS_IN_CIRCUIT, /* NULL: not known */
+    CIRCUIT_HEADS_EFFECT,     /* NULL: not known */
+    CIRCUIT_HEADS_MEASURE,    /* score, score_edges, score_shuffled,
+                                 mean_difference, probe */
+};
+enum circuit_codes_column {
+    CIRCUIT_CODES_CODE,
+    CIRCUIT_CODES_POSITIVES,
+    CIRCUIT_CODES_NEGATIVES,
+};
+enum circuit_prompts_column {
+    CIRCUIT_PROMPTS_PROMPT,
+    CIRCUIT_PROMPTS_LABEL,
+    CIRCUIT_PROMPTS_POSITION, /* NULL: not known */
+    CIRCUIT_PROMPTS_ANSWER,   /* NULL: not known */
+    CIRCUIT_PROMPTS_TEXT,
+    CIRCUIT_PROMPTS_CODE, /* NULL: none */
+};
+enum circuit_tokens_column {
+    CIRCUIT_TOKENS_TEXT,
+    CIRCUIT_TOKENS_ESCAPED,
+};
+enum circuit_edges_column {
+    CIRCUIT_EDGES_LAYER,
+    CIRCUIT_EDGES_HEAD,
+    CIRCUIT_EDGES_OTHER_LAYER,
+    CIRCUIT_EDGES_OTHER_HEAD,
+    CIRCUIT_EDGES_PAIRS,
+    CIRCUIT_EDGES_ALL, /* how many the circuit has */
+};
+enum circuit_pairs_column {
+    CIRCUIT_PAIRS_CODE,
+    CIRCUIT_PAIRS_OTHER_CODE,
+    CIRCUIT_PAIRS_PROMPTS,
 };
 
 struct sqlite3;

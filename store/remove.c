@@ -39,6 +39,8 @@ static const char *const sae_sql[] = {
 
 /* The same for a dump. Strings stay, and count no longer what goes. */
 static const char *const dump_sql[] = {
+    "DELETE FROM prompt WHERE context IN"
+    " (SELECT id FROM context WHERE dump = ?)",
     "DELETE FROM token WHERE id >= (SELECT first_token FROM dump WHERE id = ?1)"
     " AND id < (SELECT first_token + tokens FROM dump WHERE id = ?1)",
     "DELETE FROM context WHERE dump = ?",

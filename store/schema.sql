@@ -111,6 +111,18 @@ CREATE TABLE token (
 ) STRICT;
 CREATE INDEX token_by_vocab ON token (vocab);
 
+-- What is known of contexts that are prompts of a task; other contexts have no
+-- row.
+CREATE TABLE prompt (
+    context INTEGER PRIMARY KEY REFERENCES context (id),
+    label INTEGER                 -- 1: positive, the task's behaviour is there;
+        CHECK (label IN (0, 1)),  -- 0: negative; NULL: not known
+    token INTEGER NOT NULL        -- the one whose prediction counts
+        REFERENCES token (id),
+    answer INTEGER                -- vocab.id of the first token that answers
+                                  -- it; NULL: none was given
+) STRICT;
+
 -- A sparse autoencoder and how well it explains the dump. FVU is the fraction
 -- of variance unexplained, L0 the mean number of active features of a token,
 -- dead the number of features that are never active.
@@ -469,6 +481,8 @@ CREATE TABLE feature_source_token (
     PRIMARY KEY (sae, feature, rank),
     FOREIGN KEY (sae, feature) REFERENCES feature (sae, feature)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX feature_source_token_by_vocab
+    ON feature_source_token (sae, vocab, feature, share, count);
 
 -- Token strings and features: at how many tokens with this string the feature
 -- is active, and how strongly. Kept are the pairs among the 16 most frequent,
@@ -510,7 +524,17 @@ CREATE TABLE circuit (
     auc_edges REAL,             -- the same of the ranking by edges,
     auc_shuffled REAL,          -- of scores with labels shuffled,
     auc_mean_difference REAL,   -- and of two measures without codes: the mean
-    auc_probe REAL              -- difference and a logistic probe
+    auc_probe REAL,             -- difference and a logistic probe
+    auc_edges_sd REAL,          -- deviations over seeds
+    auc_shuffled_sd REAL,
+    precision REAL,             -- of the set of heads that the score predicts,
+    precision_sd REAL,          -- as many as the true circuit has unless
+    recall REAL,                -- options say otherwise
+    recall_sd REAL,
+    f1 REAL,
+    f1_sd REAL,
+    paper_f1 REAL,              -- what the paper calls F1: 2 TPR TNR /
+    paper_f1_sd REAL            -- (TPR + TNR)
 ) STRICT;
 
 CREATE TABLE circuit_prompt (
@@ -518,7 +542,23 @@ CREATE TABLE circuit_prompt (
     prompt INTEGER NOT NULL, -- context of the dump, from 0
     label INTEGER NOT NULL CHECK (label IN (0, 1)), -- 1: positive
     text TEXT NOT NULL,      -- '' if the dump came without token strings
+    position INTEGER,        -- the token whose prediction counts, from 0;
+                             -- NULL: not known
+    answer TEXT,             -- the token that it should predict, or the first
+                             -- of several; NULL: not known
     PRIMARY KEY (circuit, prompt)
+) STRICT, WITHOUT ROWID;
+
+-- The tokens of a prompt; none if the dump came without token strings.
+CREATE TABLE circuit_token (
+    circuit INTEGER NOT NULL,
+    prompt INTEGER NOT NULL,
+    position INTEGER NOT NULL, -- from 0
+    text TEXT NOT NULL,        -- as in vocab
+    escaped INTEGER NOT NULL   -- 1: bytes that are no text stand as \xE2
+        CHECK (escaped IN (0, 1)),
+    PRIMARY KEY (circuit, prompt, position),
+    FOREIGN KEY (circuit, prompt) REFERENCES circuit_prompt (circuit, prompt)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE circuit_head (
@@ -534,6 +574,10 @@ CREATE TABLE circuit_head (
     probe REAL NOT NULL,           -- share of held-out prompts it gets right
     in_circuit INTEGER             -- 1: of the true circuit; NULL: not given
         CHECK (in_circuit IN (0, 1)),
+    effect REAL,                   -- by what the task's metric changes when the
+                                   -- head is put to its mean, as a share of the
+                                   -- gap (docs/circuits.md): below 0 it falls;
+                                   -- NULL: not given
     PRIMARY KEY (circuit, layer, head)
 ) STRICT, WITHOUT ROWID;
 

@@ -430,6 +430,33 @@ WHERE a.sae = s.id
     AND t.id = a.token
 ORDER BY s.id, a.feature, a.token;
 
+-- The node score of headscope circuit codes, from the codes of heads at the
+-- tokens of labelled prompts: how many codes only positives have, at the token
+-- whose prediction counts (score_last) and at any token (score_all). Prompts
+-- outside the sample have no codes.
+--   SELECT head_name, score_last FROM node_score_from_codes
+--   ORDER BY score_last DESC;
+CREATE VIEW node_score_from_codes AS
+SELECT s.dump, h.sae, s.layer, h.head, h.name AS head_name,
+    coalesce(sum(c.last = 1), 0) AS score_last,
+    coalesce(sum(c.label = 1), 0) AS score_all
+FROM head AS h
+JOIN sae AS s ON s.id = h.sae
+LEFT JOIN (
+    SELECT k.sae, k.head, k.feature, min(p.label) AS label,
+        min(CASE WHEN k.token = p.token THEN p.label END) AS last
+    FROM prompt AS p
+    CROSS JOIN context AS x
+    CROSS JOIN token AS t
+    CROSS JOIN sae AS o
+    CROSS JOIN head_code AS k
+    WHERE p.label IS NOT NULL AND x.id = p.context
+        AND t.id >= x.first_token AND t.id < x.first_token + x.tokens
+        AND o.dump = x.dump AND k.sae = o.id AND k.token = t.id
+    GROUP BY k.sae, k.head, k.feature
+) AS c ON c.sae = h.sae AND c.head = h.head
+GROUP BY h.sae, h.head;
+
 -- The node score from the codes themselves: how many codes of a head only
 -- positive prompts have. It is circuit_head.score of the first seed.
 CREATE VIEW node_score_of_head AS

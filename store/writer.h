@@ -136,6 +136,17 @@ struct store_circuit {
     const char *options;
     double auc, auc_sd, auc_edges, auc_shuffled; /* NaN: no truth */
     double auc_mean_difference, auc_probe;
+    double auc_edges_sd, auc_shuffled_sd;
+    double precision, precision_sd, recall, recall_sd, f1, f1_sd;
+    double paper_f1, paper_f1_sd;
+};
+
+struct store_circuit_prompt {
+    int64_t prompt;
+    int label;
+    const char *text;
+    int64_t position;   /* -1: not known */
+    const char *answer; /* NULL: not known */
 };
 
 struct store_circuit_head {
@@ -143,6 +154,7 @@ struct store_circuit_head {
     const char *name;
     double score, score_edges, score_shuffled, mean_difference, probe;
     int in_circuit; /* -1: not known */
+    double effect;  /* NaN: not known */
 };
 
 enum store_example_kind {
@@ -314,6 +326,11 @@ int store_writer_vocab_use(struct store_writer *w, int64_t dump, int64_t vocab,
 /* vocab -1: not known. */
 int store_writer_token(struct store_writer *w, int64_t id, int64_t context,
                        int64_t position, int64_t vocab, struct err *e);
+/* A context that is a prompt, after its tokens: label 1, 0 or -1, not known;
+ * token, the one whose prediction counts, as store_writer_token's id; answer,
+ * the first that answers it, or -1. */
+int store_writer_prompt(struct store_writer *w, int64_t context, int label,
+                        int64_t token, int64_t answer, struct err *e);
 
 /* A new file's dump is complete. */
 int store_writer_end_dump(struct store_writer *w, struct err *e);
@@ -389,8 +406,13 @@ int store_writer_end_sae(struct store_writer *w, struct err *e);
 
 int store_writer_circuit(struct store_writer *w, const struct store_circuit *c,
                          struct err *e);
-int store_writer_circuit_prompt(struct store_writer *w, int64_t prompt,
-                                int label, const char *text, struct err *e);
+int store_writer_circuit_prompt(struct store_writer *w,
+                                const struct store_circuit_prompt *p,
+                                struct err *e);
+/* text: escaped (store/text.h) where it says so. */
+int store_writer_circuit_token(struct store_writer *w, int64_t prompt,
+                               int64_t position, const char *text, bool escaped,
+                               struct err *e);
 int store_writer_circuit_head(struct store_writer *w,
                               const struct store_circuit_head *h,
                               struct err *e);

@@ -10,6 +10,7 @@ static const char *const circuit_sql[] = {
     "DELETE FROM circuit_edge WHERE circuit = ?",
     "DELETE FROM circuit_code WHERE circuit = ?",
     "DELETE FROM circuit_head WHERE circuit = ?",
+    "DELETE FROM circuit_token WHERE circuit = ?",
     "DELETE FROM circuit_prompt WHERE circuit = ?",
     "DELETE FROM circuit WHERE id = ?",
 };
@@ -64,17 +65,46 @@ int store_writer_circuit(struct store_writer *w, const struct store_circuit *c,
     row_real(&r, c->auc_shuffled);
     row_real(&r, c->auc_mean_difference);
     row_real(&r, c->auc_probe);
+    row_real(&r, c->auc_edges_sd);
+    row_real(&r, c->auc_shuffled_sd);
+    row_real(&r, c->precision);
+    row_real(&r, c->precision_sd);
+    row_real(&r, c->recall);
+    row_real(&r, c->recall_sd);
+    row_real(&r, c->f1);
+    row_real(&r, c->f1_sd);
+    row_real(&r, c->paper_f1);
+    row_real(&r, c->paper_f1_sd);
     return row_end(&r, &w->inserts, e);
 }
 
-int store_writer_circuit_prompt(struct store_writer *w, int64_t prompt,
-                                int label, const char *text, struct err *e)
+int store_writer_circuit_prompt(struct store_writer *w,
+                                const struct store_circuit_prompt *p,
+                                struct err *e)
 {
     struct row r = row_begin(&w->inserts, INSERT_CIRCUIT_PROMPT);
     row_int(&r, w->circuit);
+    row_int(&r, p->prompt);
+    row_int(&r, p->label);
+    row_text(&r, p->text);
+    row_int_if(&r, p->position >= 0, p->position);
+    if (p->answer != NULL)
+        row_text(&r, p->answer);
+    else
+        row_null(&r);
+    return row_end(&r, &w->inserts, e);
+}
+
+int store_writer_circuit_token(struct store_writer *w, int64_t prompt,
+                               int64_t position, const char *text, bool escaped,
+                               struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_CIRCUIT_TOKEN);
+    row_int(&r, w->circuit);
     row_int(&r, prompt);
-    row_int(&r, label);
+    row_int(&r, position);
     row_text(&r, text);
+    row_int(&r, escaped);
     return row_end(&r, &w->inserts, e);
 }
 
@@ -92,6 +122,7 @@ int store_writer_circuit_head(struct store_writer *w,
     row_real(&r, h->mean_difference);
     row_real(&r, h->probe);
     row_int_if(&r, h->in_circuit >= 0, h->in_circuit);
+    row_real(&r, h->effect);
     return row_end(&r, &w->inserts, e);
 }
 

@@ -144,6 +144,17 @@ int store_writer_vocab(struct store_writer *w, int64_t id, const char *bytes,
     return code;
 }
 
+int store_writer_prompt(struct store_writer *w, int64_t context, int label,
+                        int64_t token, int64_t answer, struct err *e)
+{
+    struct row r = row_begin(&w->inserts, INSERT_PROMPT);
+    row_int(&r, w->first_context + context);
+    row_int_if(&r, label >= 0, label);
+    row_int(&r, w->first_token + token);
+    row_int_if(&r, answer >= 0, answer);
+    return row_end(&r, &w->inserts, e);
+}
+
 int store_writer_token(struct store_writer *w, int64_t id, int64_t context,
                        int64_t position, int64_t vocab, struct err *e)
 {

@@ -23,14 +23,16 @@ struct answer {
     const char *type; /* NULL: no body */
     const void *body;
     size_t size;
-    void *owned;       /* the body, if it is to be freed */
-    char etag[48];     /* empty: none */
-    const char *file;  /* name to save it by, or NULL */
-    const char *cut;   /* why there is no more of it, or NULL */
-    const char *allow; /* methods, with 405 */
-    uint64_t state;    /* of the database that it rests on; 0: on none */
-    bool outdated;     /* the file is another by now */
-    char *location;    /* where to go instead, to be freed, or NULL */
+    void *owned;          /* the body, if it is to be freed */
+    char etag[48];        /* empty: none */
+    const char *file;     /* name to save it by, or NULL */
+    const char *cut;      /* why there is no more of it, or NULL */
+    char next[CALL_NEXT]; /* `after` of the next page, or empty */
+    char *link;           /* to the next page, to be freed, or NULL */
+    const char *allow;    /* methods, with 405 */
+    uint64_t state;       /* of the database that it rests on; 0: on none */
+    bool outdated;        /* the file is another by now */
+    char *location;       /* where to go instead, to be freed, or NULL */
     const struct access *access; /* what the browser is to keep, or NULL */
 };
 
@@ -89,6 +91,7 @@ static void take_made(struct answer *a, const struct api_answer *made)
     a->size = made->length;
     a->file = made->file;
     a->cut = made->cut;
+    memcpy(a->next, made->next, sizeof a->next);
 }
 
 static void put_error(struct answer *a, int status, const char *message)
@@ -109,6 +112,36 @@ static void put_posted(struct answer *a, const struct call_site *api,
     take_made(a, &made);
 }
 
+/* The address of the next page as a header has it (RFC 8288): this one's with
+ * another `after`. The target is as it came, and so has no '>' that the client
+ * did not put there; one with any is told no link. NULL without memory. */
+static char *link_to_next(const char *raw, const char *next)
+{
+    static const char *const names[] = {"after=", "offset="};
+    char *text = NULL;
+    size_t size, path = strcspn(raw, "?");
+    if (strpbrk(raw, "<>") != NULL)
+        return NULL;
+    FILE *f = open_memstream(&text, &size);
+    if (f == NULL)
+        return NULL;
+    (void)fprintf(f, "<%.*s?", (int)path, raw);
+    for (const char *at = raw + path; *at != '\0';) {
+        size_t length = strcspn(++at, "&");
+        bool kept = length > 0;
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            kept = kept && strncmp(at, names[i], strlen(names[i])) != 0;
+        if (kept)
+            (void)fprintf(f, "%.*s&", (int)length, at);
+        at += length;
+    }
+    (void)fprintf(f, "after=%s>; rel=\"next\"", next);
+    if (fclose(f) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
 static void put_api(struct answer *a, const struct call_site *api,
                     struct target *target, const char *raw,
                     const char *if_none_match)
@@ -124,6 +157,8 @@ static void put_api(struct answer *a, const struct call_site *api,
     struct api_answer made;
     api_answer(&made, api, target, NULL, 0);
     take_made(a, &made);
+    if (made.next[0] != '\0')
+        a->link = link_to_next(raw, made.next);
     if (made.status != 200)
         a->etag[0] = '\0';
 }
@@ -254,7 +289,7 @@ static void choose(struct answer *a, struct MHD_Connection *connection,
         put_asset(a, site, target->path, tag);
     else if (guard_is_foreign(connection))
         put_error(a, 403, "a page of another site may not ask this server");
-    else if (request->body_size > GUARD_BODY_MAX)
+    else if (request->body_size > guard_body_max(request->raw))
         put_error(a, 413, "the body is too large");
     else if (sql_owns(target->path))
         put_sql(a, connection, site, target);
@@ -358,6 +393,8 @@ static bool add_headers(struct MHD_Response *response, const struct answer *a,
     if (a->allow != NULL)
         ok &=
             MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, a->allow);
+    if (a->link != NULL)
+        ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_LINK, a->link);
     if (a->cut != NULL)
         ok &= MHD_add_response_header(response, "Headscope-Cut", a->cut);
     if (a->state != 0) {
@@ -403,11 +440,13 @@ int answer_queue(struct MHD_Connection *connection, struct answer_site *site,
     if (response == NULL) {
         free(a.owned);
         free(a.location);
+        free(a.link);
         return MHD_NO;
     }
     enum MHD_Result queued = MHD_NO;
     bool complete = add_headers(response, &a, a.body != plain);
     free(a.location);
+    free(a.link);
     if (complete)
         queued = MHD_queue_response(connection, (unsigned)a.status, response);
     MHD_destroy_response(response);

@@ -27,8 +27,16 @@ static const struct endpoint {
     {"context", api_context, "rows", false},
     {"training", api_training, "saes.curves", false},
     {"compare", api_compare, "rows", false},
+    {"circuits", api_circuits, "rows", false},
+    {"circuit", api_circuit, "rows", false},
+    {"circuit_codes", api_circuit_codes, "rows", false},
+    {"circuit_prompts", api_circuit_prompts, "rows", false},
+    {"circuit_edges", api_circuit_edges, "rows", false},
+    {"circuit_pairs", api_circuit_pairs, "rows", false},
+    {"circuit_overlap", api_circuit_overlap, "rows", false},
     {"labels", api_labels, "rows", false},
     {"label", api_label, "", true},
+    {"labels/import", api_labels_import, "", true},
 };
 
 bool api_owns(const char *path)
@@ -118,6 +126,7 @@ void api_answer(struct api_answer *out, const struct call_site *site,
             put_csv(out, object, endpoint->rows);
         else
             put_json(out, object);
+        memcpy(out->next, c.next, sizeof out->next);
     }
     json_decref(object);
 }

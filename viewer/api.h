@@ -16,9 +16,10 @@ struct api_answer {
     int status;
     char *text; /* the caller's free. NULL: no memory even for an error */
     size_t length;
-    const char *type; /* NULL: JSON */
-    const char *file; /* a name to save it by, or NULL */
-    const char *cut;  /* why there is no more of it, or NULL */
+    const char *type;     /* NULL: JSON */
+    const char *file;     /* a name to save it by, or NULL */
+    const char *cut;      /* why there is no more of it, or NULL */
+    char next[CALL_NEXT]; /* `after` of the next page, or empty */
 };
 
 /* Whether a path belongs to the API. */
@@ -42,9 +43,17 @@ int api_head(json_t *out, struct call *c);
 int api_token(json_t *out, struct call *c);
 int api_search(json_t *out, struct call *c);
 int api_labels(json_t *out, struct call *c);
-int api_label(json_t *out, struct call *c); /* by POST */
+int api_label(json_t *out, struct call *c);         /* by POST */
+int api_labels_import(json_t *out, struct call *c); /* by POST */
 int api_context(json_t *out, struct call *c);
 int api_training(json_t *out, struct call *c);
 int api_compare(json_t *out, struct call *c);
+int api_circuits(json_t *out, struct call *c);
+int api_circuit(json_t *out, struct call *c);
+int api_circuit_codes(json_t *out, struct call *c);
+int api_circuit_prompts(json_t *out, struct call *c);
+int api_circuit_edges(json_t *out, struct call *c);
+int api_circuit_pairs(json_t *out, struct call *c);
+int api_circuit_overlap(json_t *out, struct call *c);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "viewer/circuits.h"
 #include "viewer/marks.h"
 
 /* The histogram of densities: 24 bins, four to a power of ten, from one in a
@@ -56,6 +57,7 @@ int api_about(json_t *out, struct call *c)
     call_put_int(c, out, "features", (int64_t)n);
     call_put_int(c, out, "heads", catalog_heads(c->site->catalog));
     marks_put_count(c, out);
+    TRY(circuits_put_count(c, out));
     put_densities(c, out, features, n);
     return 0;
 }

@@ -88,7 +88,7 @@ int api_compare(json_t *out, struct call *c)
     struct alike_work m;
     size_t other;
     TRY(get_wanted(&wanted, &other, c));
-    TRY(list_make(&list, &wanted, c->site->catalog, c->queries, c->e));
+    TRY(call_list(&list, c, &wanted));
     call_put_int(c, out, "sae", call_sae(c, wanted.sae_from)->id);
     call_put_int(c, out, "other", call_sae(c, other)->id);
     call_put_int(c, out, "total", (int64_t)list.total);

@@ -187,33 +187,16 @@ static int put_rows(struct call *c, json_t *out, int64_t token)
 enum { OVERLAYS = 2 };
 
 /* A feature named as in the address of an SAE: "3:117". */
-struct overlay {
-    bool asked;
-    long long sae, feature;
-};
-
-static int get_overlays(struct overlay out[OVERLAYS], struct call *c)
+static int get_overlays(struct call_feature out[OVERLAYS], struct call *c)
 {
     static const char *const names[OVERLAYS] = {"one", "two"};
-    for (int i = 0; i < OVERLAYS; i++) {
-        int end = 0;
-        const char *text = target_text(c->target, names[i]);
-        out[i] = (struct overlay){.asked = text != NULL};
-        if (text == NULL)
-            continue;
-        if (sscanf(text, "%18lld:%18lld%n", &out[i].sae, &out[i].feature,
-                   &end) != 2 ||
-            text[end] != '\0')
-            return call_refuse(c, 400,
-                               "%s is an SAE's id and a feature, like "
-                               "3:117",
-                               names[i]);
-    }
+    for (int i = 0; i < OVERLAYS; i++)
+        TRY(call_get_feature(&out[i], c, names[i]));
     return 0;
 }
 
 static int put_overlay(struct call *c, json_t *array, const struct asked *a,
-                       const struct overlay *o)
+                       const struct call_feature *o)
 {
     static const char *const names[] = {"scale", "max", "density"};
     const struct window all = {INT64_MIN, 0, INT64_MAX}, none = {1, 0, 0};
@@ -223,8 +206,8 @@ static int put_overlay(struct call *c, json_t *array, const struct asked *a,
     json_t *row = query_next(&q) ? query_object(&q) : NULL;
     TRY(query_end(&q, c->e));
     if (row == NULL)
-        return call_refuse(c, 404, "no feature %lld of SAE %lld", o->feature,
-                           o->sae);
+        return call_refuse(c, 404, "no feature %lld of SAE %lld",
+                           (long long)o->feature, (long long)o->sae);
     json_t *object = call_add_object(c, array);
     call_put_int(c, object, "sae", o->sae);
     call_put_int(c, object, "feature", o->feature);
@@ -239,7 +222,7 @@ static int put_overlay(struct call *c, json_t *array, const struct asked *a,
 int api_context(json_t *out, struct call *c)
 {
     struct asked a = {0};
-    struct overlay overlays[OVERLAYS];
+    struct call_feature overlays[OVERLAYS];
     TRY(get_asked(&a, c));
     TRY(get_overlays(overlays, c));
     TRY(call_asked(c, target_finish(c->target, c->e)));

@@ -16,9 +16,8 @@ static const char *const kind_names[] = {"top", "width", "count", "random",
                                          "silent"};
 
 enum {
-    EXAMPLES = 50,   /* as many as are kept, within reason */
-    HEAD_TOKENS = 8, /* strings per head */
-    HEAD_TOKENS_FROM = 50,
+    EXAMPLES = 50,        /* as many as are kept, within reason */
+    HEAD_TOKENS = 8,      /* strings per head */
     STRINGS_OF_EACH = 16, /* the strongest, the most frequent */
     BINS = 51,            /* of schema.sql */
     LEVELS_PER_BIN = 5,
@@ -52,13 +51,20 @@ static int get_asked(struct asked *a, struct call *c)
     return 0;
 }
 
+static struct query about(struct call *c, enum query_name name,
+                          const struct asked *a)
+{
+    struct query q = query_begin(c->queries, name);
+    query_bind(&q, a->sae);
+    query_bind(&q, a->feature);
+    return q;
+}
+
 /* The figures: the members of the row of table feature. */
 static int put_figures(struct call *c, json_t *out, const struct asked *a)
 {
     const struct catalog_sae *s = call_sae(c, a->place);
-    struct query q = query_begin(c->queries, QUERY_FEATURE);
-    query_bind(&q, a->sae);
-    query_bind(&q, a->feature);
+    struct query q = about(c, QUERY_FEATURE, a);
     json_t *row = query_next(&q) ? query_object(&q) : NULL;
     TRY(query_end(&q, c->e));
     if (row == NULL)
@@ -88,24 +94,29 @@ static bool is_among(int64_t vocab, const struct head_token *tokens, size_t n)
     return false;
 }
 
-static int put_head_tokens(struct call *c, json_t *object,
-                           const struct asked *a, int64_t head)
+/* What one head has of `rows`, which come by head and stand at their next;
+ * `more` says whether there is one. Returns how many tokens. */
+static size_t take_head_tokens(struct head_token tokens[HEAD_TOKENS],
+                               struct query *rows, bool *more, int64_t head)
+{
+    size_t n = 0;
+    for (; *more && query_int(rows, HEADS_VOCAB_HEAD) <= head;
+         *more = query_next(rows)) {
+        int64_t vocab = query_int(rows, HEADS_VOCAB_VOCAB);
+        if (query_int(rows, HEADS_VOCAB_HEAD) == head && n < HEAD_TOKENS &&
+            !is_among(vocab, tokens, n))
+            tokens[n++] = (struct head_token){
+                vocab, query_real(rows, HEADS_VOCAB_CONTRIBUTION),
+                query_real(rows, HEADS_VOCAB_VALUE)};
+    }
+    return n;
+}
+
+static int put_head_tokens(struct call *c, json_t *object, struct query *rows,
+                           bool *more, int64_t head)
 {
     struct head_token tokens[HEAD_TOKENS];
-    size_t n = 0;
-    struct query q = query_begin(c->queries, QUERY_HEAD_VOCAB);
-    query_bind(&q, a->sae);
-    query_bind(&q, a->feature);
-    query_bind(&q, head);
-    query_bind(&q, HEAD_TOKENS_FROM);
-    while (n < HEAD_TOKENS && query_next(&q)) {
-        int64_t vocab = query_int(&q, VOCAB_USE_VOCAB);
-        if (!is_among(vocab, tokens, n))
-            tokens[n++] = (struct head_token){
-                vocab, query_real(&q, VOCAB_USE_CONTRIBUTION),
-                query_real(&q, VOCAB_USE_VALUE)};
-    }
-    TRY(query_end(&q, c->e));
+    size_t n = take_head_tokens(tokens, rows, more, head);
     json_t *array = call_put_array(c, object, "tokens");
     for (size_t i = 0; i < n; i++) {
         int64_t count;
@@ -122,9 +133,9 @@ static int put_heads(struct call *c, json_t *out, const struct asked *a)
     int layer = call_sae(c, a->place)->layer;
     json_t *heads = call_put_array(c, out, "heads");
     int code = 0;
-    struct query q = query_begin(c->queries, QUERY_FEATURE_HEADS);
-    query_bind(&q, a->sae);
-    query_bind(&q, a->feature);
+    struct query q = about(c, QUERY_FEATURE_HEADS, a);
+    struct query tokens = about(c, QUERY_HEADS_VOCAB, a);
+    bool more = query_next(&tokens);
     while (code == 0 && query_next(&q)) {
         char name[SHAPE_NAME];
         int64_t head = query_int(&q, FEATURE_HEADS_HEAD);
@@ -136,9 +147,12 @@ static int put_heads(struct call *c, json_t *out, const struct asked *a)
                       query_real(&q, FEATURE_HEADS_WEIGHT));
         call_put_real(c, object, "data_share",
                       query_real(&q, FEATURE_HEADS_DATA));
-        code = put_head_tokens(c, object, a, head);
+        code = put_head_tokens(c, object, &tokens, &more, head);
     }
-    int ended = query_end(&q, c->e);
+    int ended = query_end(&tokens, c->e);
+    if (code == 0)
+        code = ended;
+    ended = query_end(&q, c->e);
     return code != 0 ? code : ended;
 }
 
@@ -147,9 +161,7 @@ static int put_heads(struct call *c, json_t *out, const struct asked *a)
 static int put_histogram(struct call *c, json_t *out, const struct asked *a)
 {
     int64_t counts[BINS] = {0};
-    struct query q = query_begin(c->queries, QUERY_HISTOGRAM);
-    query_bind(&q, a->sae);
-    query_bind(&q, a->feature);
+    struct query q = about(c, QUERY_HISTOGRAM, a);
     while (query_next(&q)) {
         int64_t bin = query_int(&q, HISTOGRAM_BIN);
         if (bin >= 0 && bin < BINS)
@@ -193,9 +205,7 @@ static int read_strings(struct string **out, size_t *n, struct call *c,
 {
     size_t room = 0;
     int code = 0;
-    struct query q = query_begin(c->queries, QUERY_STRINGS);
-    query_bind(&q, a->sae);
-    query_bind(&q, a->feature);
+    struct query q = about(c, QUERY_STRINGS, a);
     while (query_next(&q)) {
         if (*n == room) {
             room = room == 0 ? 64 : 2 * room;
@@ -272,9 +282,7 @@ static int put_logits(struct call *c, json_t *out, const struct asked *a)
     json_t *logits = call_put_object(c, out, "logits");
     json_t *promoted = call_put_array(c, logits, "promoted");
     json_t *suppressed = call_put_array(c, logits, "suppressed");
-    struct query q = query_begin(c->queries, QUERY_LOGITS);
-    query_bind(&q, a->sae);
-    query_bind(&q, a->feature);
+    struct query q = about(c, QUERY_LOGITS, a);
     while (code == 0 && query_next(&q)) {
         int64_t count;
         json_t *one = call_add_object(
@@ -292,9 +300,7 @@ static int put_logits(struct call *c, json_t *out, const struct asked *a)
 static int put_sets(struct call *c, json_t *out, const struct asked *a)
 {
     json_t *array = call_put_array(c, out, "sets");
-    struct query q = query_begin(c->queries, QUERY_EXAMPLE_SETS);
-    query_bind(&q, a->sae);
-    query_bind(&q, a->feature);
+    struct query q = about(c, QUERY_EXAMPLE_SETS, a);
     while (query_next(&q)) {
         size_t length;
         json_t *set = call_add_object(c, array);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/api.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,28 @@ static int get_sort(struct list_wanted *w, struct call *c)
     return 0;
 }
 
+/* `after`: the row, by SAE and feature, that the page begins behind. */
+static int get_after(struct list_wanted *w, struct call *c)
+{
+    size_t n, n_saes, s = 0;
+    struct call_feature after;
+    const struct catalog_feature *features;
+    TRY(call_get_feature(&after, c, "after"));
+    if (!after.asked)
+        return 0;
+    if (target_has(c->target, "offset"))
+        return call_refuse(c, 400, "after and offset exclude each other");
+    TRY(catalog_features(&features, &n, c->site->catalog, c->queries, c->e));
+    const struct catalog_sae *saes = catalog_saes(c->site->catalog, &n_saes);
+    while (s < n_saes && saes[s].id != after.sae)
+        s++;
+    if (s < n_saes)
+        w->after = catalog_find(c->site->catalog, s, after.feature);
+    if (w->after == NULL)
+        return call_refuse(c, 400, "after is no row of this list");
+    return 0;
+}
+
 static int get_wanted(struct list_wanted *w, struct call *c)
 {
     int dead;
@@ -61,6 +84,7 @@ static int get_wanted(struct list_wanted *w, struct call *c)
     TRY(call_asked(c, target_choice(&dead, t, "dead", "0|1", 1, c->e)));
     w->dead = dead == 1;
     TRY(get_sort(w, c));
+    TRY(get_after(w, c));
     return call_get_page(&w->offset, &w->limit, c);
 }
 
@@ -75,7 +99,10 @@ static int put_rows(json_t *out, struct call *c, struct list_wanted *wanted)
         TRY(strings_put(c, out, &strings, false));
     wanted->n_vocabs = strings.n;
     memcpy(wanted->vocabs, strings.ids, sizeof wanted->vocabs);
-    return shape_rows(c, out, wanted);
+    TRY(shape_rows(c, out, wanted));
+    const char *next = json_string_value(json_object_get(out, "next"));
+    (void)snprintf(c->next, sizeof c->next, "%s", next == NULL ? "" : next);
+    return 0;
 }
 
 /* ---- features named one by one ---- */

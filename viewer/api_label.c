@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * POST /api/label: what a reader writes about a feature.
+ * POST /api/label: what a reader writes about a feature; and
+ * POST /api/labels/import: a table of it.
  */
 #include "viewer/api.h"
 
 #include <string.h>
 
+#include "store/label_csv.h"
 #include "viewer/marks.h"
 
 /* What the body asks for. Texts belong to the body's object. */
@@ -79,5 +81,63 @@ int api_label(json_t *out, struct call *c)
     if (code == 0)
         code = write_label(out, c, &w);
     json_decref(body);
+    return code;
+}
+
+/* ---- tables ---- */
+
+/* Of an SAE that is here, only features that it has; others may be those of
+ * another database. *elsewhere: labels of such. */
+static int check_features(int64_t *elsewhere, struct call *c,
+                          const struct label_table *table)
+{
+    size_t n;
+    const struct catalog_sae *saes = catalog_saes(c->site->catalog, &n);
+    for (size_t i = 0; i < table->n; i++) {
+        const struct label *l = &table->items[i];
+        size_t s = 0;
+        while (s < n && strcmp(saes[s].fingerprint, l->sae) != 0)
+            s++;
+        *elsewhere += s == n;
+        if (s < n && (l->feature < 0 || l->feature >= saes[s].d_sae))
+            return call_refuse(c, 400,
+                               "labels.csv:%zu: %s has features 0 to %lld, not "
+                               "%lld",
+                               table->lines[i], saes[s].name,
+                               (long long)saes[s].d_sae - 1,
+                               (long long)l->feature);
+    }
+    return 0;
+}
+
+static int write_table(json_t *out, struct call *c,
+                       const struct label_table *table, bool replaces)
+{
+    int64_t elsewhere = 0;
+    struct labels_written done;
+    TRY(check_features(&elsewhere, c, table));
+    c->status = 500;
+    TRY(labels_write(c->site->labels, &done, table->items, table->n,
+                     replaces ? LABELS_REPLACE : LABELS_KEEP, c->e));
+    call_put_int(c, out, "read", (int64_t)table->n);
+    call_put_int(c, out, "new", (int64_t)done.added);
+    call_put_int(c, out, "replaced", (int64_t)done.replaced);
+    call_put_int(c, out, "same", (int64_t)done.same);
+    call_put_int(c, out, "kept", (int64_t)done.kept);
+    call_put_int(c, out, "elsewhere", elsewhere);
+    return 0;
+}
+
+int api_labels_import(json_t *out, struct call *c)
+{
+    int replaces;
+    struct label_table table;
+    TRY(call_asked(
+        c, target_choice(&replaces, c->target, "replace", "0|1", 0, c->e)));
+    TRY(call_asked(c, target_finish(c->target, c->e)));
+    TRY(call_asked(
+        c, label_csv_parse(&table, c->body, c->body_size, "labels.csv", c->e)));
+    int code = write_table(out, c, &table, replaces == 1);
+    label_table_free(&table);
     return code;
 }

@@ -202,7 +202,7 @@ int api_token(json_t *out, struct call *c)
     wanted.n_vocabs = strings.n;
     memcpy(wanted.vocabs, strings.ids, sizeof wanted.vocabs);
     struct list list;
-    TRY(list_make(&list, &wanted, c->site->catalog, c->queries, c->e));
+    TRY(call_list(&list, c, &wanted));
     int code = put_heads(c, out, &list);
     if (head >= 0)
         keep_led(&list, head);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/call.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -162,6 +163,21 @@ int call_get_number(int64_t *out, struct call *c, const char *name)
                       target_int(out, c->target, name, 0, INT32_MAX, 0, c->e));
 }
 
+int call_get_feature(struct call_feature *out, struct call *c, const char *name)
+{
+    int end = 0;
+    const char *text = target_text(c->target, name);
+    *out = (struct call_feature){.asked = text != NULL};
+    if (text == NULL)
+        return 0;
+    if (sscanf(text, "%18" SCNd64 ":%18" SCNd64 "%n", &out->sae, &out->feature,
+               &end) != 2 ||
+        text[end] != '\0')
+        return call_refuse(c, 400,
+                           "%s is an SAE's id and a feature, like 3:117", name);
+    return 0;
+}
+
 int call_get_limit(int64_t *out, struct call *c, int64_t usual, int64_t max)
 {
     if (c->csv && max == CALL_PAGE_MAX) /* a table to take away */
@@ -179,4 +195,13 @@ int call_get_page(size_t *offset, size_t *limit, struct call *c)
     *offset = (size_t)from;
     *limit = (size_t)most;
     return 0;
+}
+
+int call_list(struct list *out, struct call *c,
+              const struct list_wanted *wanted)
+{
+    const struct list_from from = {.catalog = c->site->catalog,
+                                   .shares = c->site->shares,
+                                   .queries = c->queries};
+    return list_make(out, wanted, &from, c->e);
 }

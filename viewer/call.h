@@ -13,20 +13,29 @@
 #include <stdbool.h>
 
 #include "store/catalog.h"
+#include "store/head_shares.h"
 #include "store/labels.h"
 #include "store/pool.h"
+#include "store/vocabulary.h"
+#include "viewer/list.h"
 #include "viewer/target.h"
+#include "viewer/tops.h"
 
 /* What the server shows; the same for all requests. */
 struct call_site {
     struct pool *pool;
     struct catalog *catalog;
+    struct head_shares *shares;
+    struct vocabulary *vocabulary;
+    struct tops *tops;
     struct labels *labels;
     const char *name;    /* of the database, without its path */
     const char *version; /* of the program */
 };
 
 enum { CALL_PAGE = 50, CALL_PAGE_MAX = 200, CALL_CSV_MAX = 5000 }; /* rows */
+
+enum { CALL_NEXT = 48 }; /* room for "3:117" */
 
 struct call {
     const struct call_site *site;
@@ -36,9 +45,10 @@ struct call {
     size_t body_size;
     struct label_set *labels; /* NULL: see labels_error */
     struct err labels_error;
-    int status; /* HTTP, for a failure: 500 unless told otherwise */
-    bool csv;   /* asked for as a table */
-    bool lost;  /* whether something could not be put */
+    int status;           /* HTTP, for a failure: 500 unless told otherwise */
+    bool csv;             /* asked for as a table */
+    char next[CALL_NEXT]; /* `after` of the page behind this one; or empty */
+    bool lost;            /* whether something could not be put */
     struct err *e;
 };
 
@@ -79,8 +89,20 @@ const struct catalog_sae *call_sae(const struct call *c, size_t sae);
 /* A number of the feature or head of an SAE that must be given. */
 int call_get_number(int64_t *out, struct call *c, const char *name);
 
+/* A feature that a parameter names by the SAE's id, like 3:117, or does not. */
+struct call_feature {
+    bool asked;
+    int64_t sae, feature;
+};
+int call_get_feature(struct call_feature *out, struct call *c,
+                     const char *name);
+
 /* `limit`, from 1 to `max`. */
 int call_get_limit(int64_t *out, struct call *c, int64_t usual, int64_t max);
+
+/* list_make with what the request may use. */
+int call_list(struct list *out, struct call *c,
+              const struct list_wanted *wanted);
 
 /* `offset` and `limit` of a page. */
 int call_get_page(size_t *offset, size_t *limit, struct call *c);

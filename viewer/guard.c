@@ -49,22 +49,38 @@ static bool refuses_host(struct guard_refusal *out,
     return false;
 }
 
-/* Whether a raw path, with whatever parameters, is one that is posted to; it
- * must be spelled exactly so. */
-static bool is_posted_to(const char *raw)
+/* What is posted to, and of which kind: none that a form of a page elsewhere
+ * could send. */
+static const struct posted {
+    const char *path, *type;
+    size_t most; /* bytes */
+} posted[] = {
+    {"/api/label", "application/json", GUARD_BODY_MAX},
+    {"/api/renew", "application/json", GUARD_BODY_MAX},
+    {"/api/labels/import", "text/csv", GUARD_TABLE_MAX},
+};
+
+/* Which of them a raw path is, with whatever parameters; it must be spelled
+ * exactly so. NULL: none. */
+static const struct posted *find_posted(const char *raw)
 {
-    static const char *const paths[] = {"/api/label", "/api/renew"};
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
-        if (strcspn(raw, "?") == strlen(paths[i]) &&
-            strncmp(raw, paths[i], strlen(paths[i])) == 0)
-            return true;
-    return false;
+    for (size_t i = 0; i < sizeof posted / sizeof *posted; i++)
+        if (strcspn(raw, "?") == strlen(posted[i].path) &&
+            strncmp(raw, posted[i].path, strlen(posted[i].path)) == 0)
+            return &posted[i];
+    return NULL;
+}
+
+size_t guard_body_max(const char *raw)
+{
+    const struct posted *p = find_posted(raw);
+    return p == NULL ? GUARD_BODY_MAX : p->most;
 }
 
 static bool refuses_method(struct guard_refusal *out, const char *method,
                            const char *raw)
 {
-    bool posts = is_posted_to(raw);
+    bool posts = find_posted(raw) != NULL;
     bool reads = strcmp(method, MHD_HTTP_METHOD_GET) == 0 ||
                  strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     if (posts ? strcmp(method, MHD_HTTP_METHOD_POST) == 0 : reads)
@@ -81,23 +97,31 @@ static bool is_origin_of(const char *origin, const char *host)
     return authority != NULL && strcasecmp(authority + 3, host) == 0;
 }
 
-/* A page elsewhere can send a form without asking, but no JSON; and what
- * browsers send they mark with where it comes from. */
-static bool refuses_post(struct guard_refusal *out,
-                         struct MHD_Connection *connection)
+static bool is_of_type(const char *header, const char *type)
 {
-    static const char json[] = "application/json";
-    const char *type = header(connection, MHD_HTTP_HEADER_CONTENT_TYPE);
+    size_t length = strlen(type);
+    return header != NULL && strncasecmp(header, type, length) == 0 &&
+           (header[length] == '\0' || header[length] == ';');
+}
+
+/* A page elsewhere can send a form without asking, but none of our types; and
+ * what browsers send they mark with where it comes from. */
+static bool refuses_post(struct guard_refusal *out,
+                         struct MHD_Connection *connection, const char *raw)
+{
+    const struct posted *p = find_posted(raw);
     const char *origin = header(connection, MHD_HTTP_HEADER_ORIGIN);
     const char *length = header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    if (type == NULL || strncasecmp(type, json, sizeof json - 1) != 0 ||
-        (type[sizeof json - 1] != '\0' && type[sizeof json - 1] != ';'))
-        return refuse(out, 415, "the body must be application/json");
+    if (!is_of_type(header(connection, MHD_HTTP_HEADER_CONTENT_TYPE), p->type))
+        return refuse(out, 415,
+                      p->most == GUARD_TABLE_MAX
+                          ? "the body must be text/csv"
+                          : "the body must be application/json");
     if (guard_is_foreign(connection) ||
         (origin != NULL &&
          !is_origin_of(origin, header(connection, MHD_HTTP_HEADER_HOST))))
         return refuse(out, 403, "a page of another site may not write here");
-    if (length != NULL && strtoull(length, NULL, 10) > GUARD_BODY_MAX)
+    if (length != NULL && strtoull(length, NULL, 10) > p->most)
         return refuse(out, 413, "the body is too large");
     return false;
 }
@@ -111,7 +135,7 @@ bool guard_refuses(struct guard_refusal *out, struct MHD_Connection *connection,
     if (refuses_method(out, method, raw))
         return true;
     if (strcmp(method, MHD_HTTP_METHOD_POST) == 0)
-        return refuses_post(out, connection);
+        return refuses_post(out, connection, raw);
     if (strlen(raw) > GUARD_TARGET_MAX)
         return refuse(out, 414, "the address is too long");
     return false;

@@ -9,6 +9,7 @@
 #define VIEWER_GUARD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct MHD_Connection;
 
@@ -25,8 +26,12 @@ struct guard_refusal {
 
 enum {
     GUARD_TARGET_MAX = 8192,    /* longer request lines are refused */
-    GUARD_BODY_MAX = 64 * 1024, /* so are larger bodies of a POST */
+    GUARD_BODY_MAX = 64 * 1024, /* so are larger bodies of a POST, */
+    GUARD_TABLE_MAX = 4 << 20,  /* and of one that brings a table */
 };
+
+/* The most bytes that a body may have which is posted to that target. */
+size_t guard_body_max(const char *raw);
 
 /* Whether a request with that method and raw target is refused, and how. */
 bool guard_refuses(struct guard_refusal *out, struct MHD_Connection *connection,

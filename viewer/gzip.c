@@ -9,9 +9,10 @@
 #define ZLIB_CONST
 #include <zlib.h>
 
-/* Text of a feature page to a fourth in a millisecond; higher levels gain
- * little. */
-enum { LEVEL = 4, GZIP_WINDOW = 15 + 16, MEMORY = 8, SMALLEST = 512 };
+/* 21 KB of a feature to 6.0 in 0.18 ms; level 4 makes 5.5 of them in 0.25,
+ * level 6 5.1 in 0.45. Most answers fit into a window of 2^14 bytes twice over:
+ * a larger one takes longer to be made and finds nothing more. */
+enum { LEVEL = 2, GZIP_WINDOW = 14 + 16, MEMORY = 8, SMALLEST = 512 };
 
 /* The quality of one element, "gzip;q=0.5"; 1 if it has none. */
 static double quality(const char *element, size_t length)

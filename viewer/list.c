@@ -4,17 +4,22 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "viewer/ranked.h"
+
 /* What the steps below share. */
 struct work {
     const struct list_wanted *wanted;
     struct catalog *catalog;
+    const struct head_shares *kept_shares;
     const struct queries *queries;
     const struct catalog_sae *saes;
     const struct catalog_feature *features; /* of all SAEs */
     size_t first, end;                      /* those of the wanted SAEs */
     double *shares; /* (end - first) of the head, NaN: too little; or NULL */
-    struct list_item *found;
+    struct list_item *found; /* by feature */
     size_t n, room;
+    struct list_item after; /* the cursor, where the list has it, */
+    bool has_after;         /* if it has */
 };
 
 static size_t smaller(size_t a, size_t b)
@@ -48,6 +53,52 @@ static bool passes(const struct work *w, const struct catalog_feature *f)
     return wanted->head < 0 || f->top_head == wanted->head;
 }
 
+static int read_share(double *out, const struct work *w,
+                      const struct catalog_feature *f, struct err *e)
+{
+    struct query q = query_begin(w->queries, QUERY_SHARE_OF_HEAD);
+    query_bind(&q, w->saes[f->sae].id);
+    query_bind(&q, f->feature);
+    query_bind(&q, w->wanted->head);
+    *out = query_next(&q) ? query_real(&q, 0) : (double)NAN;
+    return query_end(&q, e);
+}
+
+/* What is kept is rounded: one that equals the bound is looked at. */
+static int take_kept_shares(struct work *w, size_t sae, const float *kept,
+                            struct err *e)
+{
+    const struct catalog_sae *s = &w->saes[sae];
+    double share, least = w->wanted->min_share;
+    for (size_t i = 0; i < s->n; i++) {
+        if (!(kept[i] >= (float)least))
+            continue;
+        if (least > 0 && kept[i] == (float)least) {
+            TRY(read_share(&share, w, &w->features[s->first + i], e));
+            if (!(share >= least))
+                continue;
+        }
+        w->shares[s->first + i - w->first] = kept[i];
+    }
+    return 0;
+}
+
+static int read_shares_of(struct work *w, size_t sae, struct err *e)
+{
+    struct query q = query_begin(w->queries, QUERY_SHARES_OF_HEAD);
+    query_bind(&q, w->saes[sae].id);
+    query_bind(&q, w->wanted->head);
+    query_bind_real(&q, w->wanted->min_share);
+    while (query_next(&q)) {
+        const struct catalog_feature *f = catalog_find(
+            w->catalog, sae, query_int(&q, SHARES_OF_HEAD_FEATURE));
+        if (f != NULL)
+            w->shares[(size_t)(f - w->features) - w->first] =
+                query_real(&q, SHARES_OF_HEAD_SHARE);
+    }
+    return query_end(&q, e);
+}
+
 /* Shares of the head where they are large enough. */
 static int read_shares(struct work *w, struct err *e)
 {
@@ -58,19 +109,21 @@ static int read_shares(struct work *w, struct err *e)
     for (size_t i = 0; i < n; i++)
         w->shares[i] = NAN;
     for (size_t s = w->wanted->sae_from; s < w->wanted->sae_to; s++) {
-        struct query q = query_begin(w->queries, QUERY_SHARES_OF_HEAD);
-        query_bind(&q, w->saes[s].id);
-        query_bind(&q, w->wanted->head);
-        query_bind_real(&q, w->wanted->min_share);
-        while (query_next(&q)) {
-            const struct catalog_feature *f = catalog_find(
-                w->catalog, s, query_int(&q, SHARES_OF_HEAD_FEATURE));
-            if (f != NULL)
-                w->shares[(size_t)(f - w->features) - w->first] =
-                    query_real(&q, SHARES_OF_HEAD_SHARE);
-        }
-        TRY(query_end(&q, e));
+        const float *kept = head_shares_of(w->kept_shares, s, w->wanted->head);
+        if (kept != NULL)
+            TRY(take_kept_shares(w, s, kept, e));
+        else
+            TRY(read_shares_of(w, s, e));
     }
+    return 0;
+}
+
+/* What is shown is the share to its last digit. */
+static int read_exact_shares(struct list *out, const struct work *w,
+                             struct err *e)
+{
+    for (size_t i = 0; i < out->n; i++)
+        TRY(read_share(&out->items[i].share, w, out->items[i].feature, e));
     return 0;
 }
 
@@ -97,47 +150,36 @@ static int add(struct work *w, struct list_item item, struct err *e)
     return 0;
 }
 
-static int add_those_of_string(struct work *w, size_t sae, int64_t vocab,
-                               struct err *e)
+/* What a row of either query says. */
+static struct list_item read_item(const struct query *q, bool source,
+                                  const struct catalog_feature *f)
 {
-    int code = 0;
-    struct query q = query_begin(w->queries, QUERY_STRING_FEATURES);
-    query_bind(&q, w->saes[sae].id);
-    query_bind(&q, vocab);
-    while (code == 0 && query_next(&q)) {
-        const struct catalog_feature *f = catalog_find(
-            w->catalog, sae, query_int(&q, STRING_FEATURES_FEATURE));
-        if (f != NULL && passes(w, f))
-            code = add(w,
-                       (struct list_item){
-                           .feature = f,
-                           .count = query_int(&q, STRING_FEATURES_COUNT),
-                           .max = query_real(&q, STRING_FEATURES_MAX),
-                           .mean = query_real(&q, STRING_FEATURES_MEAN)},
-                       e);
-    }
-    int ended = query_end(&q, e);
-    return code != 0 ? code : ended;
+    if (source)
+        return (struct list_item){.feature = f,
+                                  .count = query_int(q, SOURCE_FEATURES_COUNT),
+                                  .max = query_real(q, SOURCE_FEATURES_SHARE),
+                                  .mean = NAN};
+    return (struct list_item){.feature = f,
+                              .count = query_int(q, STRING_FEATURES_COUNT),
+                              .max = query_real(q, STRING_FEATURES_MAX),
+                              .mean = query_real(q, STRING_FEATURES_MEAN)};
 }
 
-static int add_those_of_source(struct work *w, size_t sae, int64_t vocab,
-                               struct err *e)
+static int add_those_of(struct work *w, size_t sae, int64_t vocab,
+                        struct err *e)
 {
     int code = 0;
-    struct query q = query_begin(w->queries, QUERY_SOURCE_FEATURES);
+    bool source = w->wanted->by_source;
+    struct query q = query_begin(w->queries, source ? QUERY_SOURCE_FEATURES
+                                                    : QUERY_STRING_FEATURES);
     query_bind(&q, w->saes[sae].id);
     query_bind(&q, vocab);
     while (code == 0 && query_next(&q)) {
+        /* The feature is the first column of both. */
         const struct catalog_feature *f = catalog_find(
-            w->catalog, sae, query_int(&q, SOURCE_FEATURES_FEATURE));
-        if (f != NULL && passes(w, f))
-            code = add(w,
-                       (struct list_item){
-                           .feature = f,
-                           .count = query_int(&q, SOURCE_FEATURES_COUNT),
-                           .max = query_real(&q, SOURCE_FEATURES_SHARE),
-                           .mean = NAN},
-                       e);
+            w->catalog, sae, query_int(&q, STRING_FEATURES_FEATURE));
+        if (f != NULL && (passes(w, f) || f == w->wanted->after))
+            code = add(w, read_item(&q, source, f), e);
     }
     int ended = query_end(&q, e);
     return code != 0 ? code : ended;
@@ -170,37 +212,41 @@ static void merge(struct work *w)
     w->n = kept + 1;
 }
 
+/* Remembers the cursor, and takes it out where it is there only as such. */
+static void take_out_after(struct work *w)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        bool is_after = w->found[i].feature == w->wanted->after;
+        if (is_after) {
+            w->after = w->found[i];
+            w->has_after = true;
+        }
+        if (!is_after || passes(w, w->after.feature))
+            w->found[kept++] = w->found[i];
+    }
+    w->n = kept;
+}
+
 static int find(struct work *w, struct err *e)
 {
     const struct list_wanted *wanted = w->wanted;
-    if (!wanted->by_vocab && !wanted->by_source) {
-        for (size_t i = w->first; i < w->end; i++)
-            if (passes(w, &w->features[i]))
-                TRY(add(w, (struct list_item){.feature = &w->features[i]}, e));
-        return 0;
-    }
     for (size_t s = wanted->sae_from; s < wanted->sae_to; s++)
         for (size_t v = 0; v < wanted->n_vocabs; v++)
-            TRY(wanted->by_source
-                    ? add_those_of_source(w, s, wanted->vocabs[v], e)
-                    : add_those_of_string(w, s, wanted->vocabs[v], e));
+            TRY(add_those_of(w, s, wanted->vocabs[v], e));
     if (wanted->n_vocabs > 1 && w->n > 0)
         merge(w);
+    take_out_after(w);
     return 0;
 }
 
-/* ---- sorting them ---- */
-
-struct sortable {
-    double key;
-    struct list_item item;
-};
+/* ---- which of them make the page ---- */
 
 static double key_of(const struct list_item *item, enum list_sort sort)
 {
     switch (sort) {
-    case LIST_BY_DENSITY:
-        return item->feature->density;
+    case LIST_BY_DENSITY: /* those that are never active come last */
+        return is_dead(item->feature) ? (double)NAN : item->feature->density;
     case LIST_BY_MAX:
         return item->feature->max;
     case LIST_BY_SHARE:
@@ -217,39 +263,29 @@ static double key_of(const struct list_item *item, enum list_sort sort)
     return 0;
 }
 
-static int ascending(const void *left, const void *right)
+/* A row's rank: ties go by the feature. */
+static struct ranked rank_of(const struct work *w, const struct list_item *item)
 {
-    const struct sortable *a = left, *b = right;
-    if (isnan(a->key) != isnan(b->key))
-        return isnan(a->key) ? 1 : -1;
-    if (a->key != b->key && !isnan(a->key))
-        return a->key < b->key ? -1 : 1;
-    return by_feature(&a->item, &b->item);
+    return (struct ranked){key_of(item, w->wanted->sort),
+                           (uint32_t)(item->feature - w->features)};
 }
 
-/* What is not known stays last. */
-static int descending(const void *left, const void *right)
+/* Whether there is a cursor that the row is not behind. */
+static bool is_up_to_cursor(const struct work *w, const struct list_item *item)
 {
-    const struct sortable *a = left, *b = right;
-    if (isnan(a->key) != isnan(b->key))
-        return isnan(a->key) ? 1 : -1;
-    return ascending(right, left);
+    if (!w->has_after)
+        return false;
+    struct ranked after = rank_of(w, &w->after), one = rank_of(w, item);
+    return !ranked_before(&after, &one, w->wanted->descending);
 }
 
-static int sort_found(struct work *w, struct err *e)
+/* The page's first row: how many come before it. `before_or_at` rows are up to
+ * the cursor. */
+static size_t first_of(const struct work *w, size_t before_or_at, size_t total)
 {
-    struct sortable *all = malloc((w->n + 1) * sizeof *all);
-    if (all == NULL)
-        return err_memory(e, "a list of features", w->n * sizeof *all);
-    for (size_t i = 0; i < w->n; i++)
-        all[i] = (struct sortable){key_of(&w->found[i], w->wanted->sort),
-                                   w->found[i]};
-    qsort(all, w->n, sizeof *all,
-          w->wanted->descending ? descending : ascending);
-    for (size_t i = 0; i < w->n; i++)
-        w->found[i] = all[i].item;
-    free(all);
-    return 0;
+    const struct list_wanted *wanted = w->wanted;
+    return smaller(wanted->after == NULL ? wanted->offset : before_or_at,
+                   total);
 }
 
 static int make_room(struct list *out, size_t n, struct err *e)
@@ -260,46 +296,92 @@ static int make_room(struct list *out, size_t n, struct err *e)
     return 0;
 }
 
+/* ---- out of those found one by one ---- */
+
+/* Ranks of all, where `place` is their place among those found: these stand in
+ * the order of features. Returns how many are not behind the cursor. */
+static size_t rank_found(struct ranked *all, const struct work *w)
+{
+    size_t up_to = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        up_to += is_up_to_cursor(w, &w->found[i]);
+        all[i] =
+            (struct ranked){key_of(&w->found[i], w->wanted->sort), (uint32_t)i};
+    }
+    return up_to;
+}
+
 static int take_found(struct list *out, struct work *w, struct err *e)
 {
     TRY(find(w, e));
-    TRY(sort_found(w, e));
-    size_t from = smaller(w->wanted->offset, w->n);
-    size_t n = smaller(w->wanted->limit, w->n - from);
-    TRY(make_room(out, n, e));
-    for (size_t i = 0; i < n; i++)
-        out->items[i] = w->found[from + i];
-    out->n = n;
+    struct ranked *all = malloc((w->n + 1) * sizeof *all);
+    if (all == NULL)
+        return err_memory(e, "a list of features", w->n * sizeof *all);
     out->total = w->n;
-    return 0;
+    size_t from = out->before = first_of(w, rank_found(all, w), w->n);
+    size_t n = smaller(w->wanted->limit, w->n - from);
+    int code = make_room(out, n, e);
+    if (code == 0) {
+        ranked_sort(all, w->n, from, from + n, w->wanted->descending);
+        out->n = n;
+    }
+    for (size_t i = 0; i < out->n; i++)
+        out->items[i] = w->found[all[from + i].place];
+    free(all);
+    return code;
 }
 
-/* ---- walking a kept order ---- */
+/* ---- out of all features ---- */
 
-static bool is_last(const struct catalog_feature *f, enum list_sort sort)
+static struct list_item item_of(const struct work *w, size_t place)
 {
-    if (sort == LIST_BY_INDEX)
-        return false;
-    return sort == LIST_BY_SHARE     ? isnan(f->top_share)
-           : sort == LIST_BY_ENTROPY ? isnan(f->entropy)
-                                     : is_dead(f);
+    const struct catalog_feature *f = &w->features[place];
+    return (struct list_item){.feature = f, .share = share_of(w, f)};
 }
 
-/* One way along the order: those with a key, or those without. */
+/* How many rows there are, and how many up to the cursor: features as they lie
+ * in memory, which takes less than to follow an order. */
+static size_t count_all(size_t *up_to, const struct work *w)
+{
+    size_t total = 0;
+    *up_to = 0;
+    for (size_t i = w->first; i < w->end; i++) {
+        if (!passes(w, &w->features[i]))
+            continue;
+        struct list_item item = item_of(w, i);
+        *up_to += is_up_to_cursor(w, &item);
+        total++;
+    }
+    return total;
+}
+
+/* Where those with a key begin in an order: not known is the smallest there,
+ * but the last row of a list. */
+static size_t find_known(const struct work *w, const uint32_t *order, size_t n)
+{
+    size_t from = 0, to = n;
+    while (order != NULL && from < to) {
+        size_t middle = from + (to - from) / 2;
+        struct list_item item = item_of(w, order[middle]);
+        if (isnan(key_of(&item, w->wanted->sort)))
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+/* Follows an order (NULL: that of features) until the page is full. */
 static void walk(struct list *out, const struct work *w, const uint32_t *order,
-                 size_t n, bool last)
+                 size_t n, size_t from)
 {
     const struct list_wanted *wanted = w->wanted;
-    for (size_t i = 0; i < n; i++) {
-        size_t at = wanted->descending ? n - 1 - i : i;
-        const struct catalog_feature *f =
-            &w->features[order == NULL ? at : order[at]];
-        if (is_last(f, wanted->sort) != last || !passes(w, f))
-            continue;
-        if (out->total >= wanted->offset && out->n < wanted->limit)
-            out->items[out->n++] =
-                (struct list_item){.feature = f, .share = f->top_share};
-        out->total++;
+    size_t seen = 0, known = find_known(w, order, n);
+    for (size_t i = 0; i < n && out->n < wanted->limit; i++) {
+        size_t at = wanted->descending ? n - 1 - i : (known + i) % n;
+        size_t place = order == NULL ? at : order[at];
+        if (passes(w, &w->features[place]) && seen++ >= from)
+            out->items[out->n++] = item_of(w, place);
     }
 }
 
@@ -311,36 +393,87 @@ static int take_ordered(struct list *out, struct work *w, size_t n,
         [LIST_BY_MAX] = CATALOG_BY_MAX,
         [LIST_BY_SHARE] = CATALOG_BY_SHARE,
         [LIST_BY_ENTROPY] = CATALOG_BY_ENTROPY};
+    size_t up_to;
     const uint32_t *order = NULL;
     if (w->wanted->sort != LIST_BY_INDEX)
         TRY(catalog_sorted(&order, w->catalog, orders[w->wanted->sort], e));
+    out->total = count_all(&up_to, w);
     TRY(make_room(out, smaller(w->wanted->limit, n), e));
-    walk(out, w, order, n, false);
-    walk(out, w, order, n, true);
+    out->before = first_of(w, up_to, out->total);
+    walk(out, w, order, n, out->before);
     return 0;
+}
+
+/* Of a head's shares there is no order in memory. */
+static int take_shares(struct list *out, struct work *w, struct err *e)
+{
+    size_t n = 0, up_to;
+    struct ranked *all = malloc((w->end - w->first + 1) * sizeof *all);
+    if (all == NULL)
+        return err_memory(e, "the shares of a head", w->end - w->first);
+    for (size_t i = w->first; i < w->end; i++)
+        if (passes(w, &w->features[i]))
+            all[n++] = (struct ranked){w->shares[i - w->first], (uint32_t)i};
+    out->total = count_all(&up_to, w);
+    size_t from = out->before = first_of(w, up_to, n);
+    size_t page = smaller(w->wanted->limit, n - from);
+    int code = make_room(out, page, e);
+    if (code == 0) {
+        ranked_sort(all, n, from, from + page, w->wanted->descending);
+        out->n = page;
+    }
+    for (size_t i = 0; i < out->n; i++)
+        out->items[i] = item_of(w, all[from + i].place);
+    free(all);
+    return code;
 }
 
 /* ---- all of it ---- */
 
-int list_make(struct list *out, const struct list_wanted *wanted,
-              struct catalog *catalog, const struct queries *queries,
-              struct err *e)
+/* The cursor's rank without strings; with them it shows as it is found. */
+static void place_after(struct work *w)
 {
-    struct work w = {.wanted = wanted, .catalog = catalog, .queries = queries};
+    const struct catalog_feature *after = w->wanted->after;
+    size_t place = after == NULL ? w->end : (size_t)(after - w->features);
+    bool few = w->wanted->by_vocab || w->wanted->by_source;
+    if (few || place < w->first || place >= w->end)
+        return;
+    w->after = item_of(w, place);
+    w->has_after = w->shares == NULL || !isnan(w->after.share);
+}
+
+static int take(struct list *out, struct work *w, size_t n, struct err *e)
+{
+    const struct list_wanted *wanted = w->wanted;
+    if (wanted->by_head_share)
+        TRY(read_shares(w, e));
+    place_after(w);
+    if (wanted->by_vocab || wanted->by_source)
+        TRY(take_found(out, w, e));
+    else if (wanted->by_head_share && wanted->sort == LIST_BY_SHARE)
+        TRY(take_shares(out, w, e));
+    else
+        TRY(take_ordered(out, w, n, e));
+    out->lost = wanted->after != NULL && !w->has_after;
+    return wanted->by_head_share ? read_exact_shares(out, w, e) : 0;
+}
+
+int list_make(struct list *out, const struct list_wanted *wanted,
+              const struct list_from *from, struct err *e)
+{
+    struct catalog *catalog = from->catalog;
+    const struct queries *queries = from->queries;
+    struct work w = {.wanted = wanted,
+                     .catalog = catalog,
+                     .kept_shares = from->shares,
+                     .queries = queries};
     size_t n, n_saes;
     *out = (struct list){0};
     TRY(catalog_features(&w.features, &n, catalog, queries, e));
     w.saes = catalog_saes(catalog, &n_saes);
     w.first = wanted->sae_from < n_saes ? w.saes[wanted->sae_from].first : n;
     w.end = wanted->sae_to < n_saes ? w.saes[wanted->sae_to].first : n;
-    int code = 0;
-    if (wanted->by_head_share)
-        code = read_shares(&w, e);
-    bool few = wanted->by_vocab || wanted->by_source || wanted->by_head_share;
-    if (code == 0 && few)
-        code = take_found(out, &w, e);
-    else if (code == 0)
-        code = take_ordered(out, &w, n, e);
+    int code = take(out, &w, n, e);
     free(w.shares);
     free(w.found);
     if (code != 0)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * A page of the list of features: filtered, sorted, cut. Without `by_vocab`,
- * `by_source` and `by_head_share` it walks an order that is kept in memory;
- * with them it sorts those features only.
+ * A page of the list of features: filtered, sorted, cut. Without `by_vocab` and
+ * `by_source` it walks an order that is kept in memory, or brings the page's
+ * rows of a head's shares into order; with them it takes those features only.
+ * Time is proportional to the number of features: milliseconds for 300,000.
  */
 #ifndef VIEWER_LIST_H
 #define VIEWER_LIST_H
@@ -13,6 +14,7 @@
 
 #include "base/err.h"
 #include "store/catalog.h"
+#include "store/head_shares.h"
 #include "store/query.h"
 
 enum list_sort {
@@ -43,6 +45,9 @@ struct list_wanted {
     enum list_sort sort;
     bool descending;
     size_t offset, limit; /* SIZE_MAX: all that there are */
+    /* Instead of offset: the page begins behind this feature, whether the
+     * filters still let it pass or not. NULL: not so. */
+    const struct catalog_feature *after;
 };
 
 struct list_item {
@@ -57,12 +62,20 @@ struct list_item {
 struct list {
     struct list_item *items;
     size_t n;
-    size_t total; /* of all pages */
+    size_t total;  /* of all pages */
+    size_t before; /* of rows on pages before this one */
+    bool lost;     /* `after` has no place in this list: the page is no page */
+};
+
+/* What lists are made of. */
+struct list_from {
+    struct catalog *catalog;
+    const struct head_shares *shares;
+    const struct queries *queries;
 };
 
 int list_make(struct list *out, const struct list_wanted *wanted,
-              struct catalog *catalog, const struct queries *queries,
-              struct err *e);
+              const struct list_from *from, struct err *e);
 void list_free(struct list *list);
 
 #endif

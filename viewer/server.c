@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "viewer/server.h"
 
+#include <malloc.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -38,7 +39,7 @@ struct request {
     struct client *client; /* of its connection; NULL without memory */
     bool begun;            /* libmicrohttpd has shown its head */
     char *body;            /* of a POST; NULL: nothing yet */
-    size_t body_size;
+    size_t body_size, body_room;
     char raw[]; /* its target, not decoded */
 };
 
@@ -79,12 +80,16 @@ static void *on_target(void *context, const char *raw,
 static enum MHD_Result take_body(struct request *r, const char *piece,
                                  size_t *size)
 {
-    if (r->body == NULL)
-        r->body = malloc(GUARD_BODY_MAX + 1);
-    if (r->body == NULL)
-        return MHD_NO;
-    size_t room = GUARD_BODY_MAX + 1 - r->body_size;
+    size_t room = guard_body_max(r->raw) + 1 - r->body_size;
     size_t taken = *size < room ? *size : room;
+    if (taken > r->body_room - r->body_size) {
+        size_t grown = r->body_size + taken + r->body_size / 2;
+        char *body = realloc(r->body, grown);
+        if (body == NULL)
+            return MHD_NO;
+        r->body = body;
+        r->body_room = grown;
+    }
     memcpy(r->body + r->body_size, piece, taken);
     r->body_size += taken;
     *size = 0;
@@ -226,6 +231,16 @@ static int open_prompts(struct server *s, const struct server_options *options,
     return prompts_open(&s->site.prompts, &model, options->prompt_seconds, e);
 }
 
+/* Answers are made by threads that come and go. Without limits the C library
+ * gives each a heap of its own, and keeps in all of them what one long list has
+ * taken: 214 MB where 90 are in use. */
+static void bound_heaps(void)
+{
+    (void)mallopt(M_ARENA_MAX, 4);
+    (void)mallopt(M_MMAP_THRESHOLD, 256 << 10);
+    (void)mallopt(M_TRIM_THRESHOLD, 1 << 20);
+}
+
 static int open_all(struct server *s, const struct server_options *options,
                     struct err *e)
 {
@@ -250,6 +265,7 @@ int server_open(struct server **out, const struct server_options *options,
     s->site.sql.seconds = options->sql_seconds;
     s->site.rules.allowed_hosts = options->allow_hosts;
     s->site.assets.folder = -1;
+    bound_heaps();
     clients_init(&s->clients, HEAD_SECONDS, ANSWER_SECONDS);
     gate_init(&s->site.sql.gate);
     int code = open_all(s, options, e);

@@ -11,7 +11,7 @@
  * otherwise make megabytes. */
 enum { TEXT_MAX = 256 };
 
-enum { TOP_TOKENS = 4, TOP_TOKENS_FROM = 12 };
+enum { TOP_TOKENS_FROM = 12 }; /* examples looked at for TOPS_STRINGS */
 
 /* ---- token strings ---- */
 
@@ -56,9 +56,16 @@ void shape_string(struct call *c, json_t *object, const struct query *row,
 int shape_string_by_id(int64_t *count, struct call *c, json_t *object,
                        int64_t vocab, bool whole)
 {
+    struct vocabulary_string kept;
+    *count = 0;
+    if (vocabulary_find(&kept, c->site->vocabulary, vocab)) {
+        put_text(c, object, kept.text, kept.length, kept.escaped, whole);
+        call_put_int(c, object, "vocab", vocab);
+        *count = kept.count;
+        return 0;
+    }
     struct query q = query_begin(c->queries, QUERY_VOCAB);
     query_bind(&q, vocab);
-    *count = 0;
     if (query_next(&q)) {
         shape_string(c, object, &q, whole);
         *count = query_int(&q, VOCAB_COUNT);
@@ -66,11 +73,18 @@ int shape_string_by_id(int64_t *count, struct call *c, json_t *object,
     return query_end(&q, c->e);
 }
 
-static int add_token_by_id(struct call *c, json_t *array, int64_t vocab)
+int shape_token_by_id(bool *found, struct call *c, json_t *array, int64_t vocab)
 {
+    struct vocabulary_string kept;
+    *found = vocabulary_find(&kept, c->site->vocabulary, vocab);
+    if (*found) {
+        shape_token(c, array, kept.text, kept.length, kept.escaped);
+        return 0;
+    }
     struct query q = query_begin(c->queries, QUERY_VOCAB);
     query_bind(&q, vocab);
-    if (query_next(&q)) {
+    *found = query_next(&q);
+    if (*found) {
         size_t length;
         const char *text = query_text(&q, VOCAB_TEXT, &length);
         shape_token(c, array, text, length, query_int(&q, VOCAB_ESCAPED) != 0);
@@ -86,27 +100,35 @@ static bool is_among(int64_t value, const int64_t *values, size_t n)
     return false;
 }
 
+static int read_top(struct tops_of *top, struct call *c)
+{
+    struct query q = query_begin(c->queries, top->head < 0 ? QUERY_EXAMPLE_VOCAB
+                                                           : QUERY_HEAD_VOCAB);
+    query_bind(&q, top->sae);
+    query_bind(&q, top->feature);
+    if (top->head >= 0)
+        query_bind(&q, top->head);
+    query_bind(&q, TOP_TOKENS_FROM);
+    while (top->n < TOPS_STRINGS && query_next(&q)) {
+        int64_t vocab = query_int(&q, 0);
+        if (!is_among(vocab, top->vocabs, top->n))
+            top->vocabs[top->n++] = vocab;
+    }
+    return query_end(&q, c->e);
+}
+
 int shape_top_tokens(struct call *c, json_t *object, int64_t sae,
                      int64_t feature, int head)
 {
-    int64_t vocabs[TOP_TOKENS];
-    size_t n = 0;
-    struct query q = query_begin(c->queries, head < 0 ? QUERY_EXAMPLE_VOCAB
-                                                      : QUERY_HEAD_VOCAB);
-    query_bind(&q, sae);
-    query_bind(&q, feature);
-    if (head >= 0)
-        query_bind(&q, head);
-    query_bind(&q, TOP_TOKENS_FROM);
-    while (n < TOP_TOKENS && query_next(&q)) {
-        int64_t vocab = query_int(&q, VOCAB_USE_VOCAB);
-        if (!is_among(vocab, vocabs, n))
-            vocabs[n++] = vocab;
+    struct tops_of top = {.sae = sae, .feature = feature, .head = head};
+    if (!tops_find(&top, c->site->tops)) {
+        TRY(read_top(&top, c));
+        tops_keep(c->site->tops, &top);
     }
-    TRY(query_end(&q, c->e));
+    bool found;
     json_t *tokens = call_put_array(c, object, "tokens");
-    for (size_t i = 0; i < n; i++)
-        TRY(add_token_by_id(c, tokens, vocabs[i]));
+    for (size_t i = 0; i < top.n; i++)
+        TRY(shape_token_by_id(&found, c, tokens, top.vocabs[i]));
     return 0;
 }
 
@@ -181,14 +203,36 @@ static int put_rows(struct call *c, json_t *rows, const struct list *list,
     return 0;
 }
 
+/* Where the next page begins, if there is one. */
+static void put_next(struct call *c, json_t *out, const struct list *list)
+{
+    if (list->n == 0 || list->before + list->n >= list->total) {
+        call_put(c, out, "next", json_null());
+        return;
+    }
+    const struct catalog_feature *f = list->items[list->n - 1].feature;
+    char next[CALL_NEXT];
+    (void)snprintf(next, sizeof next, "%lld:%lld",
+                   (long long)call_sae(c, (size_t)f->sae)->id,
+                   (long long)f->feature);
+    call_put_text(c, out, "next", next);
+}
+
 int shape_rows(struct call *c, json_t *out, const struct list_wanted *wanted)
 {
     struct list list;
-    TRY(list_make(&list, wanted, c->site->catalog, c->queries, c->e));
+    TRY(call_list(&list, c, wanted));
+    int code = 0;
     call_put_int(c, out, "total", (int64_t)list.total);
-    call_put_int(c, out, "offset", (int64_t)wanted->offset);
+    call_put_int(
+        c, out, "offset",
+        (int64_t)(wanted->after == NULL ? wanted->offset : list.before));
     call_put_int(c, out, "limit", (int64_t)wanted->limit);
-    int code = put_rows(c, call_put_array(c, out, "rows"), &list, wanted);
+    put_next(c, out, &list);
+    if (list.lost)
+        code = call_refuse(c, 400, "after is no row of this list");
+    if (code == 0)
+        code = put_rows(c, call_put_array(c, out, "rows"), &list, wanted);
     list_free(&list);
     return code;
 }

@@ -31,6 +31,10 @@ int shape_string_by_id(int64_t *count, struct call *c, json_t *object,
 void shape_token(struct call *c, json_t *array, const char *text, size_t length,
                  bool escaped);
 
+/* The same, looked up by id; nothing is added if it is not found. */
+int shape_token_by_id(bool *found, struct call *c, json_t *array,
+                      int64_t vocab);
+
 /* Under "tokens", the different strings of a feature's strongest examples, at
  * most four. head -1: all heads together. */
 int shape_top_tokens(struct call *c, json_t *object, int64_t sae,
@@ -40,7 +44,7 @@ int shape_top_tokens(struct call *c, json_t *object, int64_t sae,
 int shape_row(struct call *c, json_t *row, const struct list_item *item,
               int head);
 
-/* Page of rows: members "total", "offset", "limit", "rows". */
+/* Page of rows: members "total", "offset", "limit", "next", "rows". */
 int shape_rows(struct call *c, json_t *out, const struct list_wanted *wanted);
 
 /* "L2H3" */

@@ -7,9 +7,38 @@ enum { READERS = 4 }; /* connections to the database */
 
 static void close_state(struct state *s)
 {
+    if (s->reads_ahead) {
+        pool_interrupt(s->api.pool);
+        (void)pthread_join(s->reader_ahead, NULL);
+    }
     catalog_close(&s->api.catalog);
+    head_shares_free(&s->api.shares);
+    vocabulary_free(&s->api.vocabulary);
+    tops_free(&s->api.tops);
     pool_close(&s->api.pool);
     free(s);
+}
+
+/* Whatever fails here fails again, and is told, where it is asked for. */
+static void *read_ahead(void *context)
+{
+    const struct call_site *api = context;
+    const struct catalog_feature *features;
+    const uint32_t *order;
+    struct pool_reader *reader;
+    size_t n;
+    struct err e = {0};
+    if (pool_take(&reader, api->pool, &e) != 0)
+        return NULL;
+    (void)vocabulary_fill(api->vocabulary, &reader->queries, &e);
+    int code =
+        catalog_features(&features, &n, api->catalog, &reader->queries, &e);
+    for (int o = 0; code == 0 && o < CATALOG_ORDERS; o++)
+        code = catalog_sorted(&order, api->catalog, (enum catalog_order)o, &e);
+    if (code == 0)
+        (void)head_shares_fill(api->shares, api->catalog, &reader->queries, &e);
+    pool_give(api->pool, reader);
+    return NULL;
 }
 
 static int open_catalog(struct state *s, struct err *e)
@@ -33,10 +62,19 @@ static int open_state(struct state **out, const struct states *all,
     if (code == 0)
         code = open_catalog(s, e);
     if (code == 0)
-        *out = s;
-    else
+        code = vocabulary_new(&s->api.vocabulary, e);
+    if (code == 0)
+        code = head_shares_new(&s->api.shares, e);
+    if (code == 0)
+        code = tops_new(&s->api.tops, e);
+    if (code != 0) {
         close_state(s);
-    return code;
+        return code;
+    }
+    s->reads_ahead =
+        pthread_create(&s->reader_ahead, NULL, read_ahead, &s->api) == 0;
+    *out = s;
+    return 0;
 }
 
 int states_open(struct states *all, const char *path,

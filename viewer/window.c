@@ -36,16 +36,17 @@ int window_put_tokens(struct call *c, json_t *object, const struct window *w)
     struct query q = query_begin(c->queries, QUERY_WINDOW);
     query_bind(&q, w->first);
     query_bind(&q, w->last);
-    while (query_next(&q)) {
-        size_t length;
-        const char *text = query_text(&q, WINDOW_TEXT, &length);
-        if (query_is_null(&q, WINDOW_TEXT))
+    int code = 0;
+    while (code == 0 && query_next(&q)) {
+        bool found = false;
+        if (!query_is_null(&q, WINDOW_VOCAB))
+            code = shape_token_by_id(&found, c, tokens,
+                                     query_int(&q, WINDOW_VOCAB));
+        if (!found)
             call_add(c, tokens, json_null());
-        else
-            shape_token(c, tokens, text, length,
-                        query_int(&q, WINDOW_ESCAPED) != 0);
     }
-    return query_end(&q, c->e);
+    int ended = query_end(&q, c->e);
+    return code != 0 ? code : ended;
 }
 
 /* Where the levels of a window are known: all of a context in the sample, else

@@ -37,6 +37,7 @@ export class AboutPage {
   async update() {
     try {
       this.training ??= await get('training');
+      this.circuits ??= (await get('circuits')).rows;
     } catch (error) {
       return fill(this.body, failed(error, () => this.update()));
     }
@@ -45,8 +46,10 @@ export class AboutPage {
       h('div.hdr', {}, h('h1.id', {}, database.name),
         h('span.note', {}, `${bytes(database.bytes)}, headscope ${version}`),
         h('span.bar.r', {}, copies({ ask: ['about', {}] }))),
-      dumps.map(d => this.dump(d)), this.saes(), labels(this.about.labels),
-      this.configs());
+      dumps.map(d => this.dump(d)),
+      allSaes().length > 0 &&
+        [this.saes(), labels(this.about.labels), this.configs()],
+      this.tasks());
   }
 
   dump(d) {
@@ -116,6 +119,17 @@ export class AboutPage {
         (model ? ` --model MODEL # with the fingerprint ${model}` : ''));
     }
     return lines;
+  }
+
+  /** The circuits, each as the command that would make it again. */
+  tasks() {
+    return this.circuits.length > 0 && h('section.sec', { id: 'circuits' },
+      h('div.cap', {}, h('h2', {}, 'Circuits'),
+        h('a.note.r', { href: link({ page: 'circuits' }) }, 'their page')),
+      h('pre.code', { tabindex: 0, 'aria-label': 'Circuits' },
+        this.circuits.map(c => `headscope circuit ${c.name}.dump -o ` +
+          `${this.about.database.name} --seeds ${c.seeds} ` +
+          `${options(c.options)} # ${count(c.prompts)} prompts`).join('\n')));
   }
 
   configs() {

@@ -14,14 +14,15 @@ export function s(name, attrs = {}, ...kids) {
   return el;
 }
 
-const frame = (width, height, label, ...kids) =>
+/** An empty picture with its text alternative. */
+export const box = (width, height, label, ...kids) =>
   s('svg', { viewBox: `0 0 ${width} ${height}`, width, height, role: 'img',
              'aria-label': label }, ...kids);
 
-const r1 = x => Math.round(x * 10) / 10;
-const line = (x1, y1, x2, y2, cls) =>
+export const r1 = x => Math.round(x * 10) / 10;
+export const line = (x1, y1, x2, y2, cls) =>
   s('line', { x1: r1(x1), y1: r1(y1), x2: r1(x2), y2: r1(y2), class: cls });
-const text = (x, y, str, cls, anchor) =>
+export const text = (x, y, str, cls, anchor) =>
   s('text', { x: r1(x), y: r1(y), class: cls, 'text-anchor': anchor }, str);
 
 /** Draws at the host's width, now and again whenever that changes. */
@@ -47,7 +48,7 @@ export function histogram(counts, lo, hi, o = {}) {
   const base = height - 15, top = o.flat ? 4 : 15;
   const f = log ? n => Math.log10(1 + n) : n => n;
   const max = Math.max(...counts.map(f)) || 1, bw = width / counts.length;
-  const svg = frame(width, height, name);
+  const svg = box(width, height, name);
   counts.forEach((n, i) => {
     const h = n ? Math.max(1, (base - top) * f(n) / max) : 0;
     const u = (i + .5) / counts.length;
@@ -77,7 +78,7 @@ export function columns(values, o = {}) {
   const { width = 48, height = 14, cls = 'f-src',
           name = 'share by head' } = o;
   const max = Math.max(...values), bw = width / values.length;
-  const svg = frame(width, height, name);
+  const svg = box(width, height, name);
   values.forEach((v, i) => {
     const h = Math.max(1, max > 0 ? (height - 1) * v / max : 0);
     svg.append(s('rect', { x: r1(i * bw), y: r1(height - h), height: r1(h),
@@ -93,7 +94,7 @@ export function rug(values, me, o = {}) {
   const known = values.filter(v => v != null);
   const lo = Math.min(0, ...known), hi = Math.max(...known);
   const x = v => 1 + (v - lo) / (hi - lo || 1) * (width - 5);
-  const svg = frame(width, height, name);
+  const svg = box(width, height, name);
   svg.append(line(0, height - .5, width, height - .5, 'ax'));
   values.forEach((v, i) => v != null && i !== me && svg.append(
     s('rect', { x: r1(x(v)), y: 6, width: 1, height: height - 6,
@@ -118,7 +119,7 @@ export function curves(series, o = {}) {
   const y = v => base - (v - lo) / (hi - lo || 1) * (base - 6);
   const said = series.map(c => `${c.label} from ${fmt(c.values[0])} to ` +
     fmt(c.values.at(-1))).join('; ');
-  const svg = frame(width, height, `${name}: ${said}`);
+  const svg = box(width, height, `${name}: ${said}`);
   svg.append(line(left, base + .5, width, base + .5, 'ax'),
              text(left - 4, 9, fmt(hi), '', 'end'),
              text(left - 4, base, fmt(lo), '', 'end'),
@@ -158,13 +159,14 @@ const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0],
 /**
  * Layers by heads; values[row][col] may be null. One tab stop, arrows move the
  * focus, Enter or a click picks. Numbers are dropped where cells are small.
+ * ring(row, col): 'one' or 'both' to mark a cell so, or null.
  */
 export function heatGrid(values, o = {}) {
   const { width = 380, rowH = 30, left = 24, fmt = String, rows, cols, pick,
-          onpick, name = 'layers by heads' } = o;
+          onpick, ring, name = 'layers by heads' } = o;
   const max = Math.max(0, ...values.flat().filter(v => v != null));
   const cw = (width - left) / cols.length, topH = 16;
-  const svg = frame(width, topH + values.length * rowH, name);
+  const svg = box(width, topH + values.length * rowH, name);
   svg.setAttribute('role', 'grid');
   const every = Math.max(1, Math.ceil(26 / cw));
   cols.forEach((c, j) => j % every === 0 &&
@@ -175,19 +177,24 @@ export function heatGrid(values, o = {}) {
     vs.forEach((v, j) => {
       const x = r1(left + j * cw), y = topH + i * rowH;
       const me = pick && pick[0] === i && pick[1] === j;
-      const label = v == null ? '–' : fmt(v);
+      const label = v == null ? '–' : fmt(v), mark = ring?.(i, j);
+      const said = `${rows[i]}${cols[j]}: ${label}` +
+        (mark ? ', in the circuit' : '');
       const cell = s('g', {
         class: me ? 'cell lock' : 'cell', role: 'gridcell',
         'data-at': `${i},${j}`,
         tabindex: me || (!pick && !i && !j) ? 0 : -1, 'aria-selected': !!me,
-        'aria-label': `${rows[i]}${cols[j]}: ${label}`,
+        'aria-label': said,
       },
-      s('title', {}, `${rows[i]}${cols[j]}: ${label}`),
+      s('title', {}, said),
       s('rect', { x: x + .5, y: y + .5, width: r1(Math.max(1, cw - 1)),
                   height: rowH - 1, rx: 2 }),
+      mark && s('circle', { cx: x + Math.min(8, cw / 2), cy: y + 8, r: 3,
+                            class: mark === 'both' ? 'ring full' : 'ring' }),
       cw >= 26 && rowH >= 16 && text(x + cw / 2, y + rowH / 2 + 4, label),
       s('rect', { x: x + 1.5, y: y + 1.5, width: r1(Math.max(1, cw - 3)),
                   height: rowH - 3, rx: 2, class: 'sel' }));
+      if (v < 0) cell.classList.add('neg');
       if (v > 0) cell.style.setProperty('--a', v / max);
       cell.addEventListener('click', () => onpick(i, j));
       g.append(cell);

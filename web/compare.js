@@ -44,8 +44,6 @@ export class ComparePage {
   }
 
   async update() {
-    if (!allSaes().length)
-      return fill(this.body, says('The database holds no SAE.'));
     const asked = this.asked = JSON.stringify(this.question());
     try {
       const answer = await get('compare', this.question());

@@ -43,8 +43,6 @@ export class HeadsPage {
       }
       fit(this.grid, width => this.draw(width));
     }
-    if (!this.heads.rows.length)
-      return fill(this.left, says('The database holds no SAE.'));
     if (!state.h) return this.pick(...this.busiest(), false);
     this.drawLeft();
     return this.show(state.h);

@@ -89,7 +89,7 @@ export function words(tokens, more = () => null) {
 }
 
 /** A token in a line: the space in front is drawn before it, unshaded. */
-function run(token, o, first) {
+export function run(token, o, first) {
   const t = asString(token);
   if (o.escapes || !spaced(t.text)) return [tok(t, o)];
   const info = o.info && { ...o.info, token: t };

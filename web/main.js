@@ -15,18 +15,23 @@ import { ContextPage } from './context.js';
 import { TrainingPage } from './training.js';
 import { ComparePage } from './compare.js';
 import { PromptPage } from './prompt.js';
+import { CircuitPage } from './circuit.js';
+import { EmptyPage } from './empty.js';
 import { SqlPage } from './sql.js';
 import { AboutPage } from './about.js';
 
 const PAGES = { features: FeaturesPage, heads: HeadsPage, tokens: TokensPage,
                 context: ContextPage, training: TrainingPage,
-                compare: ComparePage, prompt: PromptPage, sql: SqlPage, about: AboutPage };
+                compare: ComparePage, prompt: PromptPage,
+                circuits: CircuitPage, sql: SqlPage, about: AboutPage };
+const WITHOUT_SAE = ['prompt', 'circuits', 'sql', 'about'];
 const THEMES = ['auto', 'light', 'dark'];
 const CHORD = 800; // ms within which the second key of a pair must come
 const KEYS = [
   ['Anywhere', [['/', 'jump box'], ['g f', 'features'], ['g h', 'heads'],
     ['g t', 'tokens'], ['g c', 'context'],
     ['g p', 'prompt'], ['g r', 'training'], ['g m', 'compare'],
+    ['g i', 'circuits'],
     ['g s', 'SQL'],
     ['g a', 'about'], ['t', 'theme'], ['y', 'copy the address'],
     ['?', 'these keys'], ['Esc', 'unlock, close']]],
@@ -45,13 +50,20 @@ const KEYS = [
   ['Prompt', [['e', 'edit the text'], ['Ctrl-↵', 'run'],
     ['h l', 'token before, after'], ['j k', 'next, previous feature'],
     ['x', 'switch it off'], ['s', 'order'], ['Esc', 'a step back']]],
+  ['Circuits', [['h l', 'head before, after'], ['k j', 'layer before, after'],
+    ['s', 'next measure'], ['a', 'all codes'], ['w', 'whole prompts'],
+    ['Esc', 'close the pair, the other task']]],
   ['SQL', [['e', 'edit'], ['Ctrl-↵', 'run'], ['j k', 'next, previous']]],
 ];
 
 let about, page, shown, search;
 
 const pageName = () => Object.hasOwn(PAGES, state.page ?? '') ? state.page
-  : 'features';
+  : about.saes.length || !about.circuits ? 'features' : 'circuits';
+
+/** What shows a page: another thing where it is about SAEs and there are none. */
+const pageOf = name => about.saes.length || WITHOUT_SAE.includes(name)
+  ? PAGES[name] : EmptyPage;
 
 /** Shows what the address says. */
 function update() {
@@ -63,7 +75,7 @@ function update() {
   for (const a of document.querySelectorAll('.nav a'))
     a.setAttribute('href', link({ page: a.dataset.page }));
   if (name !== shown) {
-    page = new PAGES[name](main, about);
+    page = new (pageOf(name))(main, about);
     shown = name;
     for (const a of document.querySelectorAll('.nav a')) {
       if (a.dataset.page === name) a.setAttribute('aria-current', 'page');
@@ -84,9 +96,11 @@ async function start() {
   const { name } = about.database;
   const file = $('#file');
   file.textContent = name;
-  file.title = `${name}: ${allSaes().length} SAEs, ` +
-    `${count(about.features)} features, ` +
-    `${about.dumps.map(d => count(d.tokens)).join(' + ')} tokens`;
+  file.title = `${name}: ` + (allSaes().length
+    ? `${allSaes().length} SAEs, ${count(about.features)} features, ` +
+      `${about.dumps.map(d => count(d.tokens)).join(' + ')} tokens`
+    : `${count(about.circuits)} circuits`);
+  $('[data-page="circuits"]').hidden = !about.circuits;
   search ??= new Search();
   watch(update);
   return update();
@@ -157,7 +171,8 @@ const keysShown = () => !!$('.keys');
 
 let pending = 0;
 const CHORDS = { f: null, h: 'heads', t: 'tokens', c: 'context',
-                 p: 'prompt', r: 'training', m: 'compare', s: 'sql', a: 'about' };
+                 p: 'prompt', r: 'training', m: 'compare', i: 'circuits',
+                 s: 'sql', a: 'about' };
 
 function pressed(e) {
   if (e.ctrlKey || e.metaKey || e.altKey) return;

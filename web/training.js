@@ -48,8 +48,6 @@ export class TrainingPage {
 
   draw() {
     const saes = allSaes();
-    if (!saes.length)
-      return fill(this.body, says('The database holds no SAE.'));
     const first = saeOfKey(state.run) ? state.run : saes[0].key;
     const other = saeOfKey(state.beside) && state.beside !== first
       ? state.beside : null;

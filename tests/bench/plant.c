@@ -278,7 +278,7 @@ static int plant(const char *out, struct err *e)
     (void)snprintf(dump, sizeof dump, "%.1000s.dump", out);
     (void)snprintf(folder, sizeof folder, "%.1000s.sae", out);
     struct text t;
-    struct sae s = {0};
+    struct sae s = {.head = -1};
     int code = write_text(&t, e);
     if (code == 0)
         code = make_sae(&s, e);

@@ -1,7 +1,7 @@
 # The page in Chromium, on databases whose content is known.
 . "$SOURCE/tests/common.sh"
 
-# Ten pages; gzipped it is a third, and all of it comes with the first.
+# Twelve pages; gzipped it is a third, and all of it comes with the first.
 size=$(cat "$SOURCE"/web/* | wc -c)
 [ "$size" -le 327680 ] || fail "web/ has $size bytes, more than 320 KiB"
 

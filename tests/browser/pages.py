@@ -18,6 +18,10 @@ def test_head_has_codes_groups_and_sources(b):
     equal(counts, sorted(counts, key=lambda t: -int(t.split()[0].strip("<"))))
     # Its sources: the first token of the context gives the most.
     equal(b.texts('[aria-label="Source tokens"] .tok')[0], WORDS[0])
+    shares = [int(t.split()[0]) for t in b.texts('[aria-label="Source tokens"]'
+                                                 ' b')]
+    equal(shares, sorted(shares, reverse=True))
+    assert shares[0] > shares[-1], shares
     assert b.texts('[aria-label="Distance to the source"] .tr:not(.th)')
     b.click('[aria-label="Group 1"] a')
     b.wait(lambda: b.text(TITLE) == "1:2", "a feature of the group")
@@ -72,6 +76,8 @@ def test_compare(b):
     equal(set(b.texts(".matched b")), {"1.00"})
     b.click_text(".btn", "More")
     b.wait(lambda: len(b.all(".matched .tr")) == 51, "more rows")
+    equal(b.texts(".matched .tr > :first-child a"),
+          [f"0:{i}" for i in range(50)])
     b.js("const s = document.querySelector('[aria-label=\"SAE\"]');"
          "s.value = '1'; s.dispatchEvent(new Event('change'))")
     b.wait(lambda: "a=1" in b.query() and b.text(".matched a") == "1:0",
@@ -105,6 +111,9 @@ def test_context(b):
     equal(set(b.texts(".active .tr:not(.th) .toks")), {"Lily"})
     assert "0:1" in b.texts(".active a"), b.texts(".active a")
     equal(b.text(".codes"), "L0H0 –H1 1H2 –H3 19")
+    equal([a.get_attribute("href").split("?")[1]
+           for a in b.all(".codes a.mono")],
+          [f"f={layer}%3A{f}" for layer in (0, 1) for f in (1, 19)])
     shade = b.js("return document.querySelector('.running [aria-current]')"
                  ".style.getPropertyValue('--a')")
     assert float(shade) > .3, shade

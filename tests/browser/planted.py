@@ -11,7 +11,7 @@ import math
 import os
 import sqlite3
 
-APPLICATION_ID, SCHEMA_VERSION = 0x68736370, 5
+APPLICATION_ID, SCHEMA_VERSION = 0x68736370, 6
 CONTEXTS, LENGTH = 24, 12
 SAMPLED = CONTEXTS // 2  # every second one
 BINS = [(0, 0), (1, 1), (2, 3), (4, 7), (8, 15)]  # of positions

@@ -4,8 +4,11 @@
 
     /usr/bin/python3 tests/browser/screenshot.py build/headscope \\
         demo/demo.db docs [NAME...]
+    /usr/bin/python3 tests/browser/screenshot.py build/headscope \\
+        circuits.db docs --circuits
 
-DATABASE is the demo's; with names, only those pictures. Each picture is taken once what it is about is there.
+DATABASE is the demo's, or with --circuits that of docs/circuits.md; with names,
+only those pictures. Each is taken once what it is about is there.
 """
 import os
 import sys
@@ -34,18 +37,22 @@ PICTURES = [
      ".matched .tr"),
     ("page-narrow", "?f=2:117&layer=2", ".kwic .tok.p", 700, 1000),
 ]
+CIRCUITS = [
+    ("page-circuit", "?page=circuits&circuit=ioi&h=L2H1&edge=L2H1-L3H0",
+     ".codepairs .tr", 1440, 1180),
+]
 
 
 def main():
     headscope, database, folder, *names = sys.argv[1:]
+    pictures = CIRCUITS if names == ["--circuits"] else [
+        p for p in PICTURES if p[0] in (names or [p[0]])]
     model = os.path.join(os.path.dirname(__file__), "../../examples/tiny-gpt2")
     server = Server(headscope, database, 0, "--model", model)
     with tempfile.TemporaryDirectory() as profile:
         b = Browser(profile)
         b.base = server.url
-        for name, address, there, *size in PICTURES:
-            if names and name not in names:
-                continue
+        for name, address, there, *size in pictures:
             b.size(*size or (WIDTH, HEIGHT))
             b.open(address)
             b.wait(lambda there=there: b.texts(there) or b.all(there), there)

@@ -89,6 +89,35 @@ sort sql.log | cmp - json.log
   "$(jq '.edges[0].pairs | floor' c.json)" ]
 [ -z "$(sqlite3 c.db 'PRAGMA foreign_key_check; PRAGMA integrity_check' |
   grep -v ok)" ]
+# And what the page shows beside: tokens, places and answers of the prompts,
+# figures over seeds, effects from the truth.
+[ "$(sqlite3 c.db "SELECT count(*) FROM circuit_prompt AS p WHERE text =
+  (SELECT group_concat(text, '') FROM (SELECT text FROM circuit_token AS t
+    WHERE t.circuit = p.circuit AND t.prompt = p.prompt ORDER BY position))
+  AND position = (SELECT max(position) FROM circuit_token AS t
+    WHERE t.prompt = p.prompt)")" = 120 ]
+jq -r 'select(.label == 1).answer' ioi.jsonl >want.log
+sqlite3 c.db "SELECT answer FROM circuit_prompt WHERE label = 1
+  ORDER BY prompt" | cmp - want.log
+sqlite3 -json c.db "SELECT auc_edges_sd, auc_shuffled_sd, precision,
+  precision_sd, recall, recall_sd, f1, f1_sd, paper_f1, paper_f1_sd
+  FROM circuit" >figures.json
+jq -e --slurpfile c c.json '$c[0] as $c | .[0] | to_entries | length == 10 and
+  all(.[]; (.key | rtrimstr("_sd")) as $k | $c[$k][if .key == $k then "mean"
+    else "sd" end] - .value | fabs < 1e-9)' figures.json >/dev/null ||
+  fail "$(cat figures.json)"
+sqlite3 -json c.db "SELECT effect FROM circuit_head ORDER BY layer, head" |
+  jq -e --slurpfile t truth.json '[., $t[0].heads] | transpose |
+    length == 32 and all(.[]; .[0].effect -
+      .[1].mean_ablate.fraction_of_gap | fabs < 1e-9)' >/dev/null ||
+  fail "not the effects of the truth"
+headscope view c.db --dry-run -q >out.log
+# A truth without effects leaves them out.
+jq '{circuit}' truth.json >heads.json
+headscope circuit ioi.dump --truth heads.json --seeds 1 --steps 50 -q \
+  -o bare.db >out.log
+[ "$(sqlite3 bare.db 'SELECT count(effect), sum(in_circuit) FROM circuit_head')" = \
+  "0|4" ]
 # The same again replaces it; another stands beside it, and overlaps.
 circuit -o c.db >out.log
 cp -r ioi.dump other.dump
@@ -113,6 +142,17 @@ for option in "--position last" "--position -2" "--position 3" "--vectors z" \
   circuit $option --json | jq -e '.auc.mean >= 0' >/dev/null ||
     fail "circuit $option"
 done
+# The answer score's chance is that of its answers shuffled, and codes tell more.
+circuit --score answer --position last --json >answer.json
+jq -e '(.auc_shuffled.mean < 0.75) and .auc.mean > .auc_shuffled.mean and
+  (.auc_answer_share > 0.5) and all(.heads[]; .answer_share | . >= 0 and . <= 1)' \
+  answer.json >/dev/null || fail "$(jq -c 'del(.heads, .edges)' answer.json)"
+circuit --preset oneill --seeds 1 --dry-run --json | jq -e '.options |
+  .features == 200 and .lambda == 0.02 and .steps == 200 and .examples == 10 and
+  .seeds == 1 and .position == "mean" and .vectors == "result" and
+  .score == "codes"' >/dev/null
+headscope circuit ioi.dump --preset oneill --dry-run --json |
+  jq -e '.options | .seeds == 10 and .steps == 500' >/dev/null
 circuit --top 3 >table.log
 grep -qE '^L[0-3]H[0-7] ( +[0-9.]+){4}  (yes|no)$' table.log
 grep -qE '^AUC, labels shuffled  +0\.[0-9]+ ± 0' table.log
@@ -126,6 +166,15 @@ refuse 2 "24 positive and 0 negative examples; both are needed" circuit \
 refuse 2 "121 examples are to train, but the task has 120" circuit ioi.dump \
   --examples 121 -q
 refuse 2 "none at position 40" circuit ioi.dump --position 40 -q
+refuse 2 "there is only oneill" circuit ioi.dump --preset kissane -q
+jq -c 'del(.answer, .answer_tokens)' ioi.jsonl >silent.jsonl
+headscope capture "$MODEL" --prompts silent.jsonl -o silent.dump -q >out.log
+refuse 2 "none has an answer" circuit silent.dump --score answer -q
+headscope circuit silent.dump --truth truth.json --seeds 1 --steps 20 --json -q |
+  jq -e '.auc_answer_share == null' >/dev/null
+jq -c '.answer = null | .answer_tokens = [983]' ioi.jsonl >one.jsonl
+headscope capture "$MODEL" --prompts one.jsonl -o one.dump -q >out.log
+refuse 2 "all have the same" circuit one.dump --score answer -q
 refuse 2 "--position x" circuit ioi.dump --position x -q
 refuse 2 "no active feature" circuit ioi.dump --lambda 1000 --rate 0.1 -q
 for label in 0 1 0 1; do
@@ -151,5 +200,15 @@ refuse 1 "give --heads" circuit faithful "$MODEL" --prompts ioi.jsonl
 refuse 1 "give --text FILE or --prompts" capture "$MODEL" -o x.dump
 refuse 1 "give one of them" capture "$MODEL" -o x.dump --text ioi.jsonl \
   --prompts ioi.jsonl
+cp other.dump/prompts.json prompts.json
+jq '.[2].answer_tokens = [-1]' prompts.json >other.dump/prompts.json
+refuse 2 "context 2: 'answer_tokens' must be an array of" circuit other.dump -q
+cp prompts.json other.dump/prompts.json
 sed -i 's/"position": 15/"position": 999/' other.dump/prompts.json
 refuse 2 "'position' is 999" circuit other.dump -q
+jq '.[1:]' ioi.dump/prompts.json >other.dump/prompts.json
+refuse 2 "must be an array with an object for each of the 120 contexts" circuit \
+  other.dump -q
+jq '.[0].answer_tokens = ["x"]' ioi.dump/prompts.json >other.dump/prompts.json
+refuse 2 "context 0: 'answer_tokens' must be an array of token ids" circuit \
+  other.dump -q

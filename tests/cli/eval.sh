@@ -183,6 +183,8 @@ sed -i 's/"held_out_rows": /"held_out_rows": 1/' moved.sae/headscope.json
 refuse 2 "rows were held out, but" eval -q tiny.dump moved.sae
 cp -r layer1.sae silent.sae
 sed -i 's/blocks.1.attn.hook_z//' silent.sae/cfg.json
+headscope eval -q tiny.dump silent.sae >out.log # headscope.json knows the layer
+jq 'del(.layer)' layer1.sae/headscope.json >silent.sae/headscope.json
 refuse 2 "does not say which layer" eval -q tiny.dump silent.sae
 headscope eval tiny.dump silent.sae --layer 1 --json -q | jq 'del(.sae)' >a.json
 jq 'del(.sae)' eval.json | cmp - a.json

@@ -183,4 +183,4 @@ refuse 2 "the model's loss is not finite" eval huge.dump bare.sae \
 printf '{"text": "a b", "answer": " to", "wrong": " a"}\n' >one.jsonl
 refuse 2 "prompt 1: the model gives no finite metric" ablate huge \
   --prompts one.jsonl -q
-refuse 2 "logit of token 0 is not finite" prompt huge "a b"
+refuse 2 "logits behind token 0 are not finite" prompt huge "a b"

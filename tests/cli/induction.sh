@@ -44,6 +44,27 @@ induction --seed 2 >two.json
 cmp -s a.json two.json && fail "the seed changes nothing"
 jq -e '.heads[0].layer == 3' two.json >/dev/null
 
+# -- two tokens that repeat in text: every example repeats them, and another token
+# -- is put where the first of the earlier two stood. Catches a context's pair
+# -- read from another, and attention of another pass.
+head -c 12000 "$MODEL/corpus.txt" >text.txt
+induction --text text.txt >text.json
+jq -e '.text | .contexts > 5 and (.heads | length) > 8 and
+  (.pairs == (.heads | map(.pairs) | add)) and
+  (.heads | map(.replaced - .attention) | . == sort) and
+  .heads[0].attention - .heads[0].replaced > 0.1 and
+  all(.heads[]; .pairs <= 8 and .attention > 0.3) and
+  all(.heads[].examples[]; .ids as $t | .source as $s |
+    $t[$s - 2:$s] == $t[-2:] and .token != $t[$s - 2] and $t[0] == 2047)' \
+  text.json >/dev/null || fail "$(jq -c .text text.json | head -c 1000)"
+induction --text text.txt --threads 1 >one.json
+cmp text.json one.json
+induction --text text.txt --seed 3 >three.json
+jq -se 'map(.text.heads | sort_by([.layer, .head])) |
+  (.[0] | map(.attention)) == (.[1] | map(.attention)) and
+  (.[0] | map(.replaced)) != (.[1] | map(.replaced))' text.json three.json \
+  >/dev/null || fail "the seed decides more or less than the token"
+
 # -- the plot is XML with a line for each of the heads and lengths; a table
 python3 - <<'END'
 import xml.etree.ElementTree as tree
@@ -58,4 +79,5 @@ headscope induction "$MODEL" --count 2 --top 3 -q >table.log
 refuse 2 "exists" induction "$MODEL" -o plot.svg
 refuse 2 "only 256 positions" induction "$MODEL" --tokens 256
 refuse 2 "do not fit into 16 tokens" induction "$MODEL" --tokens 16
+refuse 2 "gone.txt" induction "$MODEL" --text gone.txt
 refuse 1 "missing arguments" induction

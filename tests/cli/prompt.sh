@@ -39,6 +39,7 @@ jq -e '.tokens[34] as $t | .tokens[0].surprise == null and
 # -- part left out or counted twice, and a W_O that is transposed.
 cat >adds.jq <<'END'
 def near($x): . - $x | fabs < 1e-4;
+def close($x): . - $x | fabs < 1e-6;
 def adds($whole; $layers): . as $a |
   (.parts | map(.value) | add | near($whole)) and (.sum | near($whole)) and
   all($layers[]; . as $l |
@@ -100,7 +101,8 @@ jq -L . -e --slurpfile all features.json 'include "adds"; .sources as $s |
 # -- Catches a LayerNorm that is left out and a step from another token.
 jq -L . -e 'include "adds"; .sources as $s | .trace | .path as $p |
   ($p | length) == 1 and .term == ($s.dfa | map(max) | max) and
-  $s.dfa[$p[0].head][$p[0].source] == .term and adds(.term; [0])' one.json \
+  $s.dfa[$p[0].head][$p[0].source] == .term and adds(.term; [0]) and
+  (.sum | close($p[0].term))' one.json \
   >/dev/null || fail "$(jq -c .trace one.json | head -c 2000)"
 # A step on, from every source of a head of the layer below: they are the part.
 jq -r '.trace | .path[0] as $p | "L1H\($p.head)@\($p.source) \($p.source)"' \
@@ -111,8 +113,9 @@ for ((i = 0; i <= source; i++)); do
 done >steps.json
 jq -L . -se --slurpfile one one.json 'include "adds"; map(.trace) |
   ($one[0].trace.parts | map(select(.part == "L0H3")) | .[0]) as $part |
-  all(.[]; adds(.term; [])) and (map(.term) | add | near($part.value)) and
-  (.[$part.source].term | near($part.source_value)) and
+  all(.[]; .term as $t | adds($t; []) and (.sum | close($t))) and
+  (map(.term) | add | close($part.value)) and
+  (.[$part.source].term | close($part.source_value)) and
   all(.[]; (.path | length) == 2)' steps.json >/dev/null ||
   fail "$(jq -c '.trace | [.term, .sum, .path]' steps.json)"
 

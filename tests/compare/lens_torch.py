@@ -6,7 +6,7 @@
         --layout FIELDS [--golden OUT.json] [--truth GROUND_TRUTH.json]
     lens_torch.py eval HEADSCOPE MODEL DUMP SAE...
     lens_torch.py prompt HEADSCOPE MODEL TEXT OTHER SAE...
-    lens_torch.py induction HEADSCOPE MODEL
+    lens_torch.py induction HEADSCOPE MODEL TEXT_FILE [--count N]
     lens_torch.py task MODEL ioi.jsonl OUT_FOLDER [--count N]
 
 `ablate` compares the effect of every head, changed in four ways, with that of
@@ -16,7 +16,8 @@ shows how far each is from measured effects on other prompts, in standard errors
 prompt` shows of a text beside another with as many tokens: features and their
 DFA, the parts of a logit and of a source, by autograd through frozen
 LayerNorms, edits, differences; the last SAE is not of layer 0. `induction`
-runs the sequences of `headscope induction`. `task` makes corrupted partners and a
+runs the sequences of `headscope induction`, and
+its examples from a text. `task` makes corrupted partners and a
 reference from prompts of the IOI task: the second mention of the subject
 becomes another name. All that differs by more than 1e-3 is a failure.
 """
@@ -577,12 +578,31 @@ def compare_prompt(args):
 
 # ---- induction ----
 
+def see_text(worst, model, found):
+    for head in found["heads"]:
+        l, h = head["layer"], head["head"]
+        for x in head["examples"]:
+            ids, source, kept, again = x["ids"], x["source"], {}, {}
+            assert ids[source - 2:source] == ids[-2:] and source < len(ids) - 1
+            model.run(ids, keep=kept)
+            changed = list(ids)
+            changed[source - 2] = x["token"]
+            assert changed != ids
+            model.run(changed, keep=again)
+            worst.see("in text", [x["attention"], x["replaced"]], [
+                k["pattern"][l][h, -1, source].item() for k in (kept, again)])
+            if head["pairs"] == len(head["examples"]):
+                worst.see("in text, means", head["attention"], sum(
+                    y["attention"] for y in head["examples"]) / head["pairs"])
+
+
 def compare_induction(args):
     model, worst = Model(args.model), Worst()
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "sequences.jsonl"
         found = headscope(args.headscope, "induction", args.model, "--count",
-                          str(args.count), "--prompts", str(path))
+                          str(args.count), "--prompts", str(path), "--text",
+                          args.text)
         sequences = read_lines(path)
     w_u = model.w["wte.weight"]
     longest = max(s["prefix"] for s in sequences)
@@ -606,6 +626,7 @@ def compare_induction(args):
             for h in range(model.heads):
                 logit[p - 1, i % args.count, l, h] = kept["z"][l][
                     last, head_slice(model, h)] @ w_o_of(model, l, h) @ u
+    see_text(worst, model, found["text"])
     assert len(found["heads"]) == model.layers * model.heads
     root = math.sqrt(args.count)
     for head in found["heads"]:
@@ -667,7 +688,8 @@ def main():
     p = commands.add_parser("induction")
     for name in ("headscope", "model"):
         p.add_argument(name)
-    p.add_argument("--count", type=int, default=20)
+    p.add_argument("text")
+    p.add_argument("--count", type=int, default=3)
     p.set_defaults(run=compare_induction)
     p = commands.add_parser("task")
     for name in ("model", "prompts", "out"):

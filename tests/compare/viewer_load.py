@@ -90,8 +90,10 @@ def line(what, server, paths):
     print(what, "longest:", paths[times.index(max(times))], file=sys.stderr)
 
 
-def flood(server, paths, seconds=SECONDS):
-    """Requests a second over all connections, each with one under way."""
+def flood(what, server, paths, seconds=SECONDS):
+    """Requests a second over all connections, each with one under way, and the
+    processor time of both sides, which says more on a computer that has other
+    work."""
     selector = selectors.DefaultSelector()
     rng, done, wrong = random.Random(1), 0, 0
     requests = [f"GET {p} HTTP/1.1\r\nHost: localhost\r\n"
@@ -101,6 +103,7 @@ def flood(server, paths, seconds=SECONDS):
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         selector.register(s, selectors.EVENT_READ, [b""])
         s.sendall(rng.choice(requests))
+    before, own = server.seconds(), time.process_time()
     begun = time.perf_counter()
     while time.perf_counter() - begun < seconds:
         for key, _ in selector.select(1):
@@ -109,21 +112,27 @@ def flood(server, paths, seconds=SECONDS):
                 wrong += 1
                 selector.unregister(key.fileobj)
                 continue
-            data = key.data[0] = key.data[0] + part
+            data = key.data[0] + part if key.data[0] else part
             end = data.find(b"\r\n\r\n")
-            if end < 0:
-                continue
-            at = data.find(b"Content-Length: ")
-            length = int(data[at + 16:data.find(b"\r\n", at)])
-            if len(data) < end + 4 + length:
+            at = data.find(b"Content-Length: ", 0, max(end, 0))
+            if at < 0 or len(data) < end + 4 + int(
+                    data[at + 16:data.find(b"\r\n", at)]):
+                key.data[0] = data
                 continue
             wrong += not data.startswith(b"HTTP/1.1 200")
             done += 1
             key.data[0] = b""
-            key.fileobj.sendall(rng.choice(requests))
+            key.fileobj.send(rng.choice(requests))
     took = time.perf_counter() - begun
+    before, own = server.seconds() - before, time.process_time() - own
+    for key in selector.get_map().values():
+        key.fileobj.close()
     selector.close()
-    return done / took, wrong
+    print(f"{what}, {CONNECTIONS} connections for {seconds} s: "
+          f"{done / took:.0f} requests a second, {wrong} errors; "
+          f"{1000 * before / done:.2f} ms of processor time each, the client "
+          f"{1000 * own / done:.2f}; anonymous memory {server.anonymous():.0f} "
+          "MB", flush=True)
 
 
 def main():
@@ -137,25 +146,30 @@ def main():
     about = server.json("/api/about")
     sae = about["saes"][0]
     print(f"start to the first byte: {1000 * rank(starts, .5):.0f} ms; "
-          f"{about['features']:,} features, {sae['activations']:,} "
-          "activations\n")
+          f"{about['features']:,} features, "
+          f"{sum(s['activations'] for s in about['saes']):,} activations\n")
     print("| | p50 ms | p99 ms | most ms | processor ms | most KB gzip |")
     print("|---|---|---|---|---|---|")
     rng = random.Random(0)
     features = [rng.randrange(sae["d_sae"]) for _ in range(500)]
     of = f"sae={sae['id']}"
-    pages = [f"/api/feature?{of}&feature={f}" for f in features]
+    pages = [f"/api/feature?sae={rng.choice(about['saes'])['id']}&feature={f}"
+             for f in features]
     line("feature", server, pages)
     line("feature, random examples", server,
          [p + "&kind=random" for p in pages])
     lists = [f"/api/features?sort={sort}&order={order}&limit=100&offset={o}"
              for sort in ("density", "max", "share", "index", "entropy")
              for order in ("asc", "desc")
-             for o in (0, 100, sae["d_sae"] // 2, sae["d_sae"] - 100)]
+             for o in (0, 100, about["features"] // 2,
+                       about["features"] - 100)]
     lists += [f"/api/features?limit=100&head={h}{more}"
               for h in range(sae["heads"])
               for more in ("", "&sort=share", "&min_share=0.1",
-                           "&min_share=0", "&min_density=0.001")]
+                           "&min_share=0", "&min_share=0&sort=share",
+                           "&min_density=0.001")]
+    lists += ["/api/features?label=a", "/api/features?starred=1",
+              "/api/features?dead=0&sort=entropy"]
     lists *= 3
     rng.shuffle(lists)
     line("list, any order or filter", server, lists)
@@ -166,6 +180,8 @@ def main():
     if words:
         line("list, filtered by token", server,
              [f"/api/features?token={quote(w)}" for w in words])
+        line("list, filtered by source", server,
+             [f"/api/features?source={quote(w)}" for w in words])
         line("token", server,
              [f"/api/token?text={quote(w)}" for w in words])
         line("search", server, [f"/api/search?q={quote(w)}" for w in words])
@@ -179,15 +195,13 @@ def main():
     line("comparison, 25 features", server, [
         f"/api/compare?{of}&other={sae['id']}&offset={25 * i}"
         for i in range(40)])
-    mixed = pages[:200] + lists + [f"/api/token?text={quote(w)}"
+    pages = [f"/api/feature?sae={rng.choice(about['saes'])['id']}&feature={f}"
+             for f in range(0, sae["d_sae"], 3)]
+    mixed = pages[:len(lists)] + lists + [f"/api/token?text={quote(w)}"
                                    for w in words]
-    rate, wrong = flood(server, mixed)
-    print(f"\n{CONNECTIONS} connections for {SECONDS} s: {rate:.0f} requests a "
-          f"second, {wrong} errors; anonymous memory {server.anonymous():.0f} "
-          "MB")
-    rate, wrong = flood(server, pages)
-    print(f"features alone: {rate:.0f} a second, {wrong} errors; "
-          f"{server.anonymous():.0f} MB")
+    print()
+    flood("mixture", server, mixed)
+    flood("features", server, pages)
     server.stop()
 
 

@@ -13,7 +13,9 @@ over rows and outputs plus lambda times the mean sum of activations. The file
 has the vectors "x" (examples, heads, d), "label", weights at the start
 ("start.NAME") and after STEPS steps ("end.NAME"), matrices feature-major, the
 last step's loss, "code" (examples, heads) with -1 for none, and "node",
-"node_share" (heads), "edge" (heads, heads) and "edge_ranking" (heads).
+"node_share" (heads), "edge" (heads, heads) and "edge_ranking" (heads). "class"
+(examples) is that of positive examples and -1 for others, and "information"
+(heads) the mutual information of it and the code, in bits.
 """
 import pathlib
 
@@ -79,6 +81,22 @@ def edge_ranking(u):
     return np.bincount(listed, minlength=heads).astype(np.float64)
 
 
+def information(code, classes):
+    """From the joint distribution, cell by cell."""
+    kept = classes >= 0
+    out = []
+    for column in code[kept].T:
+        bits = 0.0
+        for c in set(column):
+            for k in set(classes[kept]):
+                both = np.mean((column == c) & (classes[kept] == k))
+                if both > 0:
+                    bits += both * np.log2(both / np.mean(column == c) /
+                                           np.mean(classes[kept] == k))
+        out.append(bits)
+    return np.array(out)
+
+
 def main():
     for seed in range(1000):
         if write(np.random.default_rng(seed)):
@@ -114,10 +132,12 @@ def write(rng):
     print("none:", (code < 0).mean(), "codes:", len(set(code.ravel())),
           "loss:", loss)
     u = edge_score(code, label)
+    classes = np.where(label == 1, rng.integers(5, size=EXAMPLES), -1)
     tensors = {"x": x, "label": label, "code": code, "edge": u,
                "loss": np.array([loss]), "node": node_score(code, label, False),
                "node_share": node_score(code, label, True),
-               "edge_ranking": edge_ranking(u)}
+               "edge_ranking": edge_ranking(u), "class": classes,
+               "information": information(code, classes)}
     for group, (e, d, b_, c_) in (("start", start),
                                   ("end", [t.numpy() for t in (w_e, w_d, b, c)])):
         tensors |= {f"{group}.w_enc": e, f"{group}.w_dec": d.T,

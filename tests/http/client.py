@@ -25,6 +25,10 @@ def planted(name, **shape):
     return name
 
 
+class NotStarted(Exception):
+    """With the exit status."""
+
+
 class Server:
     """A server on a free port; `with` ends it."""
 
@@ -34,7 +38,8 @@ class Server:
             stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
         line = self.process.stdout.readline()
         self.url = line.strip()
-        assert self.url.startswith("http://"), line
+        if not self.url.startswith("http://"):
+            raise NotStarted(self.stop())
         self.port = urlsplit(self.url).port
         # Where the requests below go, whatever it listens on.
         self.address = "127.0.0.1"

@@ -106,6 +106,31 @@ class Lists(OnDatabase):
         self.assertEqual((dead["max"], dead["shares"], dead["tokens"]),
                          (None, [None] * 4, []))
 
+    def test_pages_behind_a_row(self):
+        for more in ("sort=max", "sort=share&order=asc", "head=1&min_share=0",
+                     "head=1&min_share=0.3&sort=share&order=asc", "token=Lily",
+                     "source=Ben", "sae=2&sort=entropy", "dead=0&sort=index"):
+            whole = self.pages(f"features?{more}", 200)
+            rows, page = [], self.api(f"features?{more}&limit=11")
+            while True:
+                self.assertEqual(page["offset"], len(rows))
+                rows += page["rows"]
+                if page["next"] is None:
+                    break
+                self.assertEqual(page["next"], "{sae}:{feature}".format(
+                    **rows[-1]))
+                page = self.api(
+                    f"features?{more}&limit=11&after={page['next']}")
+            self.assertEqual(rows, whole, more)
+        answer = self.server.ask("/api/features.csv?limit=5&sort=max&offset=7")
+        self.assertTrue(answer.headers["link"].startswith(
+            "</api/features.csv?limit=5&sort=max&after="))
+        for wrong in ("after=", "after=1", "after=1:", "after=1:99",
+                      "after=9:1", "after=1:1x", "after=x:1",
+                      "after=1:3&offset=2", "after=1:4&token=Lily",
+                      "after=1:89&head=1&min_share=0.1&sort=share"):
+            self.refused(400, "features?" + wrong)
+
     def test_offsets_beyond_the_end(self):
         for offset in 270, 9999999, 2**63 - 1:
             for more in "", "&token=Lily", "&head=1&min_share=0":
@@ -368,6 +393,37 @@ class Pages(OnDatabase):
         for example in self.api("feature?sae=1&feature=3&window=full"
                                 )["examples"]:
             self.assertNotIn(None, example["levels"])
+
+    def test_any_string(self):
+        """Parts of tokens, texts of several, and several ids at once."""
+        fed, the, ducks = (WORDS.index(w) for w in (" fed", " the", " ducks"))
+        found = self.api("search?q=fed%20the%20ducks")["results"]
+        self.assertEqual([r["kind"] for r in found], ["tokens"])
+        self.assertEqual([s["vocab"] for s in found[0]["strings"]],
+                         [fed, the, ducks])
+        self.assertEqual(self.api("search?q=IL")["results"], [])
+        found = self.api("search?q=IL&within=1")["results"]
+        self.assertEqual([(r["text"], r["match"]) for r in found],
+                         [(" Lily", "within")])
+        page = self.api(f"token?vocab={fed},{the}&limit=200")
+        want = self.sql("SELECT sae, feature FROM token_feature WHERE vocab IN "
+                        "(?, ?)", fed, the)
+        self.assertEqual(sorted((r["sae"], r["feature"]) for r in page["rows"]),
+                         sorted(want))
+        led = self.api(f"token?vocab={fed},{the}&limit=200&head=2")
+        self.assertEqual(led["rows"], [r for r in page["rows"]
+                                       if r["top_head"] == 2])
+        self.assertTrue(0 < led["total"] < page["total"])
+        self.assertEqual([p["token"] for p in page["places"]], [
+            token for token, in self.sql(
+                "SELECT t.id FROM token AS t JOIN context AS c ON c.id = "
+                "t.context WHERE vocab = ? AND sampled = 1 ORDER BY t.id "
+                "LIMIT 8", fed)])
+        for place in page["places"]:
+            self.assertEqual(place["tokens"][place["peak"]], " fed")
+        for wrong in f"{fed},", f",{fed}", f"{fed};{the}", ",".join("1" * 17):
+            self.refused(400, f"token?vocab={wrong}")
+        self.refused(404, f"token?vocab={fed},9999")
 
     def test_activation(self):
         """What is kept of the heads at a token, in the sample and outside."""

@@ -43,12 +43,12 @@ class OnCopy(unittest.TestCase):
         self.assertEqual(self.server.stop(), 0)
         self.assertEqual(digest("own.db"), digest("labels_source.db"))
 
-    def post(self, body, server=None, **headers):
+    def post(self, body, server=None, path="/api/label", **headers):
         server = server or self.server
         if not isinstance(body, bytes):
             body = json.dumps(body).encode()
         headers = {"Content-Type": "application/json", **headers}
-        lines = ["POST /api/label HTTP/1.1", "Connection: close",
+        lines = [f"POST {path} HTTP/1.1", "Connection: close",
                  f"Content-Length: {len(body)}"]
         headers.setdefault("Host", f"127.0.0.1:{server.port}")
         lines += [f"{name.replace('_', '-')}: {value}"
@@ -166,6 +166,151 @@ class Writing(OnCopy):
         self.saved(mark(label="two"))
         os.replace("aside.db", "own.labels.db")
         self.assertEqual(self.server.api("labels")["labels"][0]["label"], "one")
+
+
+    def test_pages_while_filters_change(self):
+        """`after` skips no row and repeats none, whatever happens to those
+        before it, where offsets would."""
+        versions = {}
+
+        def star(feature, starred):
+            made = self.saved(mark(1, feature, starred=starred,
+                                   version=versions.get(feature, 0)))
+            versions[feature] = made["version"]
+
+        for limit, more in (
+                (7, "sort=max"), (9, "sort=index&order=desc"),
+                (8, "sort=entropy&order=asc"), (1, "token=%4Cily"),
+                (7, "head=1&min_share=0&sort=share"), (1, "source=%42en")):
+            for feature in range(24):
+                star(feature, True)
+            first = f"/api/features?sae=1&starred=1&limit={limit}&{more}"
+            want = [row["feature"] for row in self.server.api(
+                first[5:].replace("limit=", "limit=2"))["rows"]]
+            target, seen = first, []  # headers come lowered: no "Lily" above
+            while target:
+                answer = self.server.ask(target)
+                self.assertEqual(answer.status, 200, (target, answer.body))
+                page = answer.json()
+                self.assertEqual(page["total"], len(want) - len(seen))
+                seen += [row["feature"] for row in page["rows"]]
+                for row in page["rows"]:  # also the one that it went on behind
+                    star(row["feature"], False)
+                link = answer.headers.get("link", "")
+                self.assertEqual(bool(link), page["next"] is not None)
+                target = link.partition("<")[2].partition(">")[0]
+            self.assertEqual(seen, want, more)
+            self.assertGreater(len(want), limit, more)
+
+
+class Importing(OnCopy):
+    """Tables by POST: all of one or nothing."""
+    HEAD = "fingerprint,feature,label,starred,note,changed\n"
+
+    def row(self, sae, feature, label, rest=",,"):
+        return f"{sae:032x},{feature},{label},{rest}\n"
+
+    def bring(self, table, query="", **headers):
+        headers = {"Content-Type": "text/csv", **headers}
+        if not isinstance(table, bytes):
+            table = table.encode()
+        return self.post(table, path="/api/labels/import" + query, **headers)
+
+    def brought(self, table, query=""):
+        answer = self.bring(table, query)
+        self.assertEqual(answer.status, 200, answer.body)
+        return answer.json()
+
+    def labels(self):
+        return {(x["fingerprint"][-1], x["feature"]): x["label"]
+                for x in self.server.api("labels")["labels"]}
+
+    def test_there_and_back(self):
+        self.saved(mark(1, 3, HOSTILE, "a \"b\",\nc", True))
+        self.saved(mark(2, 5, "x"))
+        table = self.server.ask("/api/labels.csv").body
+        before = self.server.api("labels")
+        os.remove("own.labels.db")
+        self.assertEqual(self.labels(), {})
+        counts = {"read": 2, "new": 2, "replaced": 0, "same": 0, "kept": 0,
+                  "elsewhere": 0}
+        self.assertEqual(self.brought(table), counts)
+        after = self.server.api("labels")
+        self.assertEqual(after, before)
+        self.assertEqual(self.brought(table), {**counts, "new": 0, "same": 2})
+
+    def test_what_stays_and_what_is_replaced(self):
+        self.saved(mark(1, 3, "mine"))
+        table = (self.HEAD + self.row(1, 3, "theirs") + self.row(1, 4, "new")
+                 + self.row(9, 4, "of another SAE"))
+        done = self.brought(table)
+        self.assertEqual((done["new"], done["kept"], done["elsewhere"]),
+                         (2, 1, 1))
+        self.assertEqual(self.labels()["1", 3], "mine")
+        done = self.brought(table, "?replace=1")
+        self.assertEqual((done["replaced"], done["same"]), (1, 2))
+        self.assertEqual(self.labels(), {("1", 3): "theirs", ("1", 4): "new",
+                                         ("9", 4): "of another SAE"})
+
+    def test_a_wrong_row_leaves_all_as_it_was(self):
+        good = self.HEAD + self.row(1, 3, "good") + self.row(1, 4, "good")
+        for words, row in {
+                "labels.csv:4: 'x' is no feature": self.row(1, "x", "a"),
+                "labels.csv:4: sae1 has features 0 to 89, not 90":
+                    self.row(1, 90, "a"),
+                "labels.csv:4: starred": self.row(1, 5, "a", "2,,"),
+                "is no fingerprint": "abc,5,a,,,\n",
+                "201 bytes": self.row(1, 5, "a" * 201),
+                "control character": self.row(1, 5, "a\x01b"),
+                "a quote that does not end": self.row(1, 5, '"a'),
+                "more than 32 columns": "," * 40 + "\n"}.items():
+            answer = self.bring(good + row + self.row(1, 6, "good"))
+            self.assertEqual(answer.status, 400, (words, answer.body))
+            self.assertIn(words, answer.json()["error"])
+        for words, table in {"no column fingerprint": b"", "NUL":
+                             good.encode() + b"\0", "no column label":
+                             b"fingerprint,feature\n"}.items():
+            answer = self.bring(table)
+            self.assertEqual(answer.status, 400, (words, answer.body))
+            self.assertIn(words, answer.json()["error"])
+        self.assertEqual(self.bring(good, "?replace=2").status, 400)
+        self.assertEqual(self.bring(good, "?force=1").status, 400)
+        self.assertFalse(os.path.exists("own.labels.db"))
+
+    def test_not_from_elsewhere(self):
+        good = self.HEAD + self.row(1, 3, "good")
+        for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"},
+                        {"Sec_Fetch_Site": "cross-site"},
+                        {"Host": "evil.example"}):
+            self.assertEqual(self.bring(good, **headers).status, 403, headers)
+        for kind in ("text/plain", "application/json", "text/csvx", None,
+                     "application/x-www-form-urlencoded"):
+            answer = self.bring(good, **{"Content-Type": kind})
+            self.assertEqual(answer.status, 415, kind)
+        for method in "GET", "HEAD", "PUT", "DELETE":
+            answer = self.server.ask("/api/labels/import", method=method)
+            self.assertEqual(answer.status, 405, method)
+        self.assertFalse(os.path.exists("own.labels.db"))
+        self.assertEqual(self.bring(good, **{
+            "Content-Type": "text/csv; charset=utf-8"}).status, 200)
+
+    def test_size(self):
+        rows = "".join(self.row(9, i, "a" * 180) for i in range(15_000))
+        self.assertGreater(len(rows), 3 << 20)
+        self.assertEqual(self.brought(self.HEAD + rows)["new"], 15_000)
+        self.assertEqual(self.bring(b"x" * (5 << 20)).status, 413)
+        # One that does not say how long it is.
+        with self.server.connect() as s:
+            s.sendall(b"POST /api/labels/import HTTP/1.1\r\nHost: localhost\r\n"
+                      b"Content-Type: text/csv\r\n"
+                      b"Transfer-Encoding: chunked\r\n\r\n")
+            try:
+                for _ in range(200):
+                    s.sendall(b"8000\r\n" + b"x" * 0x8000 + b"\r\n")
+                s.sendall(b"0\r\n\r\n")
+            except OSError:
+                pass
+            self.assertIn(Answer(read_to_end(s)).status, (0, 413))
 
 
 class Guarded(OnCopy):

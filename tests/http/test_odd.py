@@ -2,13 +2,18 @@
 """The API on databases out of the ordinary: without tokens, with one feature,
 with a hundred thousand, with nothing active, damaged or made to harm.
 """
+import os
+import random
+import shutil
 import sqlite3
 import time
 import unittest
 
-from client import SOURCE
-from on_database import OnDatabase, ids
+from client import SOURCE, NotStarted, Server, planted
+from on_database import OnDatabase, ids, plain
 from planted import WORDS, plant
+
+PAGE = 16384
 
 
 class Tokenless(OnDatabase):
@@ -180,24 +185,24 @@ class Damaged(OnDatabase):
         self.assertEqual(self.api("features")["total"], 40)
 
 
-class Moving(OnDatabase):
-    """A table that is a view whose columns differ each time they are read."""
-    name = "moving.db"
+class Far(OnDatabase):
+    """Numbers at the ends of what there are."""
+    name = "far.db"
 
     @classmethod
     def setUpClass(cls):
         plant(cls.name, SOURCE, layers=1, features=20)
         db = sqlite3.connect(cls.name)
         with db:
-            db.execute("PRAGMA legacy_alter_table = ON")
-            db.execute("ALTER TABLE activation RENAME TO real")
-            db.execute("CREATE VIEW activation AS SELECT sae, feature, "
-                       "token + 100000000 * (abs(random()) % 2) AS token, "
-                       "level FROM real")
             db.execute("UPDATE example_source SET source = source + ?",
                        (2**62,))
             db.execute("UPDATE vocab SET text = 'same', count = ?",
                        (2**63 - 1,))
+            db.execute("INSERT INTO vocab VALUES (?, 'same', NULL, 1)",
+                       (2**62,))
+            db.execute("INSERT INTO vocab VALUES (-5, 'same', NULL, 1)")
+            db.execute("UPDATE token SET vocab = ? WHERE id % 3 = 0", (2**62,))
+            db.execute("UPDATE token SET vocab = -5 WHERE id % 3 = 1")
             db.execute("UPDATE token_feature SET count = ?", (2**63 - 1,))
         db.close()
         super().setUpClass()
@@ -208,35 +213,94 @@ class Moving(OnDatabase):
                                     "&window=32")["examples"]:
                 self.assertEqual(len(example["levels"]),
                                  len(example["tokens"]))
+                self.assertEqual({plain(t) for t in example["tokens"]},
+                                 {"same"})
         self.api("token?text=same")
         self.api("features?token=same")
+        self.assertEqual({plain(t) for row in self.api("features")["rows"]
+                          for t in row["tokens"]}, {"same"})
 
 
-class Endless(OnDatabase):
-    """Tables that are views whose rows never end."""
-    name = "endless.db"
+class DamagedPages(unittest.TestCase):
+    """Pages of the file are overwritten, at random places, also while it is
+    served: an answer is right, or says that the file is damaged; the server
+    stays, and what lies on other pages is answered as before."""
+    TARGETS = [f"feature?sae={s}&feature={f}&kind={k}" for s in (1, 2)
+               for f in range(0, 90, 9) for k in ("top", "width", "silent")]
+    TARGETS += ["features?sort=max", "features?token=Lily", "features?source=Ben",
+                "features?head=1&min_share=0.1&sort=share", "heads", "training",
+                "head?sae=1&head=1", "head?sae=2&head=0", "token?text=%20Lily",
+                "search?q=L", "context?context=3&position=2", "about", "labels",
+                "compare?sae=1&other=2", "sql?q=SELECT+sum(level)+FROM+activation"]
 
-    @classmethod
-    def setUpClass(cls):
-        plant(cls.name, SOURCE, layers=1, features=20)
-        db = sqlite3.connect(cls.name)
-        with db:
-            db.execute("DROP TABLE histogram")
-            db.execute("CREATE VIEW histogram AS WITH RECURSIVE n (sae, feature,"
-                       " bin, count) AS (SELECT 1, 1, 1, 1 UNION ALL SELECT 1, "
-                       "2, 1, count + 1 FROM n) SELECT * FROM n")
-        db.close()
-        super().setUpClass()
+    def damage(self, name, rng, pages):
+        with open(name, "r+b") as f:
+            f.seek(0, os.SEEK_END)
+            size = f.tell()
+            for _ in range(pages):
+                page = rng.randrange(1, size // PAGE)  # the first is the schema
+                kind = rng.randrange(3)
+                if kind == 0:  # all of it
+                    f.seek(page * PAGE)
+                    f.write(rng.randbytes(PAGE))
+                elif kind == 1:  # its head: type, cells, the child to the right
+                    f.seek(page * PAGE)
+                    f.write(bytes([rng.choice((2, 5, 10, 13))])
+                            + rng.randbytes(11))
+                else:  # where cells begin, lengths in them
+                    f.seek(page * PAGE + rng.randrange(PAGE - 64))
+                    f.write(rng.randbytes(64))
 
-    def test_a_stop_does_not_wait_for_it(self):
-        with self.server.connect() as s:
-            s.sendall(b"GET /api/feature?sae=1&feature=1 HTTP/1.1\r\n"
-                      b"Host: localhost\r\n\r\n")
-            time.sleep(.2)
-            self.assertEqual(self.api("features")["total"], 20)
-            begun = time.monotonic()
-            self.assertEqual(self.server.stop(), 0)
-            self.assertLess(time.monotonic() - begun, 5)
+    def look(self, server):
+        """How many were answered, how many refused."""
+        counts = {200: 0, 500: 0}
+        for target in self.TARGETS:
+            answer = server.ask("/api/" + target)
+            self.assertIn(answer.status, (200, 400, 404, 500, 503), target)
+            if answer.status != 200:
+                self.assertEqual(list(answer.json()), ["error"], target)
+            counts[200 if answer.status == 200 else 500] += 1
+            self.assertEqual(server.ask("/").status, 200)
+        return counts
+
+    def test_before_it_is_opened(self):
+        whole = planted("whole.db")
+        refused = answered = 0
+        for seed in range(12):
+            shutil.copy(whole, "pages.db")
+            self.damage("pages.db", random.Random(seed), 1 + seed % 6)
+            try:
+                server = Server("pages.db")
+            except NotStarted as e:
+                self.assertEqual(e.args, (2,))
+                continue
+            with server:
+                counts = self.look(server)
+            refused += counts[500]
+            answered += counts[200]
+        self.assertGreater(refused, 10)
+        self.assertGreater(answered, 100)
+
+    def test_while_it_is_served(self):
+        for seed in range(4):
+            shutil.copy(planted("whole.db"), "pages.db")
+            with Server("pages.db") as server:
+                self.assertEqual(self.look(server)[500], 0)
+                self.damage("pages.db", random.Random(seed), 12)
+                self.look(server)
+                answer = server.ask("/api/search?q=L")
+                self.assertIn("headscope-changed", answer.headers)
+
+    def test_cut_off_while_it_is_served(self):
+        """A page that is gone is an error, and not the end of the server."""
+        shutil.copy(planted("whole.db"), "pages.db")
+        with Server("pages.db") as server:
+            self.assertEqual(self.look(server)[500], 0)
+            with open("pages.db", "r+b") as f:
+                f.truncate(5 * PAGE)
+            self.assertGreater(self.look(server)[500], 0)
+            shutil.copy(planted("whole.db"), "pages.db")
+            self.look(server)
 
 
 if __name__ == "__main__":

@@ -281,6 +281,34 @@ class Start(unittest.TestCase):
         self.refuse("No such file", "none.db")
         self.refuse("not a regular file", ".")
 
+    def test_foreign_tables(self):
+        """What stands where our tables should: any of it could be without end,
+        or compute as it is read."""
+        for what, change in {
+                "histogram": "DROP TABLE histogram; CREATE VIEW histogram AS "
+                             "WITH RECURSIVE n (sae, feature, bin, count) AS "
+                             "(SELECT 1, 1, 1, 1 UNION ALL SELECT 1, 2, 1, "
+                             "count + 1 FROM n) SELECT * FROM n",
+                "feature_pair": "PRAGMA legacy_alter_table = ON; ALTER TABLE "
+                                "feature_pair RENAME TO x; CREATE VIEW "
+                                "feature_pair AS SELECT sae, feature, rank, "
+                                "other + random() AS other, count, expected "
+                                "FROM x",
+                "position_bin": "DROP TABLE position_bin; CREATE VIRTUAL TABLE "
+                                "position_bin USING fts5 (dump, bin, first, "
+                                "last, tokens)",
+                "head_group": "DROP TABLE head_group; CREATE TABLE head_group "
+                              "(sae, head, number, feature AS "
+                              "(hex(zeroblob(1e8))))",
+                "example_source": "DROP TABLE example_source",
+                "metric": "ALTER TABLE metric DROP COLUMN value",
+                "vocab": "ALTER TABLE vocab ADD more TEXT"}.items():
+            plant("foreign.db", SOURCE, layers=1, features=20)
+            db = sqlite3.connect("foreign.db")
+            db.executescript(change)
+            db.close()
+            self.refuse(f"as headscope makes it: {what} ", "foreign.db")
+
     def test_port_and_folder(self):
         with Server(planted("small.db")) as server:
             self.refuse("in use", "small.db", "--port", str(server.port))

@@ -11,7 +11,7 @@ import unittest
 from urllib.parse import urlencode
 
 from client import HEADSCOPE, Answer, Server, planted, read_to_end
-from planted import HOSTILE, WORDS
+from planted import HOSTILE, UNUSED, WORDS
 
 SECONDS = 1.5  # that a question may take
 BOMBS = {
@@ -104,7 +104,7 @@ class Answers(OnServer):
         first, *rest = csv.reader(io.StringIO(answer.body.decode(), newline=""))
         self.assertEqual(first, ["id", "text", "n", "r", "b"])
         self.assertEqual(rest, [[str(i), word, "", "0.5", "0AFF"]
-                                for i, word in enumerate(WORDS)])
+                                for i, word in enumerate(WORDS + [UNUSED])])
         self.assertIn("content-type", self.ask("SELECT", ".csv").headers)
         self.assertEqual(self.ask("SELEC", ".csv").json(),
                          self.ask("SELEC").json())

@@ -29,6 +29,7 @@ declare -A only_in=(
   [pcre2.h]="capture"
   [xxhash.h]="dump sae"
   [zlib.h]="viewer"
+  [zip.h]="dump"
 )
 
 bad=0

@@ -154,7 +154,8 @@ static inline void planted_write_sae(const char *folder,
                     .m = M,
                     .k = architecture == SAE_TOPK ? 6 : 0,
                     .apply_b_dec_to_input = architecture != SAE_STANDARD,
-                    .heads = d == D ? HEADS : 0};
+                    .heads = d == D ? HEADS : 0,
+                    .head = -1};
     static char model[] = "test-model";
     s.model = model;
     assert_int_equal(arena_string(&a, &s.hook, hook, &e), 0);

@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "circuit/controls.h"
 #include "circuit/ranking.h"
 #include "circuit/scores.h"
 #include "circuit/shared.h"
@@ -173,6 +174,53 @@ static void scores_are_those_of_numpy(void **state)
     arena_free(&arena);
 }
 
+/* Catches nats for bits, examples without a class that count, and a missing
+ * code left out. */
+static void information_is_that_of_numpy(void **state)
+{
+    (void)state;
+    struct err e = {0};
+    struct coded c = golden_codes();
+    const float *found = find("class", EXAMPLES);
+    int32_t class[EXAMPLES];
+    double bits[HEADS];
+    for (size_t i = 0; i < EXAMPLES; i++)
+        class[i] = (int32_t)found[i];
+    assert_int_equal(scores_information(bits, &c, class, &e), 0);
+    assert_scores(bits, "information", HEADS);
+    /* One class tells nothing. */
+    memset(class, 0, sizeof class);
+    assert_int_equal(scores_information(bits, &c, class, &e), 0);
+    for (size_t h = 0; h < HEADS; h++)
+        assert_float_equal(bits[h], 0, 1e-12);
+}
+
+/* Two heads of one number each, answers 7 and 9 of three positives: by hand. */
+static void share_of_answers_is_that_of_the_definition(void **state)
+{
+    (void)state;
+    float x[] = {1, 1, 3, 2, 5, 9, 100, 100};
+    int8_t label[] = {1, 1, 1, 0};
+    int32_t answer[] = {7, 7, 9, 7};
+    const struct task t = {.n = 4,
+                           .positives = 3,
+                           .heads = 2,
+                           .d = 1,
+                           .x = x,
+                           .label = label,
+                           .answer = answer};
+    double share[2];
+    struct err e = {0};
+    assert_int_equal(controls_answer_share(share, &t, &e), 0);
+    /* 1, 3 | 5: means 2, 5, all 3: between 2·1 + 4, total 4 + 0 + 4. */
+    assert_float_equal(share[0], 6.0 / 8, 1e-6);
+    /* 1, 2 | 9: means 1.5, 9, all 4: between 2·6.25 + 25, total 9 + 4 + 25. */
+    assert_float_equal(share[1], 37.5 / 38, 1e-6);
+    answer[2] = -1;
+    assert_int_equal(controls_answer_share(share, &t, &e), 0);
+    assert_float_equal(share[0], 0, 1e-6);
+}
+
 /* ---- metrics ---- */
 
 /* Five heads, two of them true; one outside has the same score as one of them.
@@ -231,6 +279,8 @@ int main(void)
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(codes_are_those_of_numpy),
         cmocka_unit_test(scores_are_those_of_numpy),
+        cmocka_unit_test(information_is_that_of_numpy),
+        cmocka_unit_test(share_of_answers_is_that_of_the_definition),
         cmocka_unit_test(metrics_are_those_of_the_definition),
     };
     return cmocka_run_group_tests(tests, open_golden, close_golden);

@@ -99,7 +99,8 @@ static void write_sae(const char *folder)
                     .w_enc = w_enc,
                     .w_dec = w_dec,
                     .b_enc = b_enc,
-                    .b_dec = b_dec};
+                    .b_dec = b_dec,
+                    .head = -1};
     fill_random(w_enc, M * D, 20);
     fill_random(w_dec, M * D, 21);
     fill_random(b_enc, M, 22); /* some are frequent, some rare */

@@ -17,7 +17,7 @@ struct values {
     bool flag;
     int64_t count, free_count;
     double real;
-    const char *text, *unset;
+    const char *text, *unset, *preset;
     int choice;
 };
 static struct values values;
@@ -69,6 +69,12 @@ static const struct option table[] = {
      .fallback = "topk",
      .choices = "relu|topk|batchtopk",
      .help = "which rule"},
+    {.name = "preset",
+     .type = OPTION_TEXT,
+     .offset = FIELD(preset),
+     .choices = "big count=4k rule=relu real=-1|small count=2",
+     .value = "big|small",
+     .help = "several at once"},
 };
 static const struct option_group group = {
     "Test options", table, sizeof table / sizeof *table, &values};
@@ -146,6 +152,22 @@ static void arguments_may_stand_anywhere(void **state)
     assert_int_equal(n_args, 1);
 }
 
+/* Wherever it stands, what is typed comes on top. */
+static void a_preset_sets_several(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("--real 0.25 --preset big"), 0);
+    assert_int_equal(values.count, 4000);
+    assert_int_equal(values.choice, 0);
+    assert_true(values.real == 0.25);
+    assert_string_equal(values.preset, "big");
+    assert_int_equal(parse("--preset=small"), 0);
+    assert_int_equal(values.count, 2);
+    assert_int_equal(values.choice, 1);
+    assert_int_equal(parse("-- --preset big"), 0);
+    assert_int_equal(values.count, 2000);
+}
+
 static void mistakes_are_explained(void **state)
 {
     (void)state;
@@ -176,6 +198,8 @@ static void mistakes_are_explained(void **state)
         {"--rule top", "--rule top: must be one of relu|topk|batchtopk"},
         {"--rule relu|topk", "--rule relu|topk: must be one of "
                              "relu|topk|batchtopk"},
+        {"--preset bi", "--preset bi: there is only big|small"},
+        {"--preset ~", "--preset : there is only big|small"},
         {"--rule ~", "--rule : must be one of relu|topk|batchtopk"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -260,7 +284,7 @@ static void values_become_json(void **state)
     char *text = json_dumps(all, JSON_COMPACT);
     assert_string_equal(text, "{\"flag\":false,\"count\":3,\"free-count\":0,"
                               "\"real\":0.5,\"output\":\"out\",\"unset\":null,"
-                              "\"rule\":\"relu\"}");
+                              "\"rule\":\"relu\",\"preset\":null}");
     free(text);
     json_decref(all);
 }
@@ -271,6 +295,7 @@ int main(void)
         cmocka_unit_test(defaults_fill_every_field),
         cmocka_unit_test(every_form_is_read),
         cmocka_unit_test(arguments_may_stand_anywhere),
+        cmocka_unit_test(a_preset_sets_several),
         cmocka_unit_test(mistakes_are_explained),
         cmocka_unit_test(long_names_do_no_harm),
         cmocka_unit_test(help_fits_a_terminal_and_names_all),

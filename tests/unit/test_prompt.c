@@ -98,7 +98,8 @@ static struct prompt_run *open_run(const char *words)
 
 /* ---- stopping ---- */
 
-/* Wants an end when it is asked the n-th time; several threads ask. */
+/* Wants an end when it is asked the n-th time, and only then; several threads
+ * ask. */
 struct patience {
     int left;
 };
@@ -106,7 +107,7 @@ struct patience {
 static bool lose_patience(void *ctx)
 {
     return __atomic_sub_fetch(&((struct patience *)ctx)->left, 1,
-                              __ATOMIC_RELAXED) < 0;
+                              __ATOMIC_RELAXED) == -1;
 }
 
 static void test_stops_a_run(void **state)

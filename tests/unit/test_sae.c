@@ -32,6 +32,7 @@ static struct sae sae_make(enum sae_architecture a)
                     .k = a == SAE_TOPK ? 5 : 0,
                     .apply_b_dec_to_input = true,
                     .layer = 2,
+                    .head = -1,
                     .heads = HEADS};
     struct err e;
     assert_int_equal(arena_string(&s.arena, &s.model, "tiny", &e), 0);

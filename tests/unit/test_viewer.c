@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The parts of the viewer that read what strangers send: names of hosts,
- * targets, places, encodings.
+ * targets, places, encodings; and those that pages of lists are made with.
  */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +15,9 @@
 #include "viewer/gzip.h"
 #include "viewer/host.h"
 #include "viewer/place.h"
+#include "viewer/ranked.h"
 #include "viewer/target.h"
+#include "viewer/tops.h"
 
 /* A prefix, a suffix or a port must not make a stranger's name ours. */
 static void test_host(void **state)
@@ -174,12 +177,75 @@ static void test_compress(void **state)
     free(small);
 }
 
+/* A page must be what a sort of all would have there: many equal keys, none,
+ * unknown ones; from either end. */
+static void test_ranked(void **state)
+{
+    (void)state;
+    enum { N = 500 };
+    static struct ranked all[N], page[N];
+    for (uint32_t kinds = 1; kinds <= N; kinds = 3 * kinds + 1) {
+        for (int falling = 0; falling < 2; falling++) {
+            for (uint32_t i = 0; i < N; i++) {
+                uint32_t key = i * 2654435761U % kinds;
+                all[i] = (struct ranked){key % 7 == 6 ? NAN : key, i};
+            }
+            memcpy(page, all, sizeof all);
+            ranked_sort(all, N, 0, N, falling);
+            for (size_t i = 1; i < N; i++)
+                assert_true(ranked_before(&all[i - 1], &all[i], falling));
+            for (size_t from = 0; from <= N; from += 50) {
+                size_t to = from + 37 < N ? from + 37 : N;
+                ranked_sort(page, N, from, to, falling);
+                for (size_t i = from; i < to; i++)
+                    assert_int_equal(page[i].place, all[i].place);
+            }
+        }
+    }
+}
+
+/* One that has another's place must not be taken for it. */
+static void test_tops(void **state)
+{
+    (void)state;
+    struct tops *tops;
+    struct err e = {0};
+    assert_int_equal(tops_new(&tops, &e), 0);
+    const struct tops_of kept = {
+        .sae = 3, .feature = 7, .head = -1, .vocabs = {5, 0, 9}, .n = 3};
+    tops_keep(tops, &kept);
+    struct tops_of same = {.sae = 3, .feature = 7, .head = -1};
+    assert_true(tops_find(&same, tops));
+    assert_int_equal(same.n, 3);
+    assert_memory_equal(same.vocabs, kept.vocabs, 3 * sizeof *kept.vocabs);
+    for (int64_t round = 1; round < 9; round++) {
+        struct tops_of other = {
+            .sae = 3, .feature = 7 + (round << 17), .head = -1};
+        assert_false(tops_find(&other, tops));
+    }
+    const struct tops_of others[] = {{.sae = 3, .feature = 7, .head = 0},
+                                     {.sae = 4, .feature = 7, .head = -1},
+                                     {.sae = -3, .feature = -7, .head = -1}};
+    for (size_t i = 0; i < 3; i++) {
+        struct tops_of other = others[i];
+        assert_false(tops_find(&other, tops));
+    }
+    /* What 32 bits do not hold is not kept. */
+    struct tops_of large = {
+        .sae = 1, .feature = 2, .vocabs = {INT64_C(1) << 32}, .n = 1};
+    tops_keep(tops, &large);
+    assert_false(tops_find(&large, tops));
+    tops_free(&tops);
+    tops_free(&tops);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_host),     cmocka_unit_test(test_target),
         cmocka_unit_test(test_choice),   cmocka_unit_test(test_place),
         cmocka_unit_test(test_accepted), cmocka_unit_test(test_compress),
+        cmocka_unit_test(test_ranked),   cmocka_unit_test(test_tops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
