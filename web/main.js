@@ -14,17 +14,17 @@ import { TokensPage } from './token.js';
 import { ContextPage } from './context.js';
 import { TrainingPage } from './training.js';
 import { ComparePage } from './compare.js';
+import { PromptPage } from './prompt.js';
 import { CircuitPage } from './circuit.js';
 import { EmptyPage } from './empty.js';
-import { PromptPage } from './prompt.js';
 import { SqlPage } from './sql.js';
 import { AboutPage } from './about.js';
 
 const PAGES = { features: FeaturesPage, heads: HeadsPage, tokens: TokensPage,
                 context: ContextPage, training: TrainingPage,
-                compare: ComparePage, circuits: CircuitPage,
-                prompt: PromptPage, sql: SqlPage, about: AboutPage };
-const WITHOUT_SAE = ['circuits', 'sql', 'about'];
+                compare: ComparePage, prompt: PromptPage,
+                circuits: CircuitPage, sql: SqlPage, about: AboutPage };
+const WITHOUT_SAE = ['prompt', 'circuits', 'sql', 'about'];
 const THEMES = ['auto', 'light', 'dark'];
 const CHORD = 800; // ms within which the second key of a pair must come
 const KEYS = [
@@ -47,12 +47,12 @@ const KEYS = [
     ['← → ↑ ↓', 'move in the grid'], ['↵', 'open']]],
   ['Context', [['h l', 'token before, after'], ['k j', 'context before, after'],
     ['s', 'order']]],
-  ['Circuits', [['h l', 'head before, after'], ['k j', 'layer before, after'],
-    ['s', 'next measure'], ['a', 'all codes'], ['w', 'whole prompts'],
-    ['Esc', 'close the pair, the other task']]],
   ['Prompt', [['e', 'edit the text'], ['Ctrl-↵', 'run'],
     ['h l', 'token before, after'], ['j k', 'next, previous feature'],
     ['x', 'switch it off'], ['s', 'order'], ['Esc', 'a step back']]],
+  ['Circuits', [['h l', 'head before, after'], ['k j', 'layer before, after'],
+    ['s', 'next measure'], ['a', 'all codes'], ['w', 'whole prompts'],
+    ['Esc', 'close the pair, the other task']]],
   ['SQL', [['e', 'edit'], ['Ctrl-↵', 'run'], ['j k', 'next, previous']]],
 ];
 

@@ -7,8 +7,8 @@
     /usr/bin/python3 tests/browser/screenshot.py build/headscope \\
         circuits.db docs --circuits
 
-DATABASE is the demo's, or with --circuits that of docs/circuits.md; with names
-only those pictures. Each picture is taken once what it is about is there.
+DATABASE is the demo's, or with --circuits that of docs/circuits.md; with names,
+only those pictures. Each is taken once what it is about is there.
 """
 import os
 import sys
@@ -45,7 +45,8 @@ CIRCUITS = [
 
 def main():
     headscope, database, folder, *names = sys.argv[1:]
-    pictures = CIRCUITS if names == ["--circuits"] else PICTURES
+    pictures = CIRCUITS if names == ["--circuits"] else [
+        p for p in PICTURES if p[0] in (names or [p[0]])]
     model = os.path.join(os.path.dirname(__file__), "../../examples/tiny-gpt2")
     more = [] if pictures is CIRCUITS else ["--model", model]
     server = Server(headscope, database, 0, *more)
@@ -53,8 +54,6 @@ def main():
         b = Browser(profile)
         b.base = server.url
         for name, address, there, *size in pictures:
-            if pictures is PICTURES and names and name not in names:
-                continue
             b.size(*size or (WIDTH, HEIGHT))
             b.open(address)
             b.wait(lambda there=there: b.texts(there) or b.all(there), there)
