@@ -61,6 +61,8 @@ static int get_asked(struct asked *a, struct call *c)
         return find_token(a, c, token);
     if (a->context < 0)
         TRY(find_beside(&a->context, c, QUERY_CONTEXT_AFTER, -1));
+    if (a->context < 0)
+        return call_refuse(c, 404, "the database has no context");
     return 0;
 }
 

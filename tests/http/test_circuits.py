@@ -225,6 +225,8 @@ class Circuits(OnCircuits):
         self.assertEqual(self.api("heads")["rows"], [])
         self.assertEqual(self.api("training")["saes"], [])
         self.refused(404, "feature?sae=1&feature=0")
+        self.assertEqual(self.server.ask("/api/context").json(),
+                         {"error": "the database has no context"})
 
     def test_hostile_name(self):
         row = self.api("circuit?circuit=3")["circuit"]
