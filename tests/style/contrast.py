@@ -33,7 +33,7 @@ def pairs(c):
             yield f"{ink} on {back}", contrast(c[ink], c[back]), TEXT
     for back in "bg", "bg-2":
         yield f"values on {back}", contrast(c["act-line"], c[back]), TEXT
-        for shade in "act", "mea":
+        for shade in "act", "mea", "src-fill":
             yield (f"text on {shade} over {back}, the worst shade",
                    min(contrast(c["ink"], mixed(c[shade], c[back], i / 20))
                        for i in range(21)), TEXT)
