@@ -351,14 +351,12 @@ static int put_others(struct call *c, json_t *rows, const json_t *circuit,
     return code;
 }
 
-int api_circuit_overlap(json_t *out, struct call *c)
+static int put_overlaps(json_t *out, struct call *c, int64_t id,
+                        const json_t *circuit)
 {
     struct overlap o = {0};
-    int64_t id, size;
+    int64_t size;
     int by;
-    json_t *circuit;
-    TRY(circuits_get(&id, &circuit, c));
-    call_put(c, out, "circuit", circuit);
     TRY(call_asked(
         c, target_choice(&by, c->target, "set", "truth|score", 0, c->e)));
     TRY(call_asked(c,
@@ -376,5 +374,15 @@ int api_circuit_overlap(json_t *out, struct call *c)
     }
     free(o.set.in);
     circuits_free_heads(&o.heads);
+    return code;
+}
+
+int api_circuit_overlap(json_t *out, struct call *c)
+{
+    int64_t id;
+    json_t *circuit;
+    TRY(circuits_get(&id, &circuit, c));
+    int code = put_overlaps(out, c, id, circuit);
+    call_put(c, out, "circuit", circuit);
     return code;
 }
