@@ -8,9 +8,10 @@ One client browses: features, lists, heads, strings, contexts, one request after
 the other, on one connection. First alone, then while --clients others ask about
 new texts of some 60 tokens, as the page does: tokens, the next token, features
 of all layers with head and source, the logit's parts, a feature by head and
-source, each without a pause. Medians and 99th percentiles of --rounds turns are
-printed, in milliseconds; beside them prompts a second. A turn is alone and busy,
-so that neighbours on the computer are in both.
+source, each without a pause. Every request is made --repeats times in a turn, alone
+and then busy: medians and 99th percentiles over the requests are printed, in
+milliseconds, of all repeats and of each request's best, in which neighbours on the
+computer are not; beside them prompts a second.
 """
 import argparse
 import http.client
@@ -109,8 +110,9 @@ def main():
     parser.add_argument("database")
     parser.add_argument("model")
     parser.add_argument("--clients", type=int, default=2)
-    parser.add_argument("--requests", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--requests", type=int, default=400)
+    parser.add_argument("--repeats", type=int, default=6)
+    parser.add_argument("--turns", type=int, default=3)
     args = parser.parse_args()
     env = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
     process = subprocess.Popen(
@@ -124,15 +126,15 @@ def main():
     paths = pages(client, args.requests)
     browse(client, paths)
     alone, busy, rates = [], [], []
-    for turn in range(args.rounds):
-        alone.append(browse(client, paths))
+    for turn in range(args.turns):
+        alone.append([browse(client, paths) for _ in range(args.repeats)])
         askers = [Prompts(port, 100 * turn + i, model["saes"][-1]["layer"])
                   for i in range(args.clients)]
         begun = time.perf_counter()
         for a in askers:
             a.start()
         time.sleep(.2)
-        busy.append(browse(client, paths))
+        busy.append([browse(client, paths) for _ in range(args.repeats)])
         took = time.perf_counter() - begun
         rates.append(sum(a.texts for a in askers) / took)
         for a in askers:
@@ -140,9 +142,12 @@ def main():
         for a in askers:
             a.join()
     for what, turns in ("alone", alone), ("while prompts run", busy):
-        p50 = rank([rank(t, .5) for t in turns], .5)
-        p99 = rank([rank(t, .99) for t in turns], .5)
-        print(f"browsing {what}: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+        for kind, times in (
+                ("all", [[t for r in turn for t in r] for turn in turns]),
+                ("best", [list(map(min, zip(*turn))) for turn in turns])):
+            p50, p99 = (rank([rank(t, part) for t in times], .5)
+                        for part in (.5, .99))
+            print(f"browsing {what}, {kind}: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
     print(f"{rank(rates, .5):.1f} prompts a second beside it "
           f"(load {os.getloadavg()[0]:.1f})")
     process.send_signal(signal.SIGTERM)
