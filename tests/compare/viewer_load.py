@@ -155,7 +155,10 @@ def main():
     of = f"sae={sae['id']}"
     pages = [f"/api/feature?sae={rng.choice(about['saes'])['id']}&feature={f}"
              for f in features]
-    line("feature", server, pages)
+    line("feature, right after start", server, pages)
+    line("feature", server,
+         [f"/api/feature?{of}&feature={f}"
+          for f in rng.sample(range(sae["d_sae"]), min(sae["d_sae"], 2000))])
     line("feature, random examples", server,
          [p + "&kind=random" for p in pages])
     lists = [f"/api/features?sort={sort}&order={order}&limit=100&offset={o}"
