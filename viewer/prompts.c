@@ -51,8 +51,9 @@ struct prompts {
 
 static bool is_unwanted(void *context)
 {
-    return atomic_load_explicit(&((struct job *)context)->unwanted,
-                                memory_order_relaxed);
+    struct job *job = context;
+    return atomic_load_explicit(&job->unwanted, memory_order_relaxed) ||
+           clock_seconds() > job->deadline;
 }
 
 static int ask_lens(json_t **out, struct prompts *p, struct job *job)
@@ -210,6 +211,8 @@ static int queue_and_wait(struct prompts *p, struct job *job)
     const char *why = wait_for(p, job);
     if (a->text != NULL)
         return 0;
+    if (why == NULL && job->e->code == ERR_INTERRUPTED)
+        why = "it took too long"; /* the worker saw it first */
     if (why != NULL) {
         a->status = 503;
         return err_set(job->e, ERR_INTERRUPTED,
