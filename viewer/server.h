@@ -13,7 +13,7 @@
 
 #include "base/err.h"
 
-enum { SERVER_CONNECTIONS = 64, SERVER_URL = 160 };
+enum { SERVER_CONNECTIONS = 160, SERVER_URL = 160 };
 
 struct server_options {
     const char *database;
