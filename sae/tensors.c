@@ -168,6 +168,16 @@ int sae_refuse_other_tensors(const struct tensor_file *f,
 
 /* ---- other forms of the same function ---- */
 
+bool sae_fold_gate(struct sae *s, size_t i, float gate, float r)
+{
+    double gain = exp((double)r);
+    float *row = s->w_enc + i * s->d;
+    kernels.scale(row, (float)gain, s->d);
+    s->threshold[i] = (float)((double)s->b_enc[i] - gain * (double)gate);
+    return kernels.first_not_finite(row, s->d) == s->d &&
+           isfinite(s->threshold[i]);
+}
+
 int sae_read_gate(struct sae *s, struct tensor_file *f, const char *gate,
                   const char *r, const char *magnitude, struct err *e)
 {
@@ -182,19 +192,12 @@ int sae_read_gate(struct sae *s, struct tensor_file *f, const char *gate,
     if (code == 0)
         code = arena_get(&s->arena, &s->threshold, m, sizeof(float),
                          "threshold", e);
-    for (size_t i = 0; code == 0 && i < m; i++) {
-        double gain = exp((double)r_mag[i]);
-        float *row = s->w_enc + i * s->d;
-        kernels.scale(row, (float)gain, s->d);
-        s->threshold[i] =
-            (float)((double)s->b_enc[i] - gain * (double)b_gate[i]);
-        if (kernels.first_not_finite(row, s->d) < s->d ||
-            !isfinite(s->threshold[i]))
+    for (size_t i = 0; code == 0 && i < m; i++)
+        if (!sae_fold_gate(s, i, b_gate[i], r_mag[i]))
             code = err_set(e, ERR_INPUT,
                            "%s: '%s' is %g at element %zu; the feature's "
                            "weights times its exponential are too large",
                            f->path, r, (double)r_mag[i], i);
-    }
     sae_free(&temporary);
     return code;
 }

@@ -43,6 +43,10 @@ int sae_refuse_other_tensors(const struct tensor_file *f,
 int sae_read_gate(struct sae *s, struct tensor_file *f, const char *gate,
                   const char *r, const char *magnitude, struct err *e);
 
+/* The same for one feature of an SAE whose b_enc is the magnitude's and whose
+ * threshold has room; false: it is not finite then. */
+bool sae_fold_gate(struct sae *s, size_t i, float gate, float r);
+
 /* Makes the rows of W_dec unit length; codes grow by what they lose. h, times
  * the norm, decides as it did: for rules that compare features, that is another
  * rule, the one of who does so in training. A row of zeros is never active. */

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "kernels/kernels.h"
+#include "sae/tensors.h"
 #include "train/train.h"
 
 static int copy(struct sae *s, float **out, const float *in, size_t n,
@@ -24,31 +25,20 @@ static enum sae_architecture written_as(enum train_architecture a)
                              : SAE_JUMPRELU;
 }
 
-/* Free decoder rows become unit rows. */
-static void fold_norms(struct sae *s)
-{
-    for (size_t i = 0; i < s->m; i++) {
-        float *dec = s->w_dec + i * s->d;
-        double norm = sqrt(kernels.dot_double(dec, dec, s->d));
-        if (!(norm > 0))
-            continue;
-        kernels.scale(dec, (float)(1 / norm), s->d);
-        kernels.scale(s->w_enc + i * s->d, (float)norm, s->d);
-        s->b_enc[i] *= (float)norm;
-    }
-}
-
-/* W_enc and b_enc hold the gate's; both become the magnitude's, and the gate a
- * threshold. */
+/* W_enc and b_enc hold the gate's. */
 static int fold_gates(struct sae *s, const struct parameters *p, float unit,
                       struct err *e)
 {
-    TRY(copy(s, &s->threshold, p->b_mag.w, p->m, unit, e));
-    for (size_t i = 0; i < s->m; i++) {
-        float gain = expf(p->r_mag.w[i]);
-        kernels.scale(s->w_enc + i * s->d, gain, s->d);
-        s->threshold[i] -= gain * s->b_enc[i];
+    TRY(arena_get(&s->arena, &s->threshold, p->m, sizeof(float), "threshold",
+                  e));
+    for (size_t i = 0; i < p->m; i++) {
+        float gate = s->b_enc[i];
         s->b_enc[i] = unit * p->b_mag.w[i];
+        if (!sae_fold_gate(s, i, gate, p->r_mag.w[i]))
+            return err_set(e, ERR_INPUT,
+                           "feature %zu: its magnitude is e^%g times its gate, "
+                           "which is too large; train with a lower --rate",
+                           i, (double)p->r_mag.w[i]);
     }
     return 0;
 }
@@ -78,7 +68,7 @@ static int fold(struct sae *s, const struct finish_input *f, struct err *e)
     TRY(copy(s, &s->b_enc, p->b_enc.w, p->m, unit, e));
     TRY(copy(s, &s->b_dec, p->b_dec.w, p->d, unit, e));
     if (c->optimiser.free_rows)
-        fold_norms(s);
+        sae_fold_decoder_norms(s);
     if (p->threshold.w != NULL)
         TRY(copy(s, &s->threshold, p->threshold.w, p->m, unit, e));
     return p->b_mag.w != NULL ? fold_gates(s, p, unit, e) : 0;

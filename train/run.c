@@ -287,29 +287,36 @@ static int not_finite(struct run *r, struct err *e)
                    r->spec->output, r->done, where, r->config.rate);
 }
 
-/* Resamples after the step of the plan, where that is due. */
 static int resample_dead(struct run *r, const struct step_plan *plan,
                          struct err *e)
 {
-    const struct resampling *how = &r->config.resampling;
     size_t d = r->in.d, n, count;
-    if (resample_begins_window(how, r->done))
-        memset(r->step.fired, 0, r->config.m * sizeof *r->step.fired);
-    if (!resample_is_due(how, r->done))
-        return 0;
     struct arena scratch = {0};
     float *rows;
     int code = input_training_sample(&rows, &n, &r->in, &scratch, e);
     if (code == 0) {
         kernels.scale(rows, (float)r->in.scale, n * d);
-        code = resample(&r->step, how, rows, n, plan, r->job->reading.seed,
-                        &count, e);
+        code = resample(&r->step, &r->config.resampling, rows, n, plan,
+                        r->job->reading.seed, &count, e);
     }
     arena_free(&scratch);
     if (code == 0)
         log_line(LOG_PROGRESS, "step %" PRIu64 ": %zu features begin anew",
                  r->done, count);
     return code;
+}
+
+/* What is due after the step of the plan. One window may begin where the one
+ * before ends. */
+static int resample_if_due(struct run *r, const struct step_plan *plan,
+                           struct err *e)
+{
+    const struct resampling *how = &r->config.resampling;
+    if (resample_is_due(how, r->done))
+        TRY(resample_dead(r, plan, e));
+    if (resample_begins_window(how, r->done))
+        memset(r->step.fired, 0, r->config.m * sizeof *r->step.fired);
+    return 0;
 }
 
 int run_step(struct run *r, const float *rows, struct err *e)
@@ -325,7 +332,7 @@ int run_step(struct run *r, const float *rows, struct err *e)
         return not_finite(r, e);
     if (r->done % curve_every(r) == 0 || r->done == c->steps)
         TRY(add_curve_point(r, &plan, e));
-    return resample_dead(r, &plan, e);
+    return resample_if_due(r, &plan, e);
 }
 
 int run_save(struct run *r, struct err *e)

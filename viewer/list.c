@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/least.h"
 #include "viewer/ranked.h"
 
 /* What the steps below share. */
@@ -21,11 +22,6 @@ struct work {
     struct list_item after; /* the cursor, where the list has it, */
     bool has_after;         /* if it has */
 };
-
-static size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 /* ---- filters ---- */
 
@@ -69,13 +65,13 @@ static int take_kept_shares(struct work *w, size_t sae, const float *kept,
                             struct err *e)
 {
     const struct catalog_sae *s = &w->saes[sae];
-    double share, least = w->wanted->min_share;
+    double share, bound = w->wanted->min_share;
     for (size_t i = 0; i < s->n; i++) {
-        if (!(kept[i] >= (float)least))
+        if (!(kept[i] >= (float)bound))
             continue;
-        if (least > 0 && kept[i] == (float)least) {
+        if (bound > 0 && kept[i] == (float)bound) {
             TRY(read_share(&share, w, &w->features[s->first + i], e));
-            if (!(share >= least))
+            if (!(share >= bound))
                 continue;
         }
         w->shares[s->first + i - w->first] = kept[i];
@@ -284,8 +280,7 @@ static bool is_up_to_cursor(const struct work *w, const struct list_item *item)
 static size_t first_of(const struct work *w, size_t before_or_at, size_t total)
 {
     const struct list_wanted *wanted = w->wanted;
-    return smaller(wanted->after == NULL ? wanted->offset : before_or_at,
-                   total);
+    return least(wanted->after == NULL ? wanted->offset : before_or_at, total);
 }
 
 static int make_room(struct list *out, size_t n, struct err *e)
@@ -319,7 +314,7 @@ static int take_found(struct list *out, struct work *w, struct err *e)
         return err_memory(e, "a list of features", w->n * sizeof *all);
     out->total = w->n;
     size_t from = out->before = first_of(w, rank_found(all, w), w->n);
-    size_t n = smaller(w->wanted->limit, w->n - from);
+    size_t n = least(w->wanted->limit, w->n - from);
     int code = make_room(out, n, e);
     if (code == 0) {
         ranked_sort(all, w->n, from, from + n, w->wanted->descending);
@@ -398,7 +393,7 @@ static int take_ordered(struct list *out, struct work *w, size_t n,
     if (w->wanted->sort != LIST_BY_INDEX)
         TRY(catalog_sorted(&order, w->catalog, orders[w->wanted->sort], e));
     out->total = count_all(&up_to, w);
-    TRY(make_room(out, smaller(w->wanted->limit, n), e));
+    TRY(make_room(out, least(w->wanted->limit, n), e));
     out->before = first_of(w, up_to, out->total);
     walk(out, w, order, n, out->before);
     return 0;
@@ -416,7 +411,7 @@ static int take_shares(struct list *out, struct work *w, struct err *e)
             all[n++] = (struct ranked){w->shares[i - w->first], (uint32_t)i};
     out->total = count_all(&up_to, w);
     size_t from = out->before = first_of(w, up_to, n);
-    size_t page = smaller(w->wanted->limit, n - from);
+    size_t page = least(w->wanted->limit, n - from);
     int code = make_room(out, page, e);
     if (code == 0) {
         ranked_sort(all, n, from, from + page, w->wanted->descending);

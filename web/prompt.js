@@ -346,6 +346,7 @@ export class PromptPage {
   }
 
   title() {
-    return state.experiment === 'induction' ? 'Induction' : state.text ? `“${visible(state.text.slice(-40))}”` : 'Prompt';
+    if (state.experiment === 'induction') return 'Induction';
+    return state.text ? `“${visible(state.text.slice(-40))}”` : 'Prompt';
   }
 }

@@ -63,6 +63,16 @@ done
 train --architecture relu --p-end 0.7 -o without.sae
 ! cmp -s relu.sae/sae_weights.safetensors without.sae/sae_weights.safetensors ||
   fail "nothing was resampled"
+# Windows side by side: hardly a feature is silent in one. Catches a window that
+# is emptied before it is looked at, after which all begin anew for which there
+# is a row.
+headscope train "${options[@]/--quiet/--verbose}" --architecture relu \
+  --resample 2 --resample-every 30 --resample-window 30 -o side.sae 2>side.log \
+  >train.log
+for step in 30 60; do
+  n=$(sed -n "s/.*step $step: \([0-9]*\) features begin anew.*/\1/p" side.log)
+  [ "$n" -lt 100 ] || fail "$n features begin anew at step $step"
+done
 
 # -- a fixed coefficient, other penalties
 for own in "relu --lambda 0.5 --free-rows" "jumprelu --penalty target" \
